@@ -1,0 +1,1 @@
+//! Real-server launcher, scripted server and simulated links for the workspace's tests.

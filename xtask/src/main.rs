@@ -1,0 +1,3 @@
+//! The workspace's own verbs, run as `cargo xtask VERB`.
+
+fn main() {}
