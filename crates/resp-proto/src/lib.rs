@@ -1,1 +1,58 @@
 //! RESP2 and RESP3 as Sans-IO state machines, for clients, proxies and servers.
+//!
+//! The caller owns the buffers and moves the bytes. A client writes requests with [`request`] or
+//! [`RequestEncoder`], finds the ends of replies and pushes with a [`Scanner`], and reads them with a
+//! [`FrameReader`]:
+//!
+//! ```
+//! use resp_proto::{FrameReader, Limits, RequestEncoder, Scanner, Token};
+//!
+//! let mut output = Vec::new();
+//! RequestEncoder::new(&mut output).command(2).arg(b"GET").arg(b"key");
+//! assert_eq!(output, b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n");
+//!
+//! let input = b"$5\r\nvalue\r\n"; // what the server sent, perhaps in pieces
+//! let mut scanner = Scanner::new(Limits::default());
+//! if let Some(len) = scanner.scan(input)? {
+//!     let mut reader = FrameReader::new(&input[..len]);
+//!     assert_eq!(reader.next_data()?, Some(Token::BulkString(b"value")));
+//! }
+//! # Ok::<(), resp_proto::ProtocolError>(())
+//! ```
+//!
+//! Whatever a peer sends, nothing panics, nothing recurses, and nothing is allocated ahead of the
+//! data; see [`Limits`]. RESP3 is read as <https://github.com/redis/redis-specifications> has it,
+//! RESP2 is a part of it.
+//!
+//! The feature `std`, on by default, only turns on the same feature of the dependencies; the crate
+//! needs `alloc` alone.
+
+#![no_std]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+mod error;
+mod frames;
+mod grammar;
+mod limits;
+mod line;
+mod number;
+mod reader;
+pub mod request;
+mod request_encoder;
+mod scanner;
+mod sink;
+mod token;
+
+pub use crate::{
+    error::{ProtocolError, ProtocolErrorKind},
+    frames::Frames,
+    limits::Limits,
+    reader::{FrameKind, FrameReader, frame_kind},
+    request_encoder::RequestEncoder,
+    scanner::Scanner,
+    sink::Sink,
+    token::Token,
+};

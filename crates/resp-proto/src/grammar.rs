@@ -1,0 +1,101 @@
+//! The grammars of the values that are one short line: null, boolean, big number and double.
+//!
+//! One byte at a time, so that a line may be cut anywhere and still fails at its first wrong byte.
+
+use crate::error::ProtocolErrorKind;
+
+/// How far a line has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Text {
+    /// Nothing more than the line ending may come.
+    Complete,
+    Boolean,
+    BigNumber,
+    BigNumberSigned,
+    BigNumberDigits,
+    Double,
+    DoubleSigned,
+    DoubleDigits,
+    DoublePoint,
+    DoubleFraction,
+    DoubleExponent,
+    DoubleExponentSigned,
+    DoubleExponentDigits,
+    DoubleI,
+    DoubleIn,
+    DoubleN,
+    DoubleNa,
+}
+
+impl Text {
+    /// Takes one byte that is not the line ending.
+    pub(crate) fn step(self, byte: u8) -> Result<Self, ProtocolErrorKind> {
+        let digit = byte.is_ascii_digit();
+        Ok(match (self, byte) {
+            (Self::Boolean, b't' | b'f') => Self::Complete,
+
+            (Self::BigNumber, b'+' | b'-') => Self::BigNumberSigned,
+            (Self::BigNumber | Self::BigNumberSigned | Self::BigNumberDigits, _) if digit => {
+                Self::BigNumberDigits
+            }
+
+            (Self::Double, b'+' | b'-') => Self::DoubleSigned,
+            (Self::Double | Self::DoubleSigned, b'i') => Self::DoubleI,
+            (Self::DoubleI, b'n') => Self::DoubleIn,
+            (Self::DoubleIn, b'f') => Self::Complete,
+            (Self::Double | Self::DoubleSigned, b'n') => Self::DoubleN,
+            (Self::DoubleN, b'a') => Self::DoubleNa,
+            (Self::DoubleNa, b'n') => Self::Complete,
+            (Self::Double | Self::DoubleSigned | Self::DoubleDigits, _) if digit => {
+                Self::DoubleDigits
+            }
+            (Self::DoubleDigits, b'.') => Self::DoublePoint,
+            (Self::DoublePoint | Self::DoubleFraction, _) if digit => Self::DoubleFraction,
+            (Self::DoubleDigits | Self::DoubleFraction, b'e' | b'E') => Self::DoubleExponent,
+            (Self::DoubleExponent, b'+' | b'-') => Self::DoubleExponentSigned,
+            (Self::DoubleExponent | Self::DoubleExponentSigned | Self::DoubleExponentDigits, _)
+                if digit =>
+            {
+                Self::DoubleExponentDigits
+            }
+
+            _ => return Err(self.error()),
+        })
+    }
+
+    /// Whether the line may end here.
+    pub(crate) fn may_end(self) -> bool {
+        matches!(
+            self,
+            Self::Complete
+                | Self::BigNumberDigits
+                | Self::DoubleDigits
+                | Self::DoubleFraction
+                | Self::DoubleExponentDigits
+        )
+    }
+
+    /// What is wrong when a byte does not fit here.
+    pub(crate) fn error(self) -> ProtocolErrorKind {
+        match self {
+            Self::Complete => ProtocolErrorKind::ExpectedCrlf,
+            Self::Boolean => ProtocolErrorKind::InvalidBoolean,
+            Self::BigNumber | Self::BigNumberSigned | Self::BigNumberDigits => {
+                ProtocolErrorKind::InvalidBigNumber
+            }
+            _ => ProtocolErrorKind::InvalidDouble,
+        }
+    }
+
+    /// Reads a whole line with its `\r\n`; gives its text and what follows, `None` when anything is wrong.
+    pub(crate) fn line(mut self, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+        for (end, &byte) in bytes.iter().enumerate() {
+            if byte == b'\r' {
+                let rest = bytes.get(end + 1..)?.strip_prefix(b"\n")?;
+                return self.may_end().then_some((&bytes[..end], rest));
+            }
+            self = self.step(byte).ok()?;
+        }
+        None
+    }
+}
