@@ -1,1 +1,34 @@
-//! The Sans-IO core of a Redis and Valkey client: commands, conversions, connection and session machines.
+//! The Sans-IO core of a Redis and Valkey client.
+//!
+//! Everything that is decided is decided here, without sockets, clocks, threads or randomness of its
+//! own: how a command is encoded, which reply belongs to which request, what a lost connection means
+//! for each of them, and how replies become Rust values. The adapters (`redis-sync`, `redis-tokio`,
+//! `redis-smol`) move bytes and wait for timers.
+
+pub mod batch;
+mod command;
+pub mod config;
+pub mod connection;
+mod error;
+mod generated;
+pub mod pipeline;
+mod reply;
+pub mod send;
+mod slot;
+pub mod watch;
+
+pub use crate::command::{
+    Arg, Args, BeginSearch, Block, Cmd, Command, CommandInfo, Execute, FindKeys, Flags, KeySpec,
+    Queue, RequestPolicy, ResponsePolicy, Servers, ToArg, Written, lookup,
+};
+pub use crate::config::{Backoff, Config, Endpoint, Protocol, Secret};
+pub use crate::error::{Delivery, Error, ErrorKind, Result};
+pub use crate::generated::commands::Commands;
+pub use crate::generated::queue::QueueCommands;
+pub use crate::reply::{FromReply, Len, ReplyReader, Value, decode, decode_shared};
+pub use crate::slot::{SLOTS, slot_of};
+
+/// Builders of commands, one function a command.
+pub mod cmd {
+    pub use crate::generated::builders::*;
+}

@@ -1,0 +1,314 @@
+//! Commands as values: what is sent, and the type of what comes back.
+//!
+//! Owns how a command is put together and encoded. Knows nothing of connections.
+
+mod args;
+mod info;
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use resp_proto::{Sink, request};
+
+pub(crate) use self::args::SEGMENT;
+pub use self::args::{Arg, Args, ToArg, Written};
+pub use self::info::{
+    BeginSearch, CommandInfo, FindKeys, Flags, KeySpec, RequestPolicy, ResponsePolicy, Servers,
+    lookup,
+};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::reply::FromReply;
+use crate::send::SendBuffer;
+use crate::slot::slot_of;
+
+/// Something that can be executed: a [`Cmd`], or a builder that becomes one.
+pub trait Command: Sized {
+    /// What the server's reply is decoded to.
+    type Reply: FromReply;
+
+    /// The finished command.
+    fn into_cmd(self) -> Cmd<Self::Reply>;
+}
+
+/// One command with its arguments; its reply decodes to `R`.
+///
+/// # Examples
+///
+/// ```
+/// use redis_core::{Cmd, cmd};
+///
+/// let typed = cmd::get::<String>("greeting");
+/// let raw: Cmd<Option<String>> = Cmd::raw("GET").arg("greeting");
+/// assert_eq!(typed.to_vec(), raw.to_vec());
+/// ```
+pub struct Cmd<R> {
+    info: &'static CommandInfo,
+    args: Args,
+    block: Block,
+    invalid: Option<&'static str>,
+    reply: PhantomData<fn() -> R>,
+}
+
+/// How long a command may hold its connection on the server's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Block {
+    /// It does not: the usual deadline holds.
+    Never,
+    /// At most for this long, on top of the usual deadline.
+    For(Duration),
+    /// Until something happens: no deadline.
+    Forever,
+}
+
+impl<R> Cmd<R> {
+    /// Starts a command that the table knows.
+    #[inline]
+    pub fn new(info: &'static CommandInfo) -> Self {
+        Self {
+            info,
+            args: Args::default(),
+            block: Block::Never,
+            invalid: None,
+            reply: PhantomData,
+        }
+    }
+
+    /// Starts any command by its name. The words of a subcommand go into `name` or are added as arguments.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_core::Cmd;
+    ///
+    /// let cmd = Cmd::<i64>::raw("OBJECT FREQ").arg("key");
+    /// assert_eq!(cmd.to_vec(), b"*3\r\n$6\r\nOBJECT\r\n$4\r\nFREQ\r\n$3\r\nkey\r\n");
+    /// ```
+    pub fn raw(name: &str) -> Self {
+        let mut cmd = Self::new(&info::RAW);
+        for word in name.split_ascii_whitespace() {
+            cmd.args.push(word);
+        }
+        cmd
+    }
+
+    /// Adds an argument.
+    #[inline]
+    #[must_use]
+    pub fn arg(mut self, value: impl ToArg) -> Self {
+        self.args.push(value);
+        self
+    }
+
+    /// Adds an argument that is a key: on a cluster the command goes where the first one lives.
+    #[inline]
+    #[must_use]
+    pub fn key(mut self, key: impl ToArg) -> Self {
+        self.args.push_key(key);
+        self
+    }
+
+    /// Adds each value as an argument.
+    #[must_use]
+    pub fn args<T: ToArg>(mut self, values: impl IntoIterator<Item = T>) -> Self {
+        for value in values {
+            self.args.push(value);
+        }
+        self
+    }
+
+    /// Adds each value as an argument that is a key.
+    #[must_use]
+    pub fn keys<T: ToArg>(mut self, keys: impl IntoIterator<Item = T>) -> Self {
+        for key in keys {
+            self.args.push_key(key);
+        }
+        self
+    }
+
+    /// Says how long the server may hold the command.
+    #[must_use]
+    pub fn blocking(mut self, block: Block) -> Self {
+        self.block = block;
+        self
+    }
+
+    /// Makes the command an error before it is sent, unless `ok`. The first reason is kept.
+    #[must_use]
+    pub fn require(mut self, ok: bool, reason: &'static str) -> Self {
+        if !ok && self.invalid.is_none() {
+            self.invalid = Some(reason);
+        }
+        self
+    }
+
+    /// The same command, its reply decoded to another type.
+    #[must_use]
+    pub fn returning<T>(self) -> Cmd<T> {
+        let Self {
+            info,
+            args,
+            block,
+            invalid,
+            ..
+        } = self;
+        Cmd {
+            info,
+            args,
+            block,
+            invalid,
+            reply: PhantomData,
+        }
+    }
+
+    /// What the command table says of the command; for raw ones found by their first words.
+    pub fn info(&self) -> &'static CommandInfo {
+        if std::ptr::eq(self.info, &info::RAW) {
+            return match (self.args.get(0), self.args.get(1)) {
+                (Some(first), Some(second)) => {
+                    lookup(&[first, second]).or_else(|| lookup(&[first]))
+                }
+                (Some(first), None) => lookup(&[first]),
+                _ => None,
+            }
+            .unwrap_or(&info::RAW);
+        }
+        self.info
+    }
+
+    /// How long the server may hold the command. A raw command that blocks may do so forever.
+    pub fn block(&self) -> Block {
+        match self.block {
+            Block::Never if self.is_blocking() => Block::Forever,
+            block => block,
+        }
+    }
+
+    /// Whether the command can hold its connection, and so needs one of its own.
+    pub fn is_blocking(&self) -> bool {
+        self.block != Block::Never
+            || (std::ptr::eq(self.info, &info::RAW) && self.info().flags.contains(Flags::BLOCKING))
+    }
+
+    /// The arguments behind the command's name; for raw commands the name too.
+    pub fn arguments(&self) -> &Args {
+        &self.args
+    }
+
+    /// The cluster slot of the first key, where the command's builder marked one.
+    pub fn slot(&self) -> Option<u16> {
+        self.args.first_key().map(slot_of)
+    }
+
+    /// Whether the command can be sent on a connection that others share.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` when it is empty, when its builder found it incomplete, or when it would change
+    /// the state of the connection: the message names the call to use instead.
+    #[inline]
+    pub fn check(&self) -> Result<()> {
+        if self.invalid.is_none()
+            && !std::ptr::eq(self.info, &info::RAW)
+            && !self.info.is_stateful()
+        {
+            return Ok(());
+        }
+        self.check_slow()
+    }
+
+    fn check_slow(&self) -> Result<()> {
+        if let Some(reason) = self.invalid {
+            let name = self.info.name;
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                format!("{name}: {reason}"),
+            ));
+        }
+        if std::ptr::eq(self.info, &info::RAW) && self.args.is_empty() {
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "the command is empty: give it a name",
+            ));
+        }
+        match self.info().instead {
+            Some(instead) => Err(Error::new(
+                ErrorKind::InvalidRequest,
+                format!(
+                    "{} would change the connection for others: {instead}",
+                    self.info().name
+                ),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Appends the whole command: name and arguments as one array of bulk strings.
+    #[inline]
+    pub fn encode(&self, out: &mut SendBuffer) {
+        request::array_header(out, self.info.words as usize + self.args.len());
+        out.put(self.info.head);
+        self.args.write_to(out);
+    }
+
+    /// Bytes that [`Cmd::encode`] appends, at the most.
+    #[inline]
+    pub fn encoded_len(&self) -> usize {
+        16 + self.info.head.len() + self.args.encoded_len()
+    }
+
+    /// The encoded command.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut out = SendBuffer::default();
+        self.encode(&mut out);
+        out.to_vec()
+    }
+}
+
+impl<R: FromReply> Command for Cmd<R> {
+    type Reply = R;
+
+    #[inline]
+    fn into_cmd(self) -> Self {
+        self
+    }
+}
+
+impl<R> Clone for Cmd<R> {
+    fn clone(&self) -> Self {
+        Self {
+            info: self.info,
+            args: self.args.clone(),
+            block: self.block,
+            invalid: self.invalid,
+            reply: PhantomData,
+        }
+    }
+}
+
+/// Shows the name alone: arguments may be secrets.
+impl<R> fmt::Debug for Cmd<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cmd")
+            .field("name", &self.info().name)
+            .field("arguments", &self.args.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Runs commands: implemented by every client, connection and watch of every runtime.
+pub trait Execute: Sized {
+    /// What a call gives: a `Result<R>`, or a future of one.
+    type Output<R: FromReply>;
+
+    /// Runs one command.
+    fn execute<C: Command>(self, command: C) -> Self::Output<C::Reply>;
+}
+
+/// Queues commands: implemented by every pipeline and transaction of every runtime.
+pub trait Queue: Sized {
+    /// Adds one command behind those that are queued already.
+    #[must_use = "a transaction is moved by each call: go on with what this returns"]
+    fn queue<C: Command>(self, command: C) -> Self;
+}

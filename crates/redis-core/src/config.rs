@@ -1,0 +1,480 @@
+//! What a client is told: where the server is, who it is to be, and its limits.
+//!
+//! Owns the settings with their defaults, and how they read from a URL. Secrets never show in `Debug`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// A host name or address, and a port.
+    Tcp {
+        /// Name, IPv4 address, or IPv6 address without brackets.
+        host: String,
+        /// TCP port.
+        port: u16,
+    },
+    /// A Unix socket's path.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// Which protocol to speak.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// RESP2, always.
+    Resp2,
+    /// RESP3 by `HELLO 3`; RESP2 with a server that does not know it.
+    #[default]
+    Resp3,
+}
+
+/// A text that is shown as `***`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl<T: Into<String>> From<T> for Secret {
+    fn from(text: T) -> Self {
+        Self::new(text)
+    }
+}
+
+/// Waits between attempts: exponential, each drawn at random from zero to the full wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The longest wait before the second attempt; it doubles from one attempt to the next.
+    pub base: Duration,
+    /// No wait is longer.
+    pub cap: Duration,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            base: Duration::from_millis(10),
+            cap: Duration::from_secs(1),
+        }
+    }
+}
+
+impl Backoff {
+    /// The wait before the attempt that follows `failed` failed ones.
+    pub fn wait(&self, failed: u32, rng: &mut impl rand::Rng) -> Duration {
+        let full = self
+            .base
+            .saturating_mul(1 << failed.saturating_sub(1).min(20))
+            .min(self.cap);
+        // 32 random bits are enough of a grid for waits of up to a second.
+        let fraction = f64::from(rng.next_u32()) / f64::from(u32::MAX);
+        full.mul_f64(fraction)
+    }
+}
+
+/// Everything a client is told. Start from [`Config::default`], [`Config::tcp`], [`Config::unix`] or a URL,
+/// and set what differs.
+///
+/// # Examples
+///
+/// ```
+/// use redis_core::{Config, Endpoint};
+///
+/// let mut config: Config = "redis://app:secret@cache.example:6380/2".parse()?;
+/// config.pool_size = 4;
+/// assert_eq!(config.endpoint, Endpoint::Tcp { host: "cache.example".into(), port: 6380 });
+/// assert_eq!(config.database, 2);
+/// assert!(!format!("{config:?}").contains("secret"));
+/// # Ok::<(), redis_core::Error>(())
+/// ```
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the server listens. Default: `127.0.0.1:6379`.
+    pub endpoint: Endpoint,
+    /// The ACL user. Default: none, which is the server's `default` user.
+    pub username: Option<String>,
+    /// The password. Default: none.
+    pub password: Option<Secret>,
+    /// The database each connection selects. Default: 0.
+    pub database: u32,
+    /// The name each connection gives itself. Default: none.
+    pub client_name: Option<String>,
+    /// The protocol to ask for. Default: RESP3.
+    pub protocol: Protocol,
+    /// How long opening a connection may take, its handshake included. Default: 5 s.
+    pub connect_timeout: Duration,
+    /// How long a command may take from being submitted to its reply, waiting in queues included.
+    /// Default: 10 s. None waits forever.
+    pub command_timeout: Option<Duration>,
+    /// The most connections in a pool. Default: 32.
+    pub pool_size: usize,
+    /// How long to wait for a connection of a full pool. Default: 5 s. Zero fails at once.
+    pub pool_timeout: Duration,
+    /// The most requests under way on one connection. Default: 65,536.
+    pub max_in_flight: usize,
+    /// The most bytes waiting to be written on one connection before callers wait. One request more than
+    /// this is let through, so that any single one fits. Default: 16 MiB.
+    pub max_unsent: usize,
+    /// Limits on what the server may send.
+    pub limits: resp_proto::Limits,
+    /// Waits between attempts to connect. Default: 10 ms, doubling up to 1 s.
+    pub backoff: Backoff,
+    /// How often `transaction` starts over when a watched key changed. Default: 1,000.
+    pub max_transaction_attempts: u32,
+    /// Seed of all random choices. Default: none, which lets the adapter pick one.
+    pub seed: Option<u64>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            endpoint: Endpoint::Tcp {
+                host: "127.0.0.1".into(),
+                port: 6379,
+            },
+            username: None,
+            password: None,
+            database: 0,
+            client_name: None,
+            protocol: Protocol::default(),
+            connect_timeout: Duration::from_secs(5),
+            command_timeout: Some(Duration::from_secs(10)),
+            pool_size: 32,
+            pool_timeout: Duration::from_secs(5),
+            max_in_flight: 65_536,
+            max_unsent: 16 * 1024 * 1024,
+            limits: resp_proto::Limits::default(),
+            backoff: Backoff::default(),
+            max_transaction_attempts: 1000,
+            seed: None,
+        }
+    }
+}
+
+impl Config {
+    /// The defaults, for a server at a host and port.
+    pub fn tcp(host: impl Into<String>, port: u16) -> Self {
+        Self {
+            endpoint: Endpoint::Tcp {
+                host: host.into(),
+                port,
+            },
+            ..Self::default()
+        }
+    }
+
+    /// The defaults, for a server at a Unix socket.
+    pub fn unix(path: impl Into<PathBuf>) -> Self {
+        Self {
+            endpoint: Endpoint::Unix(path.into()),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the settings fit together.
+    ///
+    /// # Errors
+    ///
+    /// `Config`, naming the setting.
+    pub fn check(&self) -> Result<()> {
+        let wrong = |what: &str| Err(Error::new(ErrorKind::Config, what));
+        if self.username.is_some() && self.password.is_none() {
+            return wrong("a username needs a password");
+        }
+        if self.pool_size == 0 {
+            return wrong("`pool_size` must be at least 1");
+        }
+        if self.max_in_flight == 0 {
+            return wrong("`max_in_flight` must be at least 1");
+        }
+        if let Some(name) = &self.client_name
+            && !name.bytes().all(|b| (b'!'..=b'~').contains(&b))
+        {
+            return wrong("`client_name` must be printable ASCII without spaces");
+        }
+        Ok(())
+    }
+}
+
+/// Reads `redis://[user[:password]@]host[:port][/database][?option=value&..]` and
+/// `redis+unix://[user[:password]@]/path[?db=1&..]`, likewise with `valkey`; `unix://` as well.
+/// A lone `password@` is not a form; `:password@` is. Parts are percent-decoded. Options: `db`, `name`
+/// (client name), `protocol` (2 or 3, or `resp2`, `resp3`).
+impl FromStr for Config {
+    type Err = Error;
+
+    fn from_str(url: &str) -> Result<Self> {
+        parse(url).map_err(|what| Error::new(ErrorKind::Config, format!("invalid URL: {what}")))
+    }
+}
+
+fn parse(url: &str) -> Result<Config, String> {
+    let (scheme, rest) = url.split_once("://").ok_or("it has no `scheme://`")?;
+    let unix = match scheme {
+        "redis" | "valkey" => false,
+        "redis+unix" | "valkey+unix" | "unix" => true,
+        "rediss" | "valkeys" => {
+            return Err(format!(
+                "`{scheme}` needs TLS, which this version does not have"
+            ));
+        }
+        "redis+cluster" | "valkey+cluster" | "redis+sentinel" | "valkey+sentinel" => {
+            return Err(format!(
+                "`{scheme}` is a deployment that this version does not have"
+            ));
+        }
+        // The scheme alone is shown: anything else may hold a password.
+        _ => {
+            return Err(format!(
+                "unknown scheme `{scheme}`: use redis, redis+unix, valkey or valkey+unix"
+            ));
+        }
+    };
+    let (rest, query) = match rest.split_once('?') {
+        Some((rest, query)) => (rest, Some(query)),
+        None => (rest, None),
+    };
+    let (authority, path) = match rest.find('/') {
+        Some(at) => rest.split_at(at),
+        None => (rest, ""),
+    };
+    let (user, host) = match authority.rsplit_once('@') {
+        Some((user, host)) => (Some(user), host),
+        None => (None, authority),
+    };
+    let mut config = Config::default();
+    if let Some(user) = user {
+        let (name, password) = user
+            .split_once(':')
+            .ok_or("credentials are `user:password@` or `:password@`")?;
+        let name = decoded(name)?;
+        config.username = (!name.is_empty()).then_some(name);
+        config.password = Some(Secret::new(decoded(password)?));
+    }
+    if unix {
+        if !host.is_empty() {
+            return Err("a Unix socket has no host: write three slashes before the path".into());
+        }
+        if path.len() < 2 {
+            return Err("it has no socket path".into());
+        }
+        config.endpoint = Endpoint::Unix(decoded(path)?.into());
+    } else {
+        config.endpoint = tcp_endpoint(host)?;
+        let database = path.trim_start_matches('/');
+        if !database.is_empty() {
+            config.database = number(database)?;
+        }
+    }
+    for option in query
+        .into_iter()
+        .flat_map(|query| query.split('&'))
+        .filter(|option| !option.is_empty())
+    {
+        let (name, value) = option
+            .split_once('=')
+            .ok_or_else(|| format!("option `{option}` has no value"))?;
+        let value = decoded(value)?;
+        match name {
+            "db" => config.database = number(&value)?,
+            "name" => config.client_name = Some(value),
+            "protocol" => {
+                config.protocol = match value.as_str() {
+                    "2" | "resp2" => Protocol::Resp2,
+                    "3" | "resp3" => Protocol::Resp3,
+                    _ => return Err("`protocol` is 2 or 3".into()),
+                }
+            }
+            _ => {
+                return Err(format!(
+                    "unknown option `{name}`: there are db, name and protocol"
+                ));
+            }
+        }
+    }
+    config.check().map_err(|error| error.to_string())?;
+    Ok(config)
+}
+
+fn tcp_endpoint(text: &str) -> Result<Endpoint, String> {
+    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
+        let (host, rest) = rest
+            .split_once(']')
+            .ok_or("an IPv6 address lacks its `]`")?;
+        match rest.strip_prefix(':') {
+            Some(port) => (host, Some(port)),
+            None if rest.is_empty() => (host, None),
+            None => return Err("behind `]` only a port can follow".into()),
+        }
+    } else {
+        match text.split_once(':') {
+            Some((_, port)) if port.contains(':') => {
+                return Err("an IPv6 address is written in brackets: `[::1]:6379`".into());
+            }
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        }
+    };
+    let port = match port {
+        Some(port) => port
+            .parse()
+            .ok()
+            .filter(|&port| port != 0)
+            .ok_or("the port is not 1 to 65535")?,
+        None => 6379,
+    };
+    let host = if host.is_empty() {
+        "127.0.0.1".into()
+    } else {
+        decoded(host)?
+    };
+    Ok(Endpoint::Tcp { host, port })
+}
+
+fn number(text: &str) -> Result<u32, String> {
+    text.parse()
+        .map_err(|_| format!("the database `{text}` is not a number"))
+}
+
+fn decoded(text: &str) -> Result<String, String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let hex = |digit: Option<&u8>| digit.and_then(|&digit| char::from(digit).to_digit(16));
+        match (hex(rest.first()), hex(rest.get(1))) {
+            (Some(high), Some(low)) => bytes.push((high * 16 + low) as u8),
+            _ => return Err("a `%` is not followed by two hexadecimal digits".into()),
+        }
+        rest = &rest[2..];
+    }
+    String::from_utf8(bytes).map_err(|_| "a percent-encoded part is not UTF-8".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tcp(host: &str, port: u16) -> Endpoint {
+        Endpoint::Tcp {
+            host: host.into(),
+            port,
+        }
+    }
+
+    #[test]
+    fn urls_name_host_port_database_and_credentials() {
+        let config: Config = "valkey://us%40er:p%3Aw@[::1]:7000/3?name=app&protocol=2"
+            .parse()
+            .unwrap();
+        assert_eq!(config.endpoint, tcp("::1", 7000));
+        assert_eq!(config.endpoint.to_string(), "[::1]:7000");
+        assert_eq!(config.username.as_deref(), Some("us@er"));
+        assert_eq!(config.password.as_ref().map(Secret::reveal), Some("p:w"));
+        assert_eq!((config.database, config.protocol), (3, Protocol::Resp2));
+        assert_eq!(config.client_name.as_deref(), Some("app"));
+        for url in [
+            "redis://",
+            "redis:///",
+            "redis://localhost",
+            "redis://:6379",
+        ] {
+            let config: Config = url.parse().unwrap();
+            let Endpoint::Tcp { port, .. } = config.endpoint else {
+                panic!("{url}")
+            };
+            assert_eq!(
+                (port, config.database, config.password),
+                (6379, 0, None),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn unix_urls_name_a_path() {
+        for scheme in ["redis+unix", "valkey+unix", "unix"] {
+            let config: Config = format!("{scheme}://:pw@/run/my%20redis.sock?db=1")
+                .parse()
+                .unwrap();
+            assert_eq!(config.endpoint, Endpoint::Unix("/run/my redis.sock".into()));
+            assert_eq!((config.database, config.username), (1, None));
+        }
+    }
+
+    #[test]
+    fn wrong_urls_are_told_without_their_password() {
+        for (url, says) in [
+            ("localhost:6379", "has no `scheme://`"),
+            ("http://h", "unknown scheme `http`"),
+            ("rediss://:hunter2@h", "needs TLS"),
+            ("redis://hunter2@h", "credentials are"),
+            ("redis://:hunter2@h:port", "port is not"),
+            ("redis://:hunter2@h:0", "port is not"),
+            ("redis://:hunter2@h:1:2", "in brackets"),
+            ("redis://:hunter2@[::1", "lacks its `]`"),
+            ("redis://:hunter2@h/x", "is not a number"),
+            ("redis://:hunter2%@h", "two hexadecimal"),
+            ("redis://:hunter2@h?x=1", "unknown option `x`"),
+            ("redis+unix://:hunter2@", "no socket path"),
+            ("redis+unix://host/path", "has no host"),
+        ] {
+            let error = url.parse::<Config>().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{url}");
+            assert!(error.to_string().contains(says), "{url}: {error}");
+            assert!(
+                !format!("{error} {error:?}").contains("hunter2"),
+                "{url}: {error:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn backoff_doubles_up_to_its_cap_and_is_jittered() {
+        use rand::SeedableRng;
+        let mut rng = rand::rngs::SmallRng::seed_from_u64(1);
+        let backoff = Backoff::default();
+        let longest = |failed: u32, rng: &mut rand::rngs::SmallRng| {
+            (0..1000).map(|_| backoff.wait(failed, rng)).max().unwrap()
+        };
+        assert!(longest(1, &mut rng) <= Duration::from_millis(10));
+        assert!(longest(3, &mut rng) > Duration::from_millis(35));
+        assert!(longest(3, &mut rng) <= Duration::from_millis(40));
+        assert!(longest(60, &mut rng) <= Duration::from_secs(1));
+    }
+}

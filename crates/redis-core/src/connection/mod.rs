@@ -1,0 +1,520 @@
+//! The life of one socket: handshake, requests and their replies, pushes, deadlines, the end.
+//!
+//! Owns which reply belongs to which request, whatever is cut, abandoned, timed out or lost. Knows
+//! nothing of sockets, of reconnecting, or of what a command means.
+
+mod handshake;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Instant;
+
+use resp_proto::{FrameKind, Scanner, frame_kind};
+
+pub use self::handshake::ServerInfo;
+use self::handshake::{Handshake, Progress};
+use crate::batch::{Batch, Ticket};
+use crate::config::Config;
+use crate::error::{Delivery, Error, ErrorKind};
+use crate::send::{SendBuffer, Transmit};
+
+/// What a connection is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// Requests and their replies, in order.
+    #[default]
+    Commands,
+    /// Whatever the server sends once it is ready is a push: messages, confirmations, errors.
+    Subscriber,
+}
+
+/// Why a batch was not taken. It is left as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubmitError {
+    /// `max_in_flight` or `max_unsent` is reached: submit again when replies have come.
+    Full,
+    /// The connection is closed, or closing.
+    Closed,
+}
+
+/// What came of the machine's inputs.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The handshake is done; requests are written from now on.
+    Ready,
+    /// Replies of one request: whole frames, one behind the other.
+    Replies {
+        /// The request.
+        ticket: Ticket,
+        /// Where the frames are in the input just handled.
+        range: Range<usize>,
+        /// How many frames.
+        count: u32,
+        /// Whether these are the request's last.
+        done: bool,
+    },
+    /// A request will get no (further) reply.
+    Failed {
+        /// The request.
+        ticket: Ticket,
+        /// Why, and whether it may have run.
+        error: Error,
+    },
+    /// A frame that answers no request: where it is in the input just handled.
+    Push(Range<usize>),
+    /// The connection is over: close the socket. The last event.
+    Closed(Error),
+}
+
+/// One connection, from its first byte to its last.
+#[derive(Debug)]
+pub struct Connection {
+    config: Arc<Config>,
+    role: Role,
+    state: State,
+    scanner: Scanner,
+    /// Handshake bytes: they go before anything in `out`.
+    greeting: SendBuffer,
+    out: SendBuffer,
+    pending: VecDeque<Pending>,
+    /// No request's deadline is before this time. It may be earlier than all of them.
+    earliest: Option<Instant>,
+    events: VecDeque<Event>,
+    info: ServerInfo,
+    heard: Instant,
+}
+
+#[derive(Debug)]
+enum State {
+    Handshake(Handshake),
+    Ready,
+    /// No further requests; over when the last reply is in.
+    Draining,
+    Closed,
+}
+
+/// A request that was taken and is not answered in full.
+#[derive(Debug)]
+struct Pending {
+    ticket: Ticket,
+    deadline: Option<Instant>,
+    /// Its encoded bytes.
+    len: usize,
+    /// Replies still to come.
+    replies: u32,
+    /// It is one command: the server can run nothing of it before it has all of it.
+    single: bool,
+    /// Nobody waits for it any more: its replies are read and thrown away.
+    abandoned: bool,
+}
+
+impl Connection {
+    /// A connection whose socket was opened just now. The handshake is ready to be transmitted.
+    pub fn new(config: Arc<Config>, role: Role, now: Instant) -> Self {
+        let mut greeting = SendBuffer::default();
+        let handshake = Handshake::start(&config, now, &mut greeting);
+        Self {
+            scanner: Scanner::new(config.limits),
+            config,
+            role,
+            state: State::Handshake(handshake),
+            greeting,
+            out: SendBuffer::default(),
+            pending: VecDeque::new(),
+            earliest: None,
+            events: VecDeque::new(),
+            info: ServerInfo::default(),
+            heard: now,
+        }
+    }
+
+    /// Takes all requests of the batch, which is left empty. They are written once the handshake is done.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`]; nothing is taken then.
+    pub fn submit(&mut self, now: Instant, batch: &mut Batch) -> Result<(), SubmitError> {
+        match self.state {
+            State::Draining | State::Closed => return Err(SubmitError::Closed),
+            State::Handshake(_) | State::Ready => {}
+        }
+        if !self.has_room() {
+            return Err(SubmitError::Full);
+        }
+        self.out.append(&mut batch.out);
+        for entry in batch.entries.drain(..) {
+            let deadline = entry.deadline.at(now);
+            if let Some(deadline) = deadline {
+                self.earliest = Some(
+                    self.earliest
+                        .map_or(deadline, |earliest| earliest.min(deadline)),
+                );
+            }
+            self.pending.push_back(Pending {
+                ticket: entry.ticket,
+                deadline,
+                len: entry.len,
+                replies: entry.replies,
+                single: entry.replies == 1,
+                abandoned: false,
+            });
+        }
+        Ok(())
+    }
+
+    /// Queues bytes that are answered by pushes, if at all: what a subscriber sends.
+    pub fn send_unanswered(&mut self, bytes: &mut SendBuffer) {
+        if matches!(self.state, State::Handshake(_) | State::Ready) {
+            self.out.append(bytes);
+        }
+    }
+
+    /// Gives up a request: bytes that are not written are taken back, otherwise its replies are read and
+    /// thrown away in their place. No event follows for it.
+    pub fn abandon(&mut self, ticket: Ticket) {
+        let mut end = self.out.len();
+        for at in (0..self.pending.len()).rev() {
+            let pending = &mut self.pending[at];
+            let unsent = pending.len <= end;
+            if pending.ticket == ticket && !pending.abandoned {
+                if unsent {
+                    self.out.remove(end - pending.len..end);
+                    self.pending.remove(at);
+                } else {
+                    pending.abandoned = true;
+                }
+                break;
+            }
+            end = end.saturating_sub(pending.len);
+        }
+        self.end_if_drained();
+    }
+
+    /// Takes what was read. `input` starts at the first byte that earlier calls did not use up. Replies
+    /// and pushes go to `events` as ranges of `input`; everything else comes from
+    /// [`poll_event`](Self::poll_event). Returns how many bytes are used up: the rest is the beginning of
+    /// a frame, to be handed in again with what follows it.
+    pub fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize {
+        self.heard = now;
+        let mut used = 0;
+        while !self.is_closed() {
+            match self.scanner.scan(&input[used..]) {
+                Ok(Some(len)) => {
+                    let range = used..used + len;
+                    used += len;
+                    self.handle_frame(now, &input[range.clone()], range, events);
+                }
+                Ok(None) => return used,
+                Err(error) => self.fail(error.into()),
+            }
+        }
+        input.len()
+    }
+
+    #[inline]
+    fn handle_frame(
+        &mut self,
+        now: Instant,
+        frame: &[u8],
+        range: Range<usize>,
+        events: &mut Vec<Event>,
+    ) {
+        let kind = frame_kind(frame);
+        if let State::Handshake(_) = self.state {
+            return self.handle_greeting(now, kind, frame, range, events);
+        }
+        if kind == FrameKind::Push || self.role == Role::Subscriber {
+            return events.push(Event::Push(range));
+        }
+        let Some(front) = self.pending.front_mut() else {
+            return self.fail(
+                Error::new(
+                    ErrorKind::Protocol,
+                    "the server sent a reply that nothing was asked for",
+                )
+                .with_delivery(Delivery::MaybeExecuted),
+            );
+        };
+        front.replies -= 1;
+        let done = front.replies == 0;
+        if !front.abandoned {
+            let ticket = front.ticket;
+            match events.last_mut() {
+                Some(Event::Replies {
+                    ticket: last,
+                    range: run,
+                    count,
+                    done: last_done,
+                }) if *last == ticket && !*last_done && run.end == range.start => {
+                    run.end = range.end;
+                    *count += 1;
+                    *last_done = done;
+                }
+                _ => events.push(Event::Replies {
+                    ticket,
+                    range,
+                    count: 1,
+                    done,
+                }),
+            }
+        }
+        if done {
+            self.pending.pop_front();
+            self.end_if_drained();
+        }
+    }
+
+    fn handle_greeting(
+        &mut self,
+        now: Instant,
+        kind: FrameKind,
+        frame: &[u8],
+        range: Range<usize>,
+        events: &mut Vec<Event>,
+    ) {
+        if kind == FrameKind::Push {
+            return events.push(Event::Push(range));
+        }
+        let State::Handshake(handshake) = &mut self.state else {
+            return;
+        };
+        match handshake.handle_reply(&self.config, now, frame, &mut self.greeting) {
+            Progress::Wait => {}
+            Progress::Done(_) if !self.greeting.is_empty() => self.fail(Error::new(
+                ErrorKind::Protocol,
+                "the server answered a handshake that it did not have",
+            )),
+            Progress::Done(info) => {
+                self.info = *info;
+                self.state = State::Ready;
+                self.events.push_back(Event::Ready);
+            }
+            Progress::Failed(error) => self.fail(error),
+        }
+    }
+
+    /// The first `n` bytes of the last transmit are written.
+    pub fn handle_transmitted(&mut self, n: usize) {
+        match self.state {
+            State::Handshake(_) => self.greeting.advance(n),
+            State::Closed => {}
+            _ => self.out.advance(n),
+        }
+    }
+
+    /// The socket is gone: `why`, or its peer closed it.
+    pub fn handle_disconnect(&mut self, why: Option<io::ErrorKind>) {
+        let error = match why {
+            Some(why) => Error::new(
+                ErrorKind::Io,
+                format!("the connection to {} was lost: {why}", self.config.endpoint),
+            )
+            .with_source(io::Error::from(why)),
+            None => Error::new(
+                ErrorKind::Io,
+                format!("{} closed the connection", self.config.endpoint),
+            ),
+        };
+        self.fail(error);
+    }
+
+    /// Looks for deadlines that have passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if let State::Handshake(handshake) = &self.state
+            && handshake.deadline() <= now
+        {
+            return self.fail(Error::new(
+                ErrorKind::Timeout,
+                format!(
+                    "the handshake with {} took longer than {:?}",
+                    self.config.endpoint, self.config.connect_timeout
+                ),
+            ));
+        }
+        if self.earliest.is_some_and(|earliest| earliest <= now) {
+            self.expire(now);
+            self.end_if_drained();
+        }
+    }
+
+    fn expire(&mut self, now: Instant) {
+        self.earliest = None;
+        // Positions in `out` are counted from its end, where the latest request's bytes are.
+        let mut start = self
+            .pending
+            .iter()
+            .map(|pending| pending.len)
+            .sum::<usize>();
+        let mut kept = VecDeque::with_capacity(self.pending.len());
+        for mut pending in self.pending.drain(..) {
+            let behind = start - pending.len;
+            let due =
+                !pending.abandoned && pending.deadline.is_some_and(|deadline| deadline <= now);
+            let unsent = start <= self.out.len();
+            if due {
+                let delivery = if unsent {
+                    Delivery::NotSent
+                } else {
+                    Delivery::MaybeExecuted
+                };
+                let error = Error::new(
+                    ErrorKind::Timeout,
+                    "the deadline passed before the reply came",
+                );
+                let error = error.with_delivery(delivery);
+                self.events.push_back(Event::Failed {
+                    ticket: pending.ticket,
+                    error,
+                });
+                pending.abandoned = true;
+            } else if let Some(deadline) = pending.deadline.filter(|_| !pending.abandoned) {
+                self.earliest = Some(
+                    self.earliest
+                        .map_or(deadline, |earliest| earliest.min(deadline)),
+                );
+            }
+            if due && unsent {
+                let end = self.out.len() - behind;
+                self.out.remove(end - pending.len..end);
+            } else {
+                kept.push_back(pending);
+            }
+            start = behind;
+        }
+        self.pending = kept;
+    }
+
+    /// Ends the connection once everything under way is answered. Further requests are refused.
+    pub fn close(&mut self) {
+        match self.state {
+            State::Handshake(_) => self.fail(closed()),
+            State::Ready => {
+                self.state = State::Draining;
+                self.end_if_drained();
+            }
+            State::Draining | State::Closed => {}
+        }
+    }
+
+    fn end_if_drained(&mut self) {
+        if matches!(self.state, State::Draining) && self.pending.is_empty() {
+            self.fail(closed());
+        }
+    }
+
+    /// Ends the connection now: every request is answered with the error and how far it got.
+    pub(crate) fn fail(&mut self, error: Error) {
+        if self.is_closed() {
+            return;
+        }
+        self.state = State::Closed;
+        let not_sent = error.clone().with_delivery(Delivery::NotSent);
+        let maybe = error.clone().with_delivery(Delivery::MaybeExecuted);
+        let mut start = self
+            .pending
+            .iter()
+            .map(|pending| pending.len)
+            .sum::<usize>();
+        for pending in self.pending.drain(..) {
+            let behind = start - pending.len;
+            let unsent = start <= self.out.len() || (pending.single && behind < self.out.len());
+            start = behind;
+            if !pending.abandoned {
+                let error = if unsent {
+                    not_sent.clone()
+                } else {
+                    maybe.clone()
+                };
+                self.events.push_back(Event::Failed {
+                    ticket: pending.ticket,
+                    error,
+                });
+            }
+        }
+        self.earliest = None;
+        self.out.clear();
+        self.greeting.clear();
+        self.events.push_back(Event::Closed(error));
+    }
+
+    /// What to write now, if anything.
+    #[inline]
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        match self.state {
+            State::Handshake(_) => self.greeting.transmit(),
+            State::Closed => None,
+            _ => self.out.transmit(),
+        }
+    }
+
+    /// The next event that is not a part of an input.
+    #[inline]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), at the latest.
+    #[inline]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Handshake(handshake) => {
+                let deadline = handshake.deadline();
+                Some(
+                    self.earliest
+                        .map_or(deadline, |earliest| earliest.min(deadline)),
+                )
+            }
+            State::Ready | State::Draining => self.earliest,
+            State::Closed => None,
+        }
+    }
+
+    /// Bytes still missing of a large reply: room for them can be made at once.
+    pub fn read_hint(&self) -> usize {
+        self.scanner.read_hint()
+    }
+
+    /// Whether a batch would be taken now.
+    pub fn has_room(&self) -> bool {
+        self.pending.len() < self.config.max_in_flight && self.out.len() <= self.config.max_unsent
+    }
+
+    /// Requests that are not answered in full, abandoned ones included.
+    #[inline]
+    pub fn in_flight(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Bytes that are not written.
+    pub fn unsent(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Whether the handshake is done and the connection is not closing.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.state, State::Ready)
+    }
+
+    /// Whether the connection is over.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.state, State::Closed)
+    }
+
+    /// What the server said of itself; empty before the handshake is done.
+    pub fn server_info(&self) -> &ServerInfo {
+        &self.info
+    }
+
+    /// When the server last sent anything, or the connection was opened.
+    pub fn heard(&self) -> Instant {
+        self.heard
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the connection was closed")
+}
