@@ -505,10 +505,7 @@ mod tests {
         assert_eq!(args.get(1), Some(&b"tail"[..]));
         let mut out = SendBuffer::default();
         args.write_to(&mut out);
-        assert!(
-            out.slices()
-                .any(|slice| slice.as_ptr() == large.as_ptr())
-        );
+        assert!(out.slices().any(|slice| slice.as_ptr() == large.as_ptr()));
         assert_eq!(out.len(), args.encoded_len());
     }
 
