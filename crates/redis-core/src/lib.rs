@@ -23,7 +23,7 @@ pub mod watch;
 
 pub use crate::command::{
     Arg, Args, BeginSearch, Block, Cmd, Command, CommandInfo, Execute, FindKeys, Flags, KeySpec,
-    Queue, RequestPolicy, ResponsePolicy, Servers, ToArg, Written, lookup,
+    Many, One, Queue, RequestPolicy, ResponsePolicy, Servers, ToArg, ToArgs, Written, lookup,
 };
 pub use crate::config::{Backoff, Config, Endpoint, Protocol, Secret};
 pub use crate::error::{Delivery, Error, ErrorKind, Result};

@@ -102,14 +102,15 @@ impl Store {
     }
 
     fn segment(&mut self, bytes: Bytes) {
+        self.segment_at(self.bytes().len(), bytes);
+    }
+
+    fn segment_at(&mut self, at: usize, bytes: Bytes) {
         if let Self::Inline { .. } = self {
             self.spill(&[]);
         }
-        if let Self::Heap { buf, segments } = self {
-            segments.push(Segment {
-                at: buf.len(),
-                bytes,
-            });
+        if let Self::Heap { segments, .. } = self {
+            segments.push(Segment { at, bytes });
         }
     }
 }
@@ -142,6 +143,21 @@ impl Args {
             encoded.len() - header - 2
         };
         self.key = Some(((before + header) as u32, len as u32));
+    }
+
+    /// Moves all arguments of `other` to the end of these.
+    pub(crate) fn append(&mut self, other: Self) {
+        let at = self.store.bytes().len();
+        if self.key.is_none() {
+            self.key = other.key.map(|(start, len)| (at as u32 + start, len));
+        }
+        self.count += other.count;
+        self.store.put(other.store.bytes());
+        if let Store::Heap { segments, .. } = other.store {
+            for Segment { at: within, bytes } in segments {
+                self.store.segment_at(at + within, bytes);
+            }
+        }
     }
 
     /// How many arguments there are.
@@ -404,12 +420,6 @@ impl ToArg for isize {
     }
 }
 
-impl ToArg for u8 {
-    fn to_arg(&self, arg: Arg<'_>) -> Written {
-        arg.unsigned((*self).into())
-    }
-}
-
 impl ToArg for u16 {
     fn to_arg(&self, arg: Arg<'_>) -> Written {
         arg.unsigned((*self).into())
@@ -507,6 +517,24 @@ mod tests {
         args.write_to(&mut out);
         assert!(out.slices().any(|slice| slice.as_ptr() == large.as_ptr()));
         assert_eq!(out.len(), args.encoded_len());
+    }
+
+    #[test]
+    fn appended_arguments_keep_their_key_and_segments() {
+        let large = Bytes::from(vec![7; SEGMENT]);
+        let mut tail = Args::default();
+        tail.push("word");
+        tail.push_key(&large);
+        tail.push("last");
+        let mut args = Args::default();
+        args.push("head");
+        args.append(tail);
+        assert_eq!(args.len(), 4);
+        let key = args.first_key().map(<[u8]>::as_ptr);
+        assert_eq!(key, Some(large.as_ptr()));
+        assert_eq!(args.get(0), Some(&b"head"[..]));
+        assert_eq!(args.get(2).map(<[u8]>::len), Some(SEGMENT));
+        assert_eq!(args.get(3), Some(&b"last"[..]));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod args;
 mod info;
+mod option;
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -17,6 +18,8 @@ pub use self::info::{
     BeginSearch, CommandInfo, FindKeys, Flags, KeySpec, RequestPolicy, ResponsePolicy, Servers,
     lookup,
 };
+pub(crate) use self::option::{Choice, Expiry, millis, seconds, unix_millis, unix_seconds};
+pub use self::option::{Many, One, ToArgs};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::reply::FromReply;
