@@ -7,9 +7,15 @@
 )]
 
 mod args;
+mod check;
+mod process;
 mod servers;
+mod tidy;
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use self::args::Args;
 
@@ -24,7 +30,7 @@ struct Verb {
     run: fn(Args) -> Result<()>,
 }
 
-const VERBS: &[Verb] = &[servers::VERB];
+const VERBS: &[Verb] = &[servers::VERB, check::VERB, tidy::VERB];
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
@@ -54,6 +60,12 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// The workspace's folder.
+fn workspace() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_owned()
 }
 
 fn help() {
