@@ -12,7 +12,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use resp_proto::Token;
 
-use crate::command::{Cmd, ToArg};
+use crate::command::{Cmd, ToArgs};
 use crate::config::Config;
 use crate::connection::{Event, Role};
 use crate::error::{Error, Result};
@@ -571,8 +571,9 @@ impl<H> PubSub<H> {
     }
 }
 
-/// The bytes of a name, as any argument is written.
-pub fn name(name: impl ToArg) -> Bytes {
-    let cmd = Cmd::<()>::raw("").arg(name);
-    Bytes::copy_from_slice(cmd.arguments().get(0).unwrap_or_default())
+/// The bytes of one name or a list of them, as arguments are written.
+pub fn names<M>(names: impl ToArgs<M>) -> Vec<Bytes> {
+    let cmd = Cmd::<()>::raw("").any_args(names);
+    let args = cmd.arguments();
+    (0..).map_while(|at| args.get(at)).map(Bytes::copy_from_slice).collect()
 }

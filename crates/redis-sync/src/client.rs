@@ -7,7 +7,7 @@ use std::thread;
 
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
 use redis_core::watch::Attempts;
-use redis_core::{Command, Config, Error, Execute, FromReply, Result, ToArg};
+use redis_core::{Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
 
 use crate::pipeline::Pipeline;
 use crate::pool::Pool;
@@ -92,8 +92,12 @@ impl Client {
     /// # Errors
     ///
     /// `InvalidRequest` without a key; what a connection or the server fails with.
-    pub fn watch<K: ToArg>(&self, keys: impl IntoIterator<Item = K>) -> Result<Watched> {
-        Watched::start(self.pool.acquire()?, keys)
+    pub fn watch<M>(&self, keys: impl ToArgs<M>) -> Result<Watched> {
+        self.watch_by(&watch::watch(keys)?)
+    }
+
+    fn watch_by(&self, cmd: &Cmd<()>) -> Result<Watched> {
+        Watched::start(self.pool.acquire()?, cmd)
     }
 
     /// Watches keys and runs `attempt`, which reads what it needs and returns the transaction to apply;
@@ -117,15 +121,15 @@ impl Client {
     /// })?;
     /// # Ok::<(), redis_sync::Error>(())
     /// ```
-    pub fn transaction<T: FromReplies, V, K: ToArg>(
+    pub fn transaction<T: FromReplies, V, M>(
         &self,
-        keys: impl IntoIterator<Item = K>,
+        keys: impl ToArgs<M>,
         mut attempt: impl FnMut(Watched) -> Result<Transaction<V>>,
     ) -> Result<(T, V)> {
-        let keys: Vec<K> = keys.into_iter().collect();
+        let keys = watch::watch(keys)?;
         let mut attempts = Attempts::new(self.config(), random());
         loop {
-            let result = self.watch(&keys).and_then(&mut attempt).and_then(Transaction::execute_returning);
+            let result = self.watch_by(&keys).and_then(&mut attempt).and_then(Transaction::execute_returning);
             match result {
                 Ok(done) => return Ok(done),
                 Err(error) => thread::sleep(attempts.after(error)?),

@@ -198,8 +198,8 @@ impl Connection {
     /// Writes everything. False when that would block and there is more than surely fits.
     fn write(&mut self) -> Result<bool> {
         let large = self.machine.unsent() > FITS;
-        if large && self.stream.set_nonblocking(true).is_err() {
-            return Err(self.lost(None));
+        if large && let Err(error) = self.stream.set_nonblocking(true) {
+            return Err(lost(&mut self.machine, Some(error.kind())));
         }
         let mut result = Ok(true);
         while let Some(transmit) = self.machine.poll_transmit() {
@@ -218,7 +218,7 @@ impl Connection {
         if large && let Err(error) = self.stream.set_nonblocking(false) {
             result = Err(error);
         }
-        result.map_err(|error| self.lost(Some(error.kind())))
+        result.map_err(|error| lost(&mut self.machine, Some(error.kind())))
     }
 
     /// The peer takes no more for now: writes from a thread of its own, so that reading never stops.

@@ -7,10 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use redis_core::pubsub::{Family, Message, PubSub as Machine, name};
+use redis_core::pubsub::{Family, Message, PubSub as Machine, names};
 use redis_core::recv::RecvBuffer;
 use redis_core::session::Action;
-use redis_core::{Config, Error, ErrorKind, Result, ToArg};
+use redis_core::{Config, Error, ErrorKind, Result, ToArg, ToArgs};
 
 use crate::stream::Stream;
 
@@ -63,8 +63,8 @@ impl PubSub {
     /// # Errors
     ///
     /// What a connection fails with. The names stay wanted: reading connects again.
-    pub fn subscribe<N: ToArg>(&mut self, channels: impl IntoIterator<Item = N>) -> Result<()> {
-        self.add(Family::Channel, channels.into_iter().map(|channel| (name(channel), None)))
+    pub fn subscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
+        self.add(Family::Channel, names(channels).into_iter().map(|name| (name, None)))
     }
 
     /// Subscribes to a channel whose messages go to `handler` instead of the reader. It runs while
@@ -78,7 +78,7 @@ impl PubSub {
         channel: impl ToArg,
         handler: impl FnMut(&Message) + Send + 'static,
     ) -> Result<()> {
-        self.add(Family::Channel, [(name(channel), Some(Box::new(handler) as Handler))])
+        self.add_with(Family::Channel, channel, Box::new(handler))
     }
 
     /// Subscribes to patterns, as the server matches them: `h?llo`, `h*llo`, `h[ae]llo`.
@@ -86,8 +86,8 @@ impl PubSub {
     /// # Errors
     ///
     /// As [`subscribe`](Self::subscribe).
-    pub fn psubscribe<N: ToArg>(&mut self, patterns: impl IntoIterator<Item = N>) -> Result<()> {
-        self.add(Family::Pattern, patterns.into_iter().map(|pattern| (name(pattern), None)))
+    pub fn psubscribe<M>(&mut self, patterns: impl ToArgs<M>) -> Result<()> {
+        self.add(Family::Pattern, names(patterns).into_iter().map(|name| (name, None)))
     }
 
     /// As [`subscribe_with`](Self::subscribe_with), for a pattern.
@@ -100,7 +100,7 @@ impl PubSub {
         pattern: impl ToArg,
         handler: impl FnMut(&Message) + Send + 'static,
     ) -> Result<()> {
-        self.add(Family::Pattern, [(name(pattern), Some(Box::new(handler) as Handler))])
+        self.add_with(Family::Pattern, pattern, Box::new(handler))
     }
 
     /// Ends subscriptions to channels.
@@ -108,8 +108,8 @@ impl PubSub {
     /// # Errors
     ///
     /// What a connection fails with.
-    pub fn unsubscribe<N: ToArg>(&mut self, channels: impl IntoIterator<Item = N>) -> Result<()> {
-        self.remove(Family::Channel, Some(channels.into_iter().map(name).collect()))
+    pub fn unsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
+        self.remove(Family::Channel, Some(names(channels)))
     }
 
     /// Ends all subscriptions to channels.
@@ -126,8 +126,8 @@ impl PubSub {
     /// # Errors
     ///
     /// What a connection fails with.
-    pub fn punsubscribe<N: ToArg>(&mut self, patterns: impl IntoIterator<Item = N>) -> Result<()> {
-        self.remove(Family::Pattern, Some(patterns.into_iter().map(name).collect()))
+    pub fn punsubscribe<M>(&mut self, patterns: impl ToArgs<M>) -> Result<()> {
+        self.remove(Family::Pattern, Some(names(patterns)))
     }
 
     /// Ends all subscriptions to patterns.
@@ -172,6 +172,10 @@ impl PubSub {
             last = deadline.is_some_and(|deadline| deadline <= now);
             self.turn(now, deadline)?;
         }
+    }
+
+    fn add_with(&mut self, family: Family, name: impl ToArg, handler: Handler) -> Result<()> {
+        self.add(family, names(name).into_iter().zip([Some(handler)]))
     }
 
     fn add(

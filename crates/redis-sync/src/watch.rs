@@ -1,7 +1,7 @@
 //! Optimistic locking on a connection of its own.
 
 use redis_core::pipeline::{FromReplies, Pipeline as Queued};
-use redis_core::{Command, Execute, FromReply, Queue, Result, ToArg, watch};
+use redis_core::{Cmd, Command, Execute, FromReply, Queue, Result, ToArgs, watch};
 
 use crate::pool::Pooled;
 
@@ -13,8 +13,8 @@ pub struct Watched {
 }
 
 impl Watched {
-    pub(crate) fn start<K: ToArg>(mut connection: Pooled, keys: impl IntoIterator<Item = K>) -> Result<Self> {
-        connection.execute(&watch::watch(keys)?)?;
+    pub(crate) fn start(mut connection: Pooled, watch: &Cmd<()>) -> Result<Self> {
+        connection.execute(watch)?;
         Ok(Self { connection: connection.dedicated() })
     }
 
@@ -23,7 +23,7 @@ impl Watched {
     /// # Errors
     ///
     /// `InvalidRequest` without a key; `Watch` when the link was lost.
-    pub fn watch<K: ToArg>(&mut self, keys: impl IntoIterator<Item = K>) -> Result<()> {
+    pub fn watch<M>(&mut self, keys: impl ToArgs<M>) -> Result<()> {
         let cmd = watch::watch(keys)?;
         self.connection.execute(&cmd).map_err(watch::lost_before_multi)
     }
