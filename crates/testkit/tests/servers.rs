@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testkit::servers::{self, Installed, Server, ServerOptions, Signal};
+use testkit::servers::{self, Installed, Server, ServerOptions, Signal, TlsFiles};
 
 fn any() -> Installed {
     servers::any().unwrap()
@@ -209,7 +209,7 @@ fn sentinel_watches_a_primary() {
 
 #[test]
 fn tls_is_refused_by_a_server_without_it() {
-    let tls = servers::TlsFiles {
+    let tls = TlsFiles {
         certificate: PathBuf::new(),
         key: PathBuf::new(),
         authority: PathBuf::new(),
@@ -221,6 +221,76 @@ fn tls_is_refused_by_a_server_without_it() {
     };
     let error = Server::start(&installed, ServerOptions::new().tls(tls)).unwrap_err();
     assert!(error.to_string().contains("built without TLS"), "{error}");
+}
+
+/// Needs a server with TLS and the `openssl` command; without them there is nothing to test.
+#[test]
+fn tls_server_listens_on_a_second_port() {
+    let found = servers::discover(&servers::folder(), false).found;
+    let Some(installed) = found.into_iter().find(|installed| installed.tls) else {
+        return;
+    };
+    let plain = Server::start(&installed, ServerOptions::new()).unwrap();
+    assert_eq!((plain.tls_port(), plain.tls_url()), (None, None));
+
+    // The certificate may live in the other server's folder.
+    let (certificate, key) = (
+        plain.folder().join("cert.pem"),
+        plain.folder().join("key.pem"),
+    );
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+        ])
+        .args(["-nodes", "-days", "1", "-subj", "/CN=localhost", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        return;
+    }
+    let authority = certificate.clone();
+    let tls = TlsFiles {
+        certificate,
+        key,
+        authority,
+        client_must_authenticate: false,
+    };
+    let server = Server::start(&installed, ServerOptions::new().tls(tls)).unwrap();
+    let port = server.tls_port().unwrap();
+    assert_eq!(server.tls_url(), Some(format!("rediss://127.0.0.1:{port}")));
+
+    let mut client = Command::new("openssl")
+        .args([
+            "s_client",
+            "-quiet",
+            "-connect",
+            &format!("127.0.0.1:{port}"),
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    client
+        .stdin
+        .as_mut()
+        .unwrap()
+        .write_all(b"PING\r\n")
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(client.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    client.kill().unwrap();
+    client.wait().unwrap();
+    assert_eq!(line, "+PONG\r\n");
 }
 
 /// This test program again, as a process that owns a server until its input ends or it is
