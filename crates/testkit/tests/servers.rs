@@ -8,15 +8,21 @@ use std::{
     net::TcpStream,
     os::unix::net::UnixStream,
     path::PathBuf,
-    process::{Child, ChildStdout, Command, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
 
-use testkit::servers::{self, Installed, Server, ServerOptions, Signal};
+use testkit::servers::{self, Installed, Server, ServerOptions, Signal, TlsFiles};
 
 fn any() -> Installed {
     servers::any().unwrap()
+}
+
+/// Every server there is without fetching, at least one.
+fn all() -> Vec<Installed> {
+    any();
+    servers::discover(&servers::folder(), false).found
 }
 
 /// Asks over `stream` with an inline command and returns the reply's first line.
@@ -69,8 +75,7 @@ fn discovered_servers_are_named_once() {
 
 #[test]
 fn every_discovered_server_starts_and_ends() {
-    any();
-    for installed in servers::discover(&servers::folder(), false).found {
+    for installed in all() {
         let mut server = Server::start(&installed, ServerOptions::new()).unwrap();
         assert_eq!(ask(tcp(&server), "PING"), "+PONG", "{installed}");
         server.stop().unwrap();
@@ -178,38 +183,53 @@ fn frozen_server_answers_once_thawed() {
 }
 
 #[test]
-fn options_reach_the_server() {
-    let options = ServerOptions::new()
-        .databases(3)
-        .cluster()
-        .arg("--maxmemory")
-        .arg("10mb");
-    let server = Server::start(&any(), options.clone()).unwrap();
-    assert_eq!(ask(tcp(&server), "CLUSTER KEYSLOT foo"), ":12182");
+fn options_reach_every_server() {
+    for installed in all() {
+        let start = |options| Server::start(&installed, options).unwrap();
 
-    let server = Server::start(&any(), ServerOptions::new().databases(3)).unwrap();
-    assert_eq!(ask(tcp(&server), "SELECT 2"), "+OK");
-    assert!(ask(tcp(&server), "SELECT 3").starts_with("-ERR"));
+        let server = start(
+            ServerOptions::new()
+                .cluster()
+                .arg("--maxmemory")
+                .arg("10mb"),
+        );
+        assert_eq!(
+            ask(tcp(&server), "CLUSTER KEYSLOT foo"),
+            ":12182",
+            "{installed}"
+        );
 
-    let server = Server::start(&any(), ServerOptions::new().debug_commands()).unwrap();
-    assert_eq!(ask(tcp(&server), "DEBUG SLEEP 0"), "+OK");
+        let server = start(ServerOptions::new().databases(3).password("secret"));
+        let mut stream = tcp(&server);
+        assert_eq!(ask(&mut stream, "AUTH secret"), "+OK", "{installed}");
+        assert_eq!(ask(&mut stream, "SELECT 2"), "+OK", "{installed}");
+        assert!(
+            ask(&mut stream, "SELECT 3").starts_with("-ERR"),
+            "{installed}"
+        );
+
+        let server = start(ServerOptions::new().debug_commands());
+        assert_eq!(ask(tcp(&server), "DEBUG SLEEP 0"), "+OK", "{installed}");
+    }
 }
 
 #[test]
-fn sentinel_watches_a_primary() {
-    let installed = any();
-    let primary = Server::start(&installed, ServerOptions::new()).unwrap();
-    let watch = format!("sentinel monitor main 127.0.0.1 {} 1\n", primary.port());
-    let sentinel = Server::start(&installed, ServerOptions::new().sentinel(watch)).unwrap();
-    assert_eq!(
-        ask(tcp(&sentinel), "SENTINEL GET-MASTER-ADDR-BY-NAME main"),
-        "*2"
-    );
+fn every_server_can_be_a_sentinel() {
+    for installed in all() {
+        let primary = Server::start(&installed, ServerOptions::new()).unwrap();
+        let watch = format!("sentinel monitor main 127.0.0.1 {} 1\n", primary.port());
+        let options = ServerOptions::new().sentinel(watch).password("secret");
+        let sentinel = Server::start(&installed, options).unwrap();
+        let mut stream = tcp(&sentinel);
+        assert_eq!(ask(&mut stream, "AUTH secret"), "+OK", "{installed}");
+        let address = ask(&mut stream, "SENTINEL GET-MASTER-ADDR-BY-NAME main");
+        assert_eq!(address, "*2", "{installed}");
+    }
 }
 
 #[test]
 fn tls_is_refused_by_a_server_without_it() {
-    let tls = servers::TlsFiles {
+    let tls = TlsFiles {
         certificate: PathBuf::new(),
         key: PathBuf::new(),
         authority: PathBuf::new(),
@@ -223,10 +243,81 @@ fn tls_is_refused_by_a_server_without_it() {
     assert!(error.to_string().contains("built without TLS"), "{error}");
 }
 
+/// Needs a server with TLS and the `openssl` command; without them there is nothing to test.
+#[test]
+fn tls_server_listens_on_a_second_port() {
+    let Some(installed) = all().into_iter().find(|installed| installed.tls) else {
+        return;
+    };
+    let plain = Server::start(&installed, ServerOptions::new()).unwrap();
+    assert_eq!((plain.tls_port(), plain.tls_url()), (None, None));
+
+    // The certificate may live in the other server's folder.
+    let (certificate, key) = (
+        plain.folder().join("cert.pem"),
+        plain.folder().join("key.pem"),
+    );
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+        ])
+        .args(["-nodes", "-days", "1", "-subj", "/CN=localhost", "-keyout"])
+        .arg(&key)
+        .arg("-out")
+        .arg(&certificate)
+        .output();
+    if !made.is_ok_and(|made| made.status.success()) {
+        return;
+    }
+    let authority = certificate.clone();
+    let tls = TlsFiles {
+        certificate,
+        key,
+        authority,
+        client_must_authenticate: false,
+    };
+    let server = Server::start(&installed, ServerOptions::new().tls(tls)).unwrap();
+    let port = server.tls_port().unwrap();
+    assert_eq!(server.tls_url(), Some(format!("rediss://127.0.0.1:{port}")));
+
+    let mut client = Command::new("openssl")
+        .args([
+            "s_client",
+            "-quiet",
+            "-connect",
+            &format!("127.0.0.1:{port}"),
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    client
+        .stdin
+        .as_mut()
+        .unwrap()
+        .write_all(b"PING\r\n")
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(client.stdout.as_mut().unwrap())
+        .read_line(&mut line)
+        .unwrap();
+    client.kill().unwrap();
+    client.wait().unwrap();
+    assert_eq!(line, "+PONG\r\n");
+}
+
 /// This test program again, as a process that owns a server until its input ends or it is
 /// signalled.
 struct Owner {
     process: Child,
+    /// Apart from the process, whose `wait` would close it.
+    input: ChildStdin,
     /// Kept open: the process goes on to print its test result.
     _output: BufReader<ChildStdout>,
     server: u32,
@@ -244,6 +335,7 @@ impl Owner {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
+        let input = process.stdin.take().unwrap();
         let mut output = BufReader::new(process.stdout.take().unwrap());
         let mut lines = output.by_ref().lines();
         let told = lines.find_map(|line| Some(line.unwrap().split_once("owns ")?.1.to_owned()));
@@ -251,6 +343,7 @@ impl Owner {
         let (pid, folder) = told.split_once(' ').unwrap();
         Self {
             process,
+            input,
             _output: output,
             server: pid.parse().unwrap(),
             folder: folder.into(),
@@ -307,6 +400,6 @@ fn killed_owner_takes_its_server_along_and_the_next_run_clears_its_folder() {
     assert!(!owner.folder.exists());
     wait_until("the leftover server ends", || !alive(owner.server));
     assert!(next.folder.exists());
-    drop(next.process.stdin.take());
+    drop(next.input);
     assert!(next.process.wait().unwrap().success());
 }

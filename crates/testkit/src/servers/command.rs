@@ -9,6 +9,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::launch::{spawn, tied};
+
 /// What a program left behind.
 pub(super) struct Finished {
     pub(super) status: ExitStatus,
@@ -35,13 +37,14 @@ impl Finished {
     }
 }
 
-/// Runs `command` to its end. A program that outlives `limit` is killed.
+/// Runs `command` to its end. A program that outlives `limit`, or this process, is killed.
+/// Of `command`, program, arguments and folder count.
 ///
 /// # Errors
 /// In words, when the program can't be started, outlives `limit`, or ends unsuccessfully.
 pub(super) fn run(command: Command, limit: Duration) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let finished = finish(command, limit)?;
+    let finished = finish_as(&program, tied(&command), limit)?;
     if finished.status.success() {
         Ok(finished.output)
     } else {
@@ -49,21 +52,19 @@ pub(super) fn run(command: Command, limit: Duration) -> Result<String, String> {
     }
 }
 
-/// As [`run`], but an unsuccessful end is a result, too.
-pub(super) fn finish(mut command: Command, limit: Duration) -> Result<Finished, String> {
+/// Runs `command` to its end, whatever that is. A program that outlives `limit` is killed.
+pub(super) fn finish(command: Command, limit: Duration) -> Result<Finished, String> {
     let program = command.get_program().to_string_lossy().into_owned();
+    finish_as(&program, command, limit)
+}
+
+fn finish_as(program: &str, mut command: Command, limit: Duration) -> Result<Finished, String> {
     let failed = |what: &str, error: io::Error| format!("`{program}` {what}: {error}");
 
     let (mut reader, writer) = io::pipe().map_err(|e| failed("has no pipe", e))?;
     let again = writer.try_clone().map_err(|e| failed("has no pipe", e))?;
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(writer)
-        .stderr(again)
-        .spawn()
-        .map_err(|e| failed("could not be started", e))?;
-    // The command holds our copies of the pipe's writing end; the reader would wait for them.
-    drop(command);
+    command.stdin(Stdio::null()).stdout(writer).stderr(again);
+    let mut child = spawn(command).map_err(|e| failed("could not be started", e))?;
 
     let output = Arc::new(Mutex::new(Vec::new()));
     let (done, ended) = mpsc::channel::<()>();
@@ -143,7 +144,9 @@ mod tests {
 
     #[test]
     fn missing_program_is_named() {
-        let error = run(Command::new("no-such-program"), Duration::from_secs(1)).unwrap_err();
+        let error = finish(Command::new("no-such-program"), Duration::from_secs(9))
+            .err()
+            .unwrap();
         assert!(
             error.contains("`no-such-program` could not be started"),
             "{error}"

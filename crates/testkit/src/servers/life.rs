@@ -3,9 +3,7 @@
 //! Four nets, each for what the one before can't catch:
 //! 1. The owner drops its [`Ward`], also while unwinding.
 //! 2. On Ctrl-C or a request to terminate, a handler ends all of them ([`stop_on_ctrl_c`]).
-//! 3. When this process is killed, the system ends them: they are started through `setpriv
-//!    --pdeathsig KILL`, where it exists. That signal is sent when the *thread* that started the
-//!    process ends, so all are started from one thread, which lives as long as this process.
+//! 3. When this process is killed, the system ends them, where it can (see `launch`).
 //! 4. What is left all the same (folders; processes where there is no `setpriv`) the next run
 //!    clears: folders carry their owner's process id in the name.
 //!
@@ -14,13 +12,16 @@
 
 use std::{
     collections::BTreeMap,
-    env, fs, io,
+    env,
+    fs::{self, File},
+    io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError, mpsc},
-    thread,
+    sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError},
 };
+
+use super::launch::{spawn, tied};
 
 /// Folders are called `redis-testkit-OWNER-NUMBER`.
 const PREFIX: &str = "redis-testkit-";
@@ -94,13 +95,23 @@ impl Ward {
         &self.folder
     }
 
-    /// Starts a process in the folder; the one before it is ended.
+    /// Starts a process, its outputs going to the folder's log; the one before it is ended.
+    /// Of `command`, program, arguments and folder count.
     pub(super) fn spawn(&self, command: Command) -> io::Result<()> {
         let mut registry = registry();
         registry.refuse_when_closing()?;
         let guarded = registry.ward(self.id)?;
         guarded.end();
-        let child = launch(command)?;
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.join(LOG_FILE))?;
+        let mut command = tied(&command);
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
+        let child = spawn(command)?;
         guarded.pid = child.id();
         guarded.child = Some(child);
         fs::write(self.folder.join(PID_FILE), guarded.pid.to_string())
@@ -184,11 +195,13 @@ impl Registry {
 /// removes their folders and exits with code 130.
 ///
 /// # Errors
-/// When this process has another handler already. Calling this twice is fine.
+/// When the system refuses, or the handler was set by other code through `ctrlc`. Calling this
+/// twice is fine.
 pub fn stop_on_ctrl_c() -> io::Result<()> {
     static SET: OnceLock<Result<(), String>> = OnceLock::new();
     SET.get_or_init(|| {
-        ctrlc::try_set_handler(|| {
+        // Not `try_set_handler`: a shell starts what runs in its background with Ctrl-C ignored.
+        ctrlc::set_handler(|| {
             let mut registry = registry();
             registry.end_all();
             // Under the lock, so that no server starts any more.
@@ -198,67 +211,6 @@ pub fn stop_on_ctrl_c() -> io::Result<()> {
     })
     .clone()
     .map_err(io::Error::other)
-}
-
-type Job = (Command, mpsc::Sender<io::Result<Child>>);
-
-/// Starts `command` from the one thread that never ends, tied to this process's life.
-fn launch(command: Command) -> io::Result<Child> {
-    static LAUNCHER: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
-    let gone = || io::Error::other("the thread that starts servers has panicked");
-    let launcher = LAUNCHER.get_or_init(|| {
-        let (jobs, queue) = mpsc::channel::<Job>();
-        thread::spawn(move || {
-            for (command, reply) in queue {
-                // Whoever asked waits for the answer.
-                let _ = reply.send(tied(command).spawn());
-            }
-        });
-        jobs
-    });
-    let (reply, answer) = mpsc::channel();
-    launcher.send((command, reply)).map_err(|_| gone())?;
-    answer.recv().map_err(|_| gone())?
-}
-
-/// Wraps `command` so that the system ends it with this process, where it can.
-///
-/// Only program, arguments and folder are carried over, and the output is the command's log.
-fn tied(command: Command) -> Command {
-    static SETPRIV: OnceLock<bool> = OnceLock::new();
-    let can = *SETPRIV.get_or_init(|| {
-        let mut try_it = Command::new("setpriv");
-        try_it.args(["--pdeathsig", "KILL", "true"]);
-        let quiet = try_it
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        quiet.status().is_ok_and(|status| status.success())
-    });
-    let mut start = match can {
-        true => {
-            let mut start = Command::new("setpriv");
-            start
-                .args(["--pdeathsig", "KILL"])
-                .arg(command.get_program());
-            start
-        }
-        false => Command::new(command.get_program()),
-    };
-    start.args(command.get_args()).stdin(Stdio::null());
-    if let Some(folder) = command.get_current_dir() {
-        start.current_dir(folder);
-        let log = fs::File::options()
-            .create(true)
-            .append(true)
-            .open(folder.join(LOG_FILE));
-        let both = log.and_then(|log| Ok((log.try_clone()?, log)));
-        match both {
-            Ok((out, err)) => start.stdout(out).stderr(err),
-            Err(_) => start.stdout(Stdio::null()).stderr(Stdio::null()),
-        };
-    }
-    start
 }
 
 /// What a process writes to its outputs, in its folder.
@@ -323,6 +275,8 @@ fn exists(pid: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::thread;
+
     use super::*;
 
     #[test]

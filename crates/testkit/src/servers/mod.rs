@@ -16,6 +16,7 @@
 
 mod command;
 mod debian;
+mod launch;
 mod life;
 mod options;
 mod probe;
@@ -184,36 +185,37 @@ pub fn discover_with(dir: &Path, fetch: bool, progress: &(dyn Fn(&str) + Sync)) 
     given(&mut report);
 
     let store = Store::new(dir);
-    let mut lacking = Vec::new();
-    for wanted in &WANTED {
-        match store.load(wanted) {
-            Ok(Some(installed)) => report.add(installed),
-            Ok(None) => lacking.push((wanted, "not fetched yet".to_owned())),
-            Err(reason) => lacking.push((wanted, reason)),
+    let absent = |loaded: Result<Option<Installed>, String>| {
+        loaded.and_then(|found| found.ok_or_else(|| "not fetched yet".to_owned()))
+    };
+    let mut rows: Vec<_> = WANTED
+        .iter()
+        .map(|wanted| (wanted, absent(store.load(wanted))))
+        .collect();
+    rows.retain(|(wanted, found)| found.is_ok() || !report.has(wanted));
+    if fetch {
+        let lacking: Vec<_> = rows
+            .iter_mut()
+            .filter(|(_, found)| found.is_err())
+            .collect();
+        let wanted: Vec<_> = lacking.iter().map(|(wanted, _)| *wanted).collect();
+        if !wanted.is_empty() {
+            let results = store.fetch(&wanted, progress);
+            lacking
+                .into_iter()
+                .zip(results)
+                .for_each(|(row, result)| row.1 = result);
         }
     }
-    lacking.retain(|(wanted, _)| !report.has(wanted));
-    if fetch && !lacking.is_empty() {
-        let wanted: Vec<_> = lacking.iter().map(|(wanted, _)| *wanted).collect();
-        let results = store.fetch(&wanted, progress);
-        lacking = wanted
-            .into_iter()
-            .zip(results)
-            .filter_map(|(wanted, result)| match result {
-                Ok(installed) => {
-                    report.add(installed);
-                    None
-                }
-                Err(reason) => Some((wanted, reason)),
-            })
-            .collect();
+    for (wanted, found) in rows {
+        match found {
+            Ok(installed) => report.add(installed),
+            Err(reason) => {
+                let what = format!("{} {}.{}", wanted.name, wanted.series.0, wanted.series.1);
+                report.missing.push(Missing { what, reason });
+            }
+        }
     }
-    report
-        .missing
-        .extend(lacking.into_iter().map(|(wanted, reason)| Missing {
-            what: format!("{} {}.{}", wanted.name, wanted.series.0, wanted.series.1),
-            reason,
-        }));
     report
 }
 
@@ -255,7 +257,7 @@ fn given(report: &mut Report) {
             .map(|folder| folder.join(name))
             .find(|file| {
                 file.metadata()
-                    .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 1 != 0)
+                    .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
             });
         if let Some(file) = found {
             report.look_at(&file, "on the PATH");

@@ -145,7 +145,8 @@ impl Store {
         }
         for entry in fs::read_dir(&self.root).map_err(failed)?.flatten() {
             if entry.file_name().to_string_lossy().starts_with("stage-") {
-                fs::remove_dir_all(entry.path()).map_err(failed)?;
+                // A program that outlived its run may still write there; the next run tries again.
+                let _ = fs::remove_dir_all(entry.path());
             }
         }
         Ok(file)
@@ -219,7 +220,11 @@ impl<'a> Fetcher<'a> {
     }
 
     fn make(&self, wanted: &Wanted, place: &Path) -> Result<Installed, String> {
-        let stage = self.store.root.join(format!("stage-{}", wanted.slot()));
+        let stage = self
+            .store
+            .root
+            .join(format!("stage-{}-{}", std::process::id(), wanted.slot()));
+        let _ = fs::remove_dir_all(&stage);
         fs::create_dir(&stage).map_err(|e| format!("`{}`: {e}", stage.display()))?;
         let made = self.make_in(wanted, &stage, place);
         // After success it has been moved away.
