@@ -22,6 +22,16 @@ const FLAGS: &[&str] = &[
     "no_mandatory_keys",
 ];
 
+/// Flags of the table that `Flags` does not have.
+const IGNORED: &[&str] = &[
+    "allow_busy",
+    "asking",
+    "module",
+    "no_async_loading",
+    "skip_monitor",
+    "skip_slowlog",
+];
+
 const HEADER: &str = "\
 //! What the servers' command table says of every command.
 
@@ -98,6 +108,13 @@ fn entry(out: &mut String, command: &Command) -> Result<(), String> {
         .iter()
         .map(|word| format!("${}\\r\\n{word}\\r\\n", word.len()))
         .collect();
+    let unknown =
+        |flag: &&String| !FLAGS.contains(&flag.as_str()) && !IGNORED.contains(&flag.as_str());
+    if let Some(flag) = command.flags.iter().find(unknown) {
+        return Err(format!(
+            "the flag `{flag}` is new: teach it to the generator"
+        ));
+    }
     let flags: Vec<_> = FLAGS
         .iter()
         .filter(|flag| command.flags.iter().any(|f| f == *flag))
