@@ -528,6 +528,26 @@ pub trait Commands: Execute {
         self.execute(cmd::msetnx(pairs))
     }
 
+    /// How the server keeps a value in memory, such as `listpack`. See [`cmd::object_encoding`].
+    fn object_encoding(self, key: impl ToArg) -> Self::Output<Option<String>> {
+        self.execute(cmd::object_encoding(key))
+    }
+
+    /// How often a key is used, on a logarithmic scale. See [`cmd::object_freq`].
+    fn object_freq(self, key: impl ToArg) -> Self::Output<Option<u64>> {
+        self.execute(cmd::object_freq(key))
+    }
+
+    /// Seconds since a key was last used. See [`cmd::object_idletime`].
+    fn object_idletime(self, key: impl ToArg) -> Self::Output<Option<u64>> {
+        self.execute(cmd::object_idletime(key))
+    }
+
+    /// How many references to a value the server has. See [`cmd::object_refcount`].
+    fn object_refcount(self, key: impl ToArg) -> Self::Output<Option<u64>> {
+        self.execute(cmd::object_refcount(key))
+    }
+
     /// Removes a key's expiry; false if it had none. See [`cmd::persist`].
     fn persist(self, key: impl ToArg) -> Self::Output<bool> {
         self.execute(cmd::persist(key))

@@ -26,6 +26,10 @@ pub(super) fn entries() -> Vec<Entry> {
             "Lets a key expire at a time, rounded up to whole seconds.",
         ),
         entry("KEYS", "Vec<K>", "Lists all keys that match a pattern; blocks the server meanwhile."),
+        entry("OBJECT ENCODING", "Option<String>", "How the server keeps a value in memory, such as `listpack`."),
+        entry("OBJECT FREQ", "Option<u64>", "How often a key is used, on a logarithmic scale."),
+        entry("OBJECT IDLETIME", "Option<u64>", "Seconds since a key was last used."),
+        entry("OBJECT REFCOUNT", "Option<u64>", "How many references to a value the server has."),
         entry("PERSIST", "bool", "Removes a key's expiry; false if it had none."),
         expire(
             "PEXPIRE",

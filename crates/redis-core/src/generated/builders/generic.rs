@@ -182,6 +182,34 @@ pub fn keys<K: FromReply>(pattern: impl ToArg) -> Cmd<Vec<K>> {
     Cmd::new(&info::KEYS).arg(pattern)
 }
 
+/// How the server keeps a value in memory, such as `listpack`.
+///
+/// `OBJECT ENCODING key`, since 2.2.3.
+pub fn object_encoding(key: impl ToArg) -> Cmd<Option<String>> {
+    Cmd::new(&info::OBJECT_ENCODING).key(key)
+}
+
+/// How often a key is used, on a logarithmic scale.
+///
+/// `OBJECT FREQ key`, since 4.0.0.
+pub fn object_freq(key: impl ToArg) -> Cmd<Option<u64>> {
+    Cmd::new(&info::OBJECT_FREQ).key(key)
+}
+
+/// Seconds since a key was last used.
+///
+/// `OBJECT IDLETIME key`, since 2.2.3.
+pub fn object_idletime(key: impl ToArg) -> Cmd<Option<u64>> {
+    Cmd::new(&info::OBJECT_IDLETIME).key(key)
+}
+
+/// How many references to a value the server has.
+///
+/// `OBJECT REFCOUNT key`, since 2.2.3.
+pub fn object_refcount(key: impl ToArg) -> Cmd<Option<u64>> {
+    Cmd::new(&info::OBJECT_REFCOUNT).key(key)
+}
+
 /// Removes a key's expiry; false if it had none.
 ///
 /// `PERSIST key`, since 2.2.0.
