@@ -1,14 +1,84 @@
-//! The workspace's own verbs, run as `cargo xtask VERB`.
+//! The workspace's own verbs, run as `cargo xtask VERB`. One module a verb; this file only picks.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool talks to people by printing"
+)]
+
+mod args;
+mod check;
 mod codegen;
+mod process;
+mod servers;
+mod tidy;
 
-fn main() {
-    // Stands in for the dispatch that is written beside this.
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    if args.first().is_some_and(|verb| verb == "codegen")
-        && let Err(error) = codegen::run(&args[1..])
-    {
-        eprintln!("{error}");
-        std::process::exit(1);
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use self::args::Args;
+
+/// What a verb ends with: an error's text is shown, and the exit code is 1.
+type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// A verb: its name, its options and its purpose for `help`, and what it does.
+struct Verb {
+    name: &'static str,
+    options: &'static str,
+    purpose: &'static str,
+    run: fn(Args) -> Result<()>,
+}
+
+const VERBS: &[Verb] = &[servers::VERB, check::VERB, tidy::VERB, codegen::VERB];
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let name = words.next().unwrap_or_default();
+    if name.is_empty() || ["help", "-h", "--help"].contains(&name.as_str()) {
+        help();
+        return ExitCode::SUCCESS;
     }
+    let Some(verb) = VERBS.iter().find(|verb| verb.name == name) else {
+        eprintln!("error: no verb `{name}`; `cargo xtask help` lists them");
+        return ExitCode::from(2);
+    };
+    // Every verb may start servers, and none may leave one behind.
+    let ran = testkit::servers::stop_on_ctrl_c()
+        .map_err(Into::into)
+        .and_then(|()| (verb.run)(Args::new(words.collect())));
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            match error.is::<args::Misuse>() {
+                true => {
+                    eprintln!("usage: cargo xtask {} {}", verb.name, verb.options);
+                    ExitCode::from(2)
+                }
+                false => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+/// The workspace's folder.
+fn workspace() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_owned()
+}
+
+fn help() {
+    println!("usage: cargo xtask VERB [OPTIONS]\n");
+    for Verb {
+        name,
+        options,
+        purpose,
+        ..
+    } in VERBS
+    {
+        println!("  {:28} {purpose}", format!("{name} {options}"));
+    }
+    println!("  {:28} this list", "help");
 }

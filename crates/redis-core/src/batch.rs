@@ -108,6 +108,12 @@ impl Batch {
         });
     }
 
+    /// Moves all requests of `other` behind these.
+    pub fn append(&mut self, other: &mut Self) {
+        self.out.append(&mut other.out);
+        self.entries.append(&mut other.entries);
+    }
+
     /// Takes a request back, its bytes included. False when it is not here.
     pub fn take_back(&mut self, ticket: Ticket) -> bool {
         // The latest are the likeliest: go from the end.

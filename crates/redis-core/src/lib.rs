@@ -12,8 +12,12 @@ pub mod connection;
 mod error;
 mod generated;
 pub mod pipeline;
+pub mod pool;
+pub mod pubsub;
+pub mod recv;
 mod reply;
 pub mod send;
+pub mod session;
 mod slot;
 pub mod watch;
 

@@ -165,6 +165,21 @@ impl SendBuffer {
         }
     }
 
+    /// The unsent bytes as shared pieces, without copying them. They stay here too.
+    pub fn share(&mut self) -> Vec<Bytes> {
+        let mut sent = self.sent;
+        let share = |chunk: &mut Chunk| {
+            if let Chunk::Owned(bytes) = chunk {
+                *chunk = Chunk::Shared(std::mem::take(bytes).into());
+            }
+            match chunk {
+                Chunk::Shared(bytes) => bytes.slice(std::mem::take(&mut sent)..),
+                Chunk::Owned(_) => Bytes::new(),
+            }
+        };
+        self.chunks.iter_mut().map(share).collect()
+    }
+
     /// Drops everything.
     pub fn clear(&mut self) {
         self.len = 0;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
-use crate::command::{Cmd, ToArg};
+use crate::command::{Cmd, ToArgs};
 use crate::config::{Backoff, Config};
 use crate::error::{Delivery, Error, ErrorKind, Result};
 
@@ -16,8 +16,8 @@ use crate::error::{Delivery, Error, ErrorKind, Result};
 /// # Errors
 ///
 /// `InvalidRequest` when there is no key.
-pub fn watch<K: ToArg>(keys: impl IntoIterator<Item = K>) -> Result<Cmd<()>> {
-    let cmd = Cmd::raw("WATCH").keys(keys);
+pub fn watch<M>(keys: impl ToArgs<M>) -> Result<Cmd<()>> {
+    let cmd = Cmd::raw("WATCH").any_keys(keys);
     if cmd.arguments().len() < 2 {
         return Err(Error::new(
             ErrorKind::InvalidRequest,
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn watch_without_keys_is_refused() {
         assert_eq!(
-            watch::<&str>([]).unwrap_err().kind(),
+            watch([""; 0]).unwrap_err().kind(),
             ErrorKind::InvalidRequest
         );
         assert_eq!(

@@ -1,1 +1,3 @@
 //! Real-server launcher, scripted server and simulated links for the workspace's tests.
+
+pub mod servers;

@@ -307,6 +307,8 @@ impl Arg<'_> {
 
 /// A value that can be an argument: exactly one.
 ///
+/// `u8` is none, so that a list of them is always one string and never a list of numbers.
+///
 /// # Examples
 ///
 /// ```

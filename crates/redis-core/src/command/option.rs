@@ -121,6 +121,12 @@ impl<R> Cmd<R> {
         self
     }
 
+    /// Adds a list of keys.
+    pub(crate) fn any_keys<M>(mut self, keys: impl ToArgs<M>) -> Self {
+        keys.to_keys(&mut self.args);
+        self
+    }
+
     /// Adds how many values there are, then the values.
     pub(crate) fn any_counted_args<M>(mut self, values: impl ToArgs<M>) -> Self {
         let mut list = Args::default();

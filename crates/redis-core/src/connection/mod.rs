@@ -13,6 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bytes::Bytes;
 use resp_proto::{FrameKind, Scanner, frame_kind};
 
 pub use self::handshake::ServerInfo;
@@ -448,6 +449,16 @@ impl Connection {
             State::Handshake(_) => self.greeting.transmit(),
             State::Closed => None,
             _ => self.out.transmit(),
+        }
+    }
+
+    /// What is to be written, as shared pieces: for a driver that writes in one thread and reads in
+    /// another. Each piece that is written still goes to [`handle_transmitted`](Self::handle_transmitted).
+    pub fn share_transmit(&mut self) -> Vec<Bytes> {
+        match self.state {
+            State::Handshake(_) => self.greeting.share(),
+            State::Closed => Vec::new(),
+            _ => self.out.share(),
         }
     }
 

@@ -1,0 +1,541 @@
+//! One logical link over successive connections.
+//!
+//! Owns when to connect, how long to wait after a failure, and where requests wait meanwhile. Knows
+//! nothing of sockets: it asks for them by [`Action`]s.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
+use crate::batch::{Batch, Ticket};
+use crate::config::{Config, Endpoint};
+use crate::connection::{Connection, Event, Role, ServerInfo, SubmitError};
+use crate::error::{Delivery, Error, ErrorKind};
+use crate::send::{SendBuffer, Transmit};
+
+/// What a session wants done. Do it, then tell the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Open a socket there; answer with [`Session::handle_opened`] or [`Session::handle_open_failed`].
+    Open(Endpoint),
+    /// Close the socket, or give up opening it. There is nothing to answer.
+    Close,
+}
+
+/// One logical link: connects on demand, and again after a loss.
+#[derive(Debug)]
+pub struct Session {
+    config: Arc<Config>,
+    role: Role,
+    link: Link,
+    /// Requests that came while there was no connection to take them.
+    backlog: Batch,
+    /// A connection is wanted although no request waits.
+    wanted: bool,
+    closing: bool,
+    /// The next attempt to connect is not before this time.
+    not_before: Option<Instant>,
+    /// No deadline in the backlog is before this time.
+    earliest: Option<Instant>,
+    failed: u32,
+    rng: SmallRng,
+    actions: VecDeque<Action>,
+    events: VecDeque<Event>,
+}
+
+#[derive(Debug)]
+enum Link {
+    Down,
+    Opening(Connection),
+    Open(Connection),
+    Over,
+}
+
+impl Session {
+    /// A session that connects when something is asked of it.
+    pub fn new(config: Arc<Config>, role: Role, seed: u64) -> Self {
+        Self {
+            config,
+            role,
+            link: Link::Down,
+            backlog: Batch::default(),
+            wanted: false,
+            closing: false,
+            not_before: None,
+            earliest: None,
+            failed: 0,
+            rng: SmallRng::seed_from_u64(seed),
+            actions: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Takes all requests of the batch, and connects if need be.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError`]; the batch is left as it was then.
+    pub fn submit(&mut self, now: Instant, batch: &mut Batch) -> Result<(), SubmitError> {
+        match &mut self.link {
+            Link::Opening(conn) | Link::Open(conn) => conn.submit(now, batch),
+            Link::Over => Err(SubmitError::Closed),
+            Link::Down => {
+                if !self.has_room() {
+                    return Err(SubmitError::Full);
+                }
+                self.backlog.append(batch);
+                self.expire_backlog(now);
+                self.connect_if_due(now);
+                Ok(())
+            }
+        }
+    }
+
+    /// Connects, although no request waits; and again after each loss, until told otherwise.
+    pub fn want(&mut self, now: Instant, wanted: bool) {
+        self.wanted = wanted;
+        self.connect_if_due(now);
+    }
+
+    /// Sends bytes that are answered by pushes, if at all. False when the link is not ready: nothing is
+    /// sent then.
+    pub fn send_unanswered(&mut self, bytes: &mut SendBuffer) -> bool {
+        match &mut self.link {
+            Link::Open(conn) if conn.is_ready() => {
+                conn.send_unanswered(bytes);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// As [`Connection::abandon`].
+    pub fn abandon(&mut self, ticket: Ticket) {
+        match &mut self.link {
+            Link::Opening(conn) | Link::Open(conn) => conn.abandon(ticket),
+            _ => drop(self.backlog.take_back(ticket)),
+        }
+    }
+
+    /// Ends the session once everything under way is answered. What waits for a connection fails.
+    pub fn close(&mut self, now: Instant) {
+        self.closing = true;
+        match &mut self.link {
+            Link::Opening(conn) | Link::Open(conn) => {
+                conn.close();
+                self.take_events(now);
+            }
+            Link::Down => {
+                self.link = Link::Over;
+                let error = Error::new(ErrorKind::Closed, "the client was closed");
+                self.fail_backlog(&error);
+                self.events.push_back(Event::Closed(error));
+            }
+            Link::Over => {}
+        }
+    }
+
+    /// The socket that was asked for is open.
+    pub fn handle_opened(&mut self) {
+        self.link = match std::mem::replace(&mut self.link, Link::Over) {
+            Link::Opening(conn) => Link::Open(conn),
+            link => link,
+        };
+    }
+
+    /// The socket that was asked for can't be had.
+    pub fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
+        if let Link::Opening(conn) = &mut self.link {
+            let endpoint = &self.config.endpoint;
+            conn.fail(
+                Error::new(
+                    ErrorKind::Connect,
+                    format!("connecting to {endpoint} failed: {error}"),
+                )
+                .with_source(error),
+            );
+            self.take_events(now);
+        }
+    }
+
+    /// As [`Connection::handle_input`].
+    pub fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize {
+        let Link::Open(conn) = &mut self.link else {
+            return input.len();
+        };
+        let used = conn.handle_input(now, input, events);
+        self.take_events(now);
+        used
+    }
+
+    /// As [`Connection::handle_transmitted`].
+    pub fn handle_transmitted(&mut self, n: usize) {
+        if let Link::Open(conn) = &mut self.link {
+            conn.handle_transmitted(n);
+        }
+    }
+
+    /// As [`Connection::handle_disconnect`].
+    pub fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>) {
+        if let Link::Open(conn) = &mut self.link {
+            conn.handle_disconnect(why);
+            self.take_events(now);
+        }
+    }
+
+    /// Looks for deadlines that have passed, and connects when it is time.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        match &mut self.link {
+            Link::Opening(conn) | Link::Open(conn) => {
+                conn.handle_timeout(now);
+                self.take_events(now);
+            }
+            Link::Down => {
+                self.expire_backlog(now);
+                self.connect_if_due(now);
+            }
+            Link::Over => {}
+        }
+    }
+
+    fn expire_backlog(&mut self, now: Instant) {
+        let events = &mut self.events;
+        self.earliest = self.backlog.expire(now, |ticket| {
+            let error = Error::new(
+                ErrorKind::Timeout,
+                "the deadline passed before there was a connection",
+            );
+            events.push_back(Event::Failed { ticket, error });
+        });
+    }
+
+    fn fail_backlog(&mut self, error: &Error) {
+        let error = error.clone().with_delivery(Delivery::NotSent);
+        let events = &mut self.events;
+        self.backlog.clear(|ticket| {
+            events.push_back(Event::Failed {
+                ticket,
+                error: error.clone(),
+            })
+        });
+    }
+
+    fn connect_if_due(&mut self, now: Instant) {
+        let idle = self.backlog.is_empty() && !self.wanted;
+        if !matches!(self.link, Link::Down)
+            || idle
+            || self.not_before.is_some_and(|time| now < time)
+        {
+            return;
+        }
+        let mut conn = Connection::new(self.config.clone(), self.role, now);
+        // The backlog was held to the same limits, so that it fits.
+        if conn.submit(now, &mut self.backlog).is_ok() {
+            self.earliest = None;
+        }
+        self.link = Link::Opening(conn);
+        self.actions
+            .push_back(Action::Open(self.config.endpoint.clone()));
+    }
+
+    /// Passes the connection's events on, and sees to its end.
+    fn take_events(&mut self, now: Instant) {
+        let (Link::Opening(conn) | Link::Open(conn)) = &mut self.link else {
+            return;
+        };
+        let mut over = false;
+        while let Some(event) = conn.poll_event() {
+            match &event {
+                Event::Ready => self.failed = 0,
+                Event::Closed(_) => over = true,
+                _ => {}
+            }
+            self.events.push_back(event);
+        }
+        if over {
+            // An open that nobody has begun is not begun at all.
+            if self
+                .actions
+                .pop_back_if(|action| matches!(action, Action::Open(_)))
+                .is_none()
+            {
+                self.actions.push_back(Action::Close);
+            }
+            if self.closing {
+                self.link = Link::Over;
+                return;
+            }
+            self.failed += 1;
+            self.not_before = Some(now + self.config.backoff.wait(self.failed, &mut self.rng));
+            self.link = Link::Down;
+        }
+    }
+
+    /// What to do next, if anything.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// As [`Connection::poll_transmit`].
+    #[inline]
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        match &mut self.link {
+            Link::Open(conn) => conn.poll_transmit(),
+            _ => None,
+        }
+    }
+
+    /// As [`Connection::poll_event`], except that `Closed` ends one connection and not the session.
+    #[inline]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.link {
+            Link::Opening(conn) | Link::Open(conn) => conn.poll_timeout(),
+            Link::Down if self.wanted || !self.backlog.is_empty() => {
+                [self.not_before, self.earliest].into_iter().flatten().min()
+            }
+            Link::Down | Link::Over => None,
+        }
+    }
+
+    /// As [`Connection::read_hint`].
+    pub fn read_hint(&self) -> usize {
+        match &self.link {
+            Link::Open(conn) => conn.read_hint(),
+            _ => 0,
+        }
+    }
+
+    /// Whether a batch would be taken now.
+    pub fn has_room(&self) -> bool {
+        match &self.link {
+            Link::Opening(conn) | Link::Open(conn) => conn.has_room(),
+            Link::Down => {
+                self.backlog.len() < self.config.max_in_flight
+                    && self.backlog.bytes() <= self.config.max_unsent
+            }
+            Link::Over => false,
+        }
+    }
+
+    /// Whether requests are written at once.
+    pub fn is_ready(&self) -> bool {
+        matches!(&self.link, Link::Open(conn) if conn.is_ready())
+    }
+
+    /// Whether the session was closed and everything is answered.
+    pub fn is_over(&self) -> bool {
+        matches!(self.link, Link::Over)
+    }
+
+    /// Requests that are not answered in full.
+    pub fn in_flight(&self) -> usize {
+        match &self.link {
+            Link::Opening(conn) | Link::Open(conn) => conn.in_flight(),
+            _ => self.backlog.len(),
+        }
+    }
+
+    /// What the server said of itself, while connected.
+    pub fn server_info(&self) -> Option<&ServerInfo> {
+        match &self.link {
+            Link::Open(conn) if conn.is_ready() => Some(conn.server_info()),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::batch::Deadline;
+    use crate::command::Cmd;
+
+    const HELLO: &[u8] = b"%1\r\n+proto\r\n:3\r\n+OK\r\n+OK\r\n";
+
+    fn session() -> (Session, Instant) {
+        (
+            Session::new(Arc::new(Config::default()), Role::Commands, 1),
+            Instant::now(),
+        )
+    }
+
+    fn submit(session: &mut Session, now: Instant, ticket: u64) {
+        let mut batch = Batch::default();
+        batch.push(
+            Ticket(ticket),
+            &Cmd::<()>::raw("PING"),
+            Deadline::In(Duration::from_secs(9)),
+        );
+        session.submit(now, &mut batch).unwrap();
+    }
+
+    fn write_all(session: &mut Session) -> usize {
+        let mut written = 0;
+        while let Some(transmit) = session.poll_transmit() {
+            let n = transmit.len();
+            session.handle_transmitted(n);
+            written += n;
+        }
+        written
+    }
+
+    fn connect(session: &mut Session, now: Instant) {
+        assert!(matches!(session.poll_action(), Some(Action::Open(_))));
+        session.handle_opened();
+        write_all(session);
+        session.handle_input(now, HELLO, &mut Vec::new());
+        assert!(matches!(session.poll_event(), Some(Event::Ready)));
+    }
+
+    fn failures(session: &mut Session) -> Vec<(u64, ErrorKind, Delivery)> {
+        std::iter::from_fn(|| session.poll_event())
+            .filter_map(|event| match event {
+                Event::Failed { ticket, error } => Some((ticket.0, error.kind(), error.delivery())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn connects_on_the_first_request_and_not_before() {
+        let (mut session, now) = session();
+        session.handle_timeout(now);
+        assert_eq!(
+            (session.poll_action(), session.poll_timeout()),
+            (None, None)
+        );
+        submit(&mut session, now, 1);
+        connect(&mut session, now);
+        assert_eq!(write_all(&mut session), 14);
+        let mut events = Vec::new();
+        session.handle_input(now, b"+PONG\r\n", &mut events);
+        assert!(matches!(
+            events[..],
+            [Event::Replies {
+                ticket: Ticket(1),
+                done: true,
+                ..
+            }]
+        ));
+    }
+
+    #[test]
+    fn a_failed_open_fails_what_waits_and_the_next_attempt_is_later() {
+        let (mut session, now) = session();
+        submit(&mut session, now, 1);
+        assert!(matches!(session.poll_action(), Some(Action::Open(_))));
+        session.handle_open_failed(now, io::ErrorKind::ConnectionRefused.into());
+        assert_eq!(
+            failures(&mut session),
+            [(1, ErrorKind::Connect, Delivery::NotSent)]
+        );
+        assert_eq!(session.poll_action(), Some(Action::Close));
+        submit(&mut session, now, 2);
+        assert_eq!(session.poll_action(), None, "the backoff is not over");
+        let due = session.poll_timeout().unwrap();
+        assert!(due > now && due <= now + Duration::from_millis(10));
+        session.handle_timeout(due);
+        connect(&mut session, due);
+        assert_eq!(failures(&mut session), []);
+    }
+
+    #[test]
+    fn deadlines_hold_while_there_is_no_connection() {
+        let (mut session, now) = session();
+        session.not_before = Some(now + Duration::from_secs(60));
+        submit(&mut session, now, 1);
+        assert_eq!(session.poll_timeout(), Some(now + Duration::from_secs(9)));
+        session.handle_timeout(now + Duration::from_secs(9));
+        assert_eq!(
+            failures(&mut session),
+            [(1, ErrorKind::Timeout, Delivery::NotSent)]
+        );
+        assert_eq!(session.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_connect_that_takes_too_long_is_given_up() {
+        let (mut session, now) = session();
+        submit(&mut session, now, 1);
+        session.poll_action();
+        session.handle_timeout(now + Duration::from_secs(5));
+        assert_eq!(
+            failures(&mut session),
+            [(1, ErrorKind::Timeout, Delivery::NotSent)]
+        );
+        assert_eq!(session.poll_action(), Some(Action::Close));
+    }
+
+    #[test]
+    fn a_lost_link_is_opened_again_for_the_next_request() {
+        let (mut session, now) = session();
+        submit(&mut session, now, 1);
+        connect(&mut session, now);
+        write_all(&mut session);
+        session.handle_disconnect(now, None);
+        assert_eq!(
+            failures(&mut session),
+            [(1, ErrorKind::Io, Delivery::MaybeExecuted)]
+        );
+        assert_eq!(session.poll_action(), Some(Action::Close));
+        submit(&mut session, now, 2);
+        let due = session.poll_timeout().unwrap();
+        session.handle_timeout(due);
+        connect(&mut session, due);
+        assert_eq!(session.in_flight(), 1);
+    }
+
+    #[test]
+    fn a_wanted_link_comes_back_by_itself() {
+        let (mut session, now) = session();
+        session.want(now, true);
+        connect(&mut session, now);
+        session.handle_disconnect(now, None);
+        assert_eq!(failures(&mut session), []);
+        assert_eq!(session.poll_action(), Some(Action::Close));
+        let due = session.poll_timeout().unwrap();
+        session.handle_timeout(due);
+        connect(&mut session, due);
+    }
+
+    #[test]
+    fn close_answers_what_is_under_way_and_refuses_the_rest() {
+        let (mut session, now) = session();
+        submit(&mut session, now, 1);
+        connect(&mut session, now);
+        write_all(&mut session);
+        session.close(now);
+        assert!(!session.is_over());
+        let mut batch = Batch::default();
+        batch.push(Ticket(2), &Cmd::<()>::raw("PING"), Deadline::Never);
+        assert_eq!(session.submit(now, &mut batch), Err(SubmitError::Closed));
+        session.handle_input(now, b"+PONG\r\n", &mut Vec::new());
+        assert!(session.is_over());
+        assert_eq!(session.poll_action(), Some(Action::Close));
+        assert_eq!(session.submit(now, &mut batch), Err(SubmitError::Closed));
+    }
+
+    #[test]
+    fn close_while_connecting_fails_what_waits() {
+        let (mut session, now) = session();
+        submit(&mut session, now, 1);
+        session.close(now);
+        assert!(session.is_over());
+        assert_eq!(
+            failures(&mut session),
+            [(1, ErrorKind::Closed, Delivery::NotSent)]
+        );
+        assert_eq!(session.poll_action(), None, "the open was never begun");
+    }
+}

@@ -1,0 +1,159 @@
+//! The client: a shared pool, and one call for each way to use it.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::thread;
+
+use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
+use redis_core::watch::Attempts;
+use redis_core::{Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
+
+use crate::pipeline::Pipeline;
+use crate::pool::Pool;
+use crate::pubsub::PubSub;
+use crate::watch::{Transaction, Watched};
+
+/// A client. Cloning it is cheap, and all clones share one pool; threads can share one by reference.
+///
+/// Running a command never changes the client. Its database is part of the configuration: use one client
+/// for each.
+#[derive(Clone, Debug)]
+pub struct Client {
+    pool: Arc<Pool>,
+}
+
+impl Client {
+    /// A client for a URL such as `redis://user:password@host:6379/0` or `redis+unix:///path?db=1`.
+    /// Nothing is connected before the first command.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when the URL is not one.
+    pub fn open(url: &str) -> Result<Self> {
+        Self::new(url.parse()?)
+    }
+
+    /// A client for a configuration. Nothing is connected before the first command.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when the settings do not fit together.
+    pub fn new(mut config: Config) -> Result<Self> {
+        config.check()?;
+        config.seed.get_or_insert_with(random);
+        Ok(Self { pool: Arc::new(Pool::new(Arc::new(config))) })
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        self.pool.config()
+    }
+
+    /// Starts a pipeline: commands are queued and sent together, as one transaction unless
+    /// [`transaction(false)`](Pipeline::transaction) says otherwise.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use redis_sync::{Client, QueueCommands};
+    /// # let client = Client::open("redis://localhost")?;
+    /// let (_, added, number): ((), i64, i64) =
+    ///     client.pipeline().set("foo", "bar").sadd("faz", ["baz"]).incr("auto_number").execute()?;
+    /// # Ok::<(), redis_sync::Error>(())
+    /// ```
+    pub fn pipeline(&self) -> Pipeline {
+        Pipeline::new(self.pool.clone())
+    }
+
+    /// Runs a tuple of commands as one transaction; the reply types are those of the commands.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pipeline::execute`].
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use redis_sync::{Client, cmd};
+    /// # let client = Client::open("redis://localhost")?;
+    /// let (value, count) = client.batch((cmd::get::<String>("key"), cmd::incr("count")))?;
+    /// # Ok::<(), redis_sync::Error>(())
+    /// ```
+    pub fn batch<B: Batched>(&self, commands: B) -> Result<B::Output> {
+        let mut queue = Queued::atomic();
+        commands.queue_all(&mut queue);
+        crate::pipeline::execute(&self.pool, &mut queue)
+    }
+
+    /// Watches keys on a connection of its own: commands on the [`Watched`] run at once, and its
+    /// transaction is applied only if no watched key has changed by then.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` without a key; what a connection or the server fails with.
+    pub fn watch<M>(&self, keys: impl ToArgs<M>) -> Result<Watched> {
+        self.watch_by(&watch::watch(keys)?)
+    }
+
+    fn watch_by(&self, cmd: &Cmd<()>) -> Result<Watched> {
+        Watched::start(self.pool.acquire()?, cmd)
+    }
+
+    /// Watches keys and runs `attempt`, which reads what it needs and returns the transaction to apply;
+    /// starts over, after a growing wait, as long as a watched key changes in between. Returns the
+    /// transaction's replies and the value given to [`Transaction::returning`].
+    ///
+    /// # Errors
+    ///
+    /// What `attempt` fails with, unless that is a watch error; `Watch` when `max_transaction_attempts`
+    /// are used up; what a connection or the server fails with. When the link is lost while the
+    /// transaction is applied the error says `MaybeExecuted`, and it is not run again.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use redis_sync::{Client, Commands, QueueCommands};
+    /// # let client = Client::open("redis://localhost")?;
+    /// let (_, next): ((), i64) = client.transaction(["seq"], |mut watched| {
+    ///     let current: i64 = watched.get("seq")?.unwrap_or(0);
+    ///     Ok(watched.multi().set("seq", current + 1).returning(current + 1))
+    /// })?;
+    /// # Ok::<(), redis_sync::Error>(())
+    /// ```
+    pub fn transaction<T: FromReplies, V, M>(
+        &self,
+        keys: impl ToArgs<M>,
+        mut attempt: impl FnMut(Watched) -> Result<Transaction<V>>,
+    ) -> Result<(T, V)> {
+        let keys = watch::watch(keys)?;
+        let mut attempts = Attempts::new(self.config(), random());
+        loop {
+            let result = self.watch_by(&keys).and_then(&mut attempt).and_then(Transaction::execute_returning);
+            match result {
+                Ok(done) => return Ok(done),
+                Err(error) => thread::sleep(attempts.after(error)?),
+            }
+        }
+    }
+
+    /// Subscriptions on a connection of their own. Nothing is connected before the first one.
+    pub fn pubsub(&self) -> PubSub {
+        PubSub::new(self.pool.config().clone(), random())
+    }
+}
+
+impl Execute for &Client {
+    type Output<R: FromReply> = Result<R, Error>;
+
+    fn execute<C: Command>(self, command: C) -> Result<C::Reply> {
+        let cmd = command.into_cmd();
+        cmd.check()?;
+        self.pool.acquire()?.execute(&cmd)
+    }
+}
+
+/// A seed: std's hasher keys are the randomness that needs no dependency.
+fn random() -> u64 {
+    RandomState::new().hash_one(0)
+}

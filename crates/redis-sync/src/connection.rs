@@ -1,0 +1,332 @@
+//! The driver: moves the bytes of one connection.
+
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use bytes::Bytes;
+use redis_core::batch::{Batch, Deadline, Ticket};
+use redis_core::connection::{Connection as Machine, Event, Role, SubmitError};
+use redis_core::pipeline::{FromReplies, Run, Sent};
+use redis_core::recv::RecvBuffer;
+use redis_core::{Block, Cmd, Config, Error, ErrorKind, FromReply, Result, Value, decode, decode_shared};
+
+use crate::stream::{Stream, Writer};
+
+/// Up to this many bytes fit any socket's empty send buffer, so that writing them can't block on a peer
+/// that itself waits for us to read.
+const FITS: usize = 2 * 1024;
+
+/// From this size on a reply's memory is shared with the values decoded from it instead of copied.
+const SHARE: usize = 64 * 1024;
+
+/// An open connection that one thread uses at a time.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    machine: Machine,
+    stream: Stream,
+    config: Arc<Config>,
+    recv: RecvBuffer,
+    batch: Batch,
+    events: Vec<Event>,
+}
+
+/// The replies of one exchange, as ranges of the read buffer.
+#[derive(Debug, Default)]
+struct Received {
+    /// Contiguous runs of frames; nearly always one.
+    runs: Vec<Range<usize>>,
+    only: Option<Range<usize>>,
+    /// All bytes that were looked at.
+    used: usize,
+}
+
+impl Received {
+    fn add(&mut self, range: Range<usize>) {
+        match &mut self.only {
+            None => self.only = Some(range),
+            Some(only) if self.runs.is_empty() && only.end == range.start => only.end = range.end,
+            Some(_) => self.runs.push(range),
+        }
+    }
+
+    fn runs(&self) -> impl Iterator<Item = Range<usize>> {
+        self.only.iter().chain(&self.runs).cloned()
+    }
+}
+
+impl Connection {
+    /// Opens a connection and does the handshake.
+    pub(crate) fn open(config: &Arc<Config>) -> Result<Self> {
+        let start = Instant::now();
+        let deadline = start + config.connect_timeout;
+        let stream = Stream::connect(&config.endpoint, deadline).map_err(|error| {
+            let endpoint = &config.endpoint;
+            Error::new(ErrorKind::Connect, format!("connecting to {endpoint} failed: {error}"))
+                .with_source(error)
+        })?;
+        let mut connection = Self {
+            machine: Machine::new(config.clone(), Role::Commands, start),
+            stream,
+            config: config.clone(),
+            recv: RecvBuffer::default(),
+            batch: Batch::default(),
+            events: Vec::new(),
+        };
+        let mut received = Received::default();
+        loop {
+            connection.write()?;
+            if connection.machine.is_ready() {
+                break;
+            }
+            connection.receive(&mut received, Instant::now())?;
+        }
+        connection.recv.consume(received.used);
+        Ok(connection)
+    }
+
+    /// Whether another exchange may follow: nothing is owed in either direction.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.machine.is_ready() && self.machine.in_flight() == 0 && self.recv.data().is_empty()
+    }
+
+    /// Whether the peer has neither closed nor said anything since the last exchange.
+    pub(crate) fn is_alive(&mut self) -> bool {
+        match self.stream.read_now(self.recv.space(0)) {
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+            Ok(0) => false,
+            Ok(n) => {
+                // Pushes may come at any time.
+                self.recv.advance(n);
+                let mut events = Vec::new();
+                let used = self.machine.handle_input(Instant::now(), self.recv.data(), &mut events);
+                self.recv.consume(used);
+                self.is_clean()
+            }
+        }
+    }
+
+    /// Sends one command and decodes its reply.
+    pub(crate) fn execute<R: FromReply>(&mut self, cmd: &Cmd<R>) -> Result<R> {
+        let deadline = self.deadline(cmd.block());
+        self.batch.push(Ticket(0), cmd, deadline);
+        let received = self.exchange()?;
+        let Some(range) = received.only else { return Err(no_reply()) };
+        let result = if range.len() < SHARE {
+            let result = decode(&self.recv.data()[range]);
+            self.recv.consume(received.used);
+            result
+        } else {
+            decode_shared(&self.recv.take(received.used).slice(range))
+        };
+        self.note(result)
+    }
+
+    /// Sends commands together and decodes their replies.
+    pub(crate) fn execute_all<T: FromReplies>(&mut self, sent: &Sent) -> Result<T> {
+        self.exchange_sent(sent, |sent, runs| T::from_replies(&mut sent.open(runs)?))
+    }
+
+    /// As [`execute_all`](Self::execute_all), with errors in their places.
+    pub(crate) fn execute_each(&mut self, sent: &Sent) -> Result<Vec<Result<Value>>> {
+        self.exchange_sent(sent, |sent, runs| Ok(sent.open(runs)?.all()))
+    }
+
+    fn exchange_sent<T>(
+        &mut self,
+        sent: &Sent,
+        decode: impl FnOnce(&Sent, Vec<Run<'_>>) -> Result<T>,
+    ) -> Result<T> {
+        let deadline = self.deadline(sent.block());
+        self.batch.push_encoded(Ticket(0), sent.parts(), sent.replies(), deadline);
+        let received = self.exchange()?;
+        let result = if received.used < SHARE {
+            let data = self.recv.data();
+            let runs = received.runs().map(|range| Run { frames: &data[range], memory: None });
+            let result = decode(sent, runs.collect());
+            self.recv.consume(received.used);
+            result
+        } else {
+            let memory = self.recv.take(received.used);
+            let runs = received.runs().map(|range| Run { frames: &memory[range], memory: Some(&memory) });
+            decode(sent, runs.collect())
+        };
+        self.note(result)
+    }
+
+    /// A reply that can't belong to its request makes the connection unusable.
+    fn note<T>(&mut self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result
+            && error.kind() == ErrorKind::Protocol
+        {
+            self.machine.close();
+        }
+        result
+    }
+
+    fn deadline(&self, block: Block) -> Deadline {
+        match (self.config.command_timeout, block) {
+            (None, _) | (_, Block::Forever) => Deadline::Never,
+            (Some(timeout), Block::Never) => Deadline::In(timeout),
+            (Some(timeout), Block::For(time)) => Deadline::In(timeout.saturating_add(time)),
+        }
+    }
+
+    /// Sends the batch, which is one request, and waits for all of its replies.
+    fn exchange(&mut self) -> Result<Received> {
+        let mut now = Instant::now();
+        match self.machine.submit(now, &mut self.batch) {
+            Ok(()) => {}
+            Err(SubmitError::Closed) => return Err(Error::new(ErrorKind::Closed, "the connection was closed")),
+            Err(SubmitError::Full) => return Err(Error::new(ErrorKind::Limit, "the connection is full")),
+        }
+        let mut received = Received::default();
+        if !self.write()? {
+            self.write_while_reading(&mut received)?;
+            now = Instant::now();
+        }
+        while self.machine.in_flight() > 0 {
+            self.receive(&mut received, now)?;
+            now = Instant::now();
+        }
+        Ok(received)
+    }
+
+    /// Writes everything. False when that would block and there is more than surely fits.
+    fn write(&mut self) -> Result<bool> {
+        let large = self.machine.unsent() > FITS;
+        if large && let Err(error) = self.stream.set_nonblocking(true) {
+            return Err(lost(&mut self.machine, Some(error.kind())));
+        }
+        let mut result = Ok(true);
+        while let Some(transmit) = self.machine.poll_transmit() {
+            match self.stream.writer().write(transmit.slices()) {
+                Ok(n) => self.machine.handle_transmitted(n),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    result = Ok(false);
+                    break;
+                }
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        if large && let Err(error) = self.stream.set_nonblocking(false) {
+            result = Err(error);
+        }
+        result.map_err(|error| lost(&mut self.machine, Some(error.kind())))
+    }
+
+    /// The peer takes no more for now: writes from a thread of its own, so that reading never stops.
+    fn write_while_reading(&mut self, received: &mut Received) -> Result<()> {
+        let pieces = self.machine.share_transmit();
+        let total: usize = pieces.iter().map(Bytes::len).sum();
+        let Self { machine, stream, recv, events, .. } = self;
+        // The reader needs the stream for itself to set its timeouts.
+        let handle = stream.try_clone().map_err(|error| lost(machine, Some(error.kind())))?;
+        let written = AtomicUsize::new(0);
+        let mut counted = 0;
+        thread::scope(|scope| {
+            let writer = scope.spawn(|| write_pieces(handle.writer(), &pieces, &written));
+            let mut result = Ok(());
+            while counted < total && result.is_ok() {
+                result = receive(machine, stream, recv, events, received, Instant::now());
+                let progress = written.load(Ordering::Acquire);
+                machine.handle_transmitted(progress - counted);
+                counted = progress;
+                if writer.is_finished() {
+                    break;
+                }
+            }
+            if result.is_err() {
+                // The writer may wait for a peer that reads nothing.
+                stream.shutdown();
+            }
+            match writer.join() {
+                Ok(Err(error)) if result.is_ok() => result = Err(lost(machine, Some(error.kind()))),
+                Ok(_) => {}
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+            if result.is_ok() {
+                machine.handle_transmitted(total - counted);
+            }
+            result
+        })
+    }
+
+    fn receive(&mut self, received: &mut Received, now: Instant) -> Result<()> {
+        receive(&mut self.machine, &mut self.stream, &mut self.recv, &mut self.events, received, now)
+    }
+}
+
+/// Waits for bytes or a deadline, and takes what came of it.
+fn receive(
+    machine: &mut Machine,
+    stream: &mut Stream,
+    recv: &mut RecvBuffer,
+    events: &mut Vec<Event>,
+    received: &mut Received,
+    now: Instant,
+) -> Result<()> {
+    match stream.read(recv.space(machine.read_hint()), now, machine.poll_timeout()) {
+        Ok(0) => machine.handle_disconnect(None),
+        Ok(n) => {
+            recv.advance(n);
+            let base = received.used;
+            received.used += machine.handle_input(now, &recv.data()[base..], events);
+            for event in events.drain(..) {
+                // Pushes on such a connection are for nobody.
+                if let Event::Replies { range, .. } = event {
+                    received.add(base + range.start..base + range.end);
+                }
+            }
+        }
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+            machine.handle_timeout(Instant::now());
+        }
+        Err(error) => machine.handle_disconnect(Some(error.kind())),
+    }
+    failure(machine)
+}
+
+/// What the machine says went wrong, if anything did.
+fn failure(machine: &mut Machine) -> Result<()> {
+    let mut result = Ok(());
+    while let Some(event) = machine.poll_event() {
+        if let Event::Failed { error, .. } | Event::Closed(error) = event
+            && result.is_ok()
+        {
+            result = Err(error);
+        }
+    }
+    result
+}
+
+/// The socket failed: what that means for what is under way.
+fn lost(machine: &mut Machine, why: Option<io::ErrorKind>) -> Error {
+    machine.handle_disconnect(why);
+    match failure(machine) {
+        Err(error) => error,
+        Ok(()) => Error::new(ErrorKind::Closed, "the connection was closed"),
+    }
+}
+
+fn write_pieces(writer: Writer<'_>, pieces: &[Bytes], written: &AtomicUsize) -> io::Result<()> {
+    for piece in pieces {
+        let mut rest = &piece[..];
+        while !rest.is_empty() {
+            let n = writer.write(&[IoSlice::new(rest)])?;
+            written.fetch_add(n, Ordering::Release);
+            rest = &rest[n..];
+        }
+    }
+    Ok(())
+}
+
+fn no_reply() -> Error {
+    Error::new(ErrorKind::Protocol, "the exchange ended without a reply")
+}

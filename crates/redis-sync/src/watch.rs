@@ -1,0 +1,118 @@
+//! Optimistic locking on a connection of its own.
+
+use redis_core::pipeline::{FromReplies, Pipeline as Queued};
+use redis_core::{Cmd, Command, Execute, FromReply, Queue, Result, ToArgs, watch};
+
+use crate::pool::Pooled;
+
+/// A connection that watches keys. Commands run at once; [`multi`](Self::multi) starts the transaction.
+/// Dropping it closes the connection; [`reset`](Self::reset) keeps it.
+#[derive(Debug)]
+pub struct Watched {
+    connection: Pooled,
+}
+
+impl Watched {
+    pub(crate) fn start(mut connection: Pooled, watch: &Cmd<()>) -> Result<Self> {
+        connection.execute(watch)?;
+        Ok(Self { connection: connection.dedicated() })
+    }
+
+    /// Watches more keys.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` without a key; `Watch` when the link was lost.
+    pub fn watch<M>(&mut self, keys: impl ToArgs<M>) -> Result<()> {
+        let cmd = watch::watch(keys)?;
+        self.connection.execute(&cmd).map_err(watch::lost_before_multi)
+    }
+
+    /// Starts queueing: what follows is applied by [`Transaction::execute`], or not at all.
+    pub fn multi(self) -> Transaction {
+        Transaction { watched: self, queued: Queued::atomic(), value: () }
+    }
+
+    /// Stops watching; the connection stays this one's, and [`watch`](Self::watch) can be called again.
+    ///
+    /// # Errors
+    ///
+    /// `Watch` when the link was lost.
+    pub fn unwatch(&mut self) -> Result<()> {
+        self.connection.execute(&watch::unwatch()).map_err(watch::lost_before_multi)
+    }
+
+    /// Stops watching and gives the connection back.
+    ///
+    /// # Errors
+    ///
+    /// `Watch` when the link was lost; the connection is closed then.
+    pub fn reset(mut self) -> Result<()> {
+        self.unwatch()?;
+        self.connection.shared();
+        Ok(())
+    }
+}
+
+impl Execute for &mut Watched {
+    type Output<R: FromReply> = Result<R>;
+
+    fn execute<C: Command>(self, command: C) -> Result<C::Reply> {
+        let cmd = command.into_cmd();
+        cmd.check()?;
+        self.connection.execute(&cmd).map_err(watch::lost_before_multi)
+    }
+}
+
+/// Commands that are applied together if no watched key has changed. Each call that queues one returns
+/// the transaction.
+#[derive(Debug)]
+pub struct Transaction<V = ()> {
+    watched: Watched,
+    queued: Queued,
+    value: V,
+}
+
+impl<V> Transaction<V> {
+    /// Gives the value that [`Client::transaction`](crate::Client::transaction) returns beside the replies.
+    pub fn returning<U>(self, value: U) -> Transaction<U> {
+        Transaction { watched: self.watched, queued: self.queued, value }
+    }
+
+    /// Applies the commands, and decodes their replies. An empty transaction is sent too: it tells
+    /// whether a watched key has changed.
+    ///
+    /// # Errors
+    ///
+    /// `Watch` when a watched key has changed or the link was lost before: nothing was applied.
+    /// Otherwise as [`Pipeline::execute`](crate::Pipeline::execute).
+    pub fn execute<T: FromReplies>(self) -> Result<T> {
+        self.execute_returning().map(|(replies, _)| replies)
+    }
+
+    pub(crate) fn execute_returning<T: FromReplies>(self) -> Result<(T, V)> {
+        let Self { watched: Watched { mut connection }, queued, value } = self;
+        let sent = queued.take_watched()?;
+        let result = connection.execute_all(&sent).map_err(watch::lost);
+        // EXEC ends the watch, whatever it says.
+        connection.shared();
+        result.map(|replies| (replies, value))
+    }
+
+    /// How many commands are queued.
+    pub fn len(&self) -> usize {
+        self.queued.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.queued.is_empty()
+    }
+}
+
+impl<V> Queue for Transaction<V> {
+    fn queue<C: Command>(mut self, command: C) -> Self {
+        self.queued.push(command);
+        self
+    }
+}
