@@ -80,7 +80,7 @@ const fn servers(all: &[Servers]) -> Servers {
 pub(crate) fn write(table: &Table) -> Result<String, String> {
     let mut out = HEADER.to_owned();
     for command in &table.commands {
-        entry(&mut out, command).map_err(|error| format!("{}: {error}", command.name))?;
+        out += &entry(command).map_err(|error| format!("{}: {error}", command.name))?;
     }
     out.push_str("\n/// Every command, in the order of the names' bytes.\npub(crate) static ALL: &[&CommandInfo] = &[\n");
     for command in &table.commands {
@@ -102,7 +102,8 @@ pub(crate) fn constant(name: &str) -> String {
     name.replace([' ', '-'], "_").to_ascii_uppercase()
 }
 
-fn entry(out: &mut String, command: &Command) -> Result<(), String> {
+/// One command's facts.
+pub(crate) fn entry(command: &Command) -> Result<String, String> {
     let words: Vec<_> = command.name.split(' ').collect();
     let head: String = words
         .iter()
@@ -133,8 +134,7 @@ fn entry(out: &mut String, command: &Command) -> Result<(), String> {
     let instead = overlay::stateful()
         .iter()
         .find(|(name, _)| *name == command.name);
-    let _ = write!(
-        out,
+    Ok(format!(
         "
 /// `{name}`
 pub(crate) static {constant}: CommandInfo = CommandInfo {{
@@ -160,8 +160,7 @@ pub(crate) static {constant}: CommandInfo = CommandInfo {{
         since = command.since,
         servers = set("Servers", "servers", &servers),
         instead = instead.map(|(_, instead)| instead),
-    );
-    Ok(())
+    ))
 }
 
 fn set(ty: &str, function: &str, all: &[String]) -> String {

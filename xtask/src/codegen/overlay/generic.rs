@@ -19,30 +19,15 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("DEL", "u64", "Deletes keys; returns how many there were."),
         entry("EXISTS", "u64", "Counts how many of the keys exist; a key given twice counts twice."),
         expire("EXPIRE", "seconds", "ttl", "Lets a key expire after a time to live, rounded up to whole seconds."),
-        expire(
-            "EXPIREAT",
-            "unix-time-seconds",
-            "time",
-            "Lets a key expire at a time, rounded up to whole seconds.",
-        ),
+        expire("EXPIREAT", "unix-time-seconds", "time", "Lets a key expire at a time, rounded up to whole seconds."),
         entry("KEYS", "Vec<K>", "Lists all keys that match a pattern; blocks the server meanwhile."),
         entry("OBJECT ENCODING", "Option<String>", "How the server keeps a value in memory, such as `listpack`."),
         entry("OBJECT FREQ", "Option<u64>", "How often a key is used, on a logarithmic scale."),
         entry("OBJECT IDLETIME", "Option<u64>", "Seconds since a key was last used."),
         entry("OBJECT REFCOUNT", "Option<u64>", "How many references to a value the server has."),
         entry("PERSIST", "bool", "Removes a key's expiry; false if it had none."),
-        expire(
-            "PEXPIRE",
-            "milliseconds",
-            "ttl",
-            "Lets a key expire after a time to live, rounded up to whole milliseconds.",
-        ),
-        expire(
-            "PEXPIREAT",
-            "unix-time-milliseconds",
-            "time",
-            "Lets a key expire at a time, rounded up to whole milliseconds.",
-        ),
+        expire("PEXPIRE", "milliseconds", "ttl", "Lets a key expire after a time to live, rounded up to whole milliseconds."),
+        expire("PEXPIREAT", "unix-time-milliseconds", "time", "Lets a key expire at a time, rounded up to whole milliseconds."),
         entry("PTTL", "i64", "Milliseconds until a key expires; -1 without an expiry, -2 without the key."),
         entry("RANDOMKEY", "Option<K>", "Any key of the database."),
         entry("RENAME", "()", "Renames a key, replacing what has the new name."),
@@ -51,10 +36,6 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("TTL", "i64", "Seconds until a key expires; -1 without an expiry, -2 without the key."),
         entry("TYPE", "String", "The type of a key's value, such as `string` or `zset`; `none` without the key.")
             .name("key_type"),
-        entry(
-            "UNLINK",
-            "u64",
-            "Deletes keys and frees their memory in the background; returns how many there were.",
-        ),
+        entry("UNLINK", "u64", "Deletes keys and frees their memory in the background; returns how many there were."),
     ]
 }

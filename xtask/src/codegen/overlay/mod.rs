@@ -90,7 +90,8 @@ pub(crate) enum As {
     Enum(&'static str),
 }
 
-fn entry(command: &'static str, reply: &'static str, doc: &'static str) -> Entry {
+/// A builder that is all the table's, but for its words and its reply's type.
+pub(super) fn entry(command: &'static str, reply: &'static str, doc: &'static str) -> Entry {
     Entry {
         command,
         reply,
@@ -109,55 +110,60 @@ fn entry(command: &'static str, reply: &'static str, doc: &'static str) -> Entry
 
 impl Entry {
     /// The function's name, where the command's own is no good one.
-    fn name(mut self, name: &'static str) -> Self {
+    pub(super) fn name(mut self, name: &'static str) -> Self {
         self.name = Some(name);
         self
     }
 
     /// Names the parameter of an argument.
-    fn rename(mut self, argument: &'static str, name: &'static str) -> Self {
+    pub(super) fn rename(mut self, argument: &'static str, name: &'static str) -> Self {
         self.renamed.push((argument, name));
         self
     }
 
     /// Gives an argument a type.
-    fn ty(mut self, argument: &'static str, ty: As) -> Self {
+    pub(super) fn ty(mut self, argument: &'static str, ty: As) -> Self {
         self.typed.push((argument, ty));
         self
     }
 
     /// Makes an optional argument a parameter.
-    fn promote(mut self, argument: &'static str) -> Self {
+    pub(super) fn promote(mut self, argument: &'static str) -> Self {
         self.promoted.push(argument);
         self
     }
 
     /// Adds what only Valkey has among the options.
-    fn with_valkey(mut self) -> Self {
+    pub(super) fn with_valkey(mut self) -> Self {
         self.valkey = true;
         self
     }
 
     /// Takes one branch of a choice and leaves the others out.
-    fn pick(mut self, choice: &'static str, branch: &'static str) -> Self {
+    pub(super) fn pick(mut self, choice: &'static str, branch: &'static str) -> Self {
         self.picked.push((choice, branch));
         self
     }
 
     /// Names the setter of an option.
-    fn setter(mut self, option: &'static str, name: &'static str) -> Self {
+    pub(super) fn setter(mut self, option: &'static str, name: &'static str) -> Self {
         self.setters.push((option, name));
         self
     }
 
     /// Describes an option in our words.
-    fn note(mut self, option: &'static str, doc: &'static str) -> Self {
+    pub(super) fn note(mut self, option: &'static str, doc: &'static str) -> Self {
         self.notes.push((option, doc));
         self
     }
 
     /// Says that options, separated by spaces, change the reply's type; `_` stands for any type before.
-    fn turns(mut self, options: &'static str, from: &'static str, to: &'static str) -> Self {
+    pub(super) fn turns(
+        mut self,
+        options: &'static str,
+        from: &'static str,
+        to: &'static str,
+    ) -> Self {
         self.turns
             .extend(options.split(' ').map(|option| (option, from, to)));
         self
