@@ -28,8 +28,9 @@ pub(super) fn entries() -> Vec<Entry> {
             .ty("ifdeq-digest", As::Any)
             .ty("ifdne-digest", As::Any)
             .note("NX", "Only if the key does not exist.")
+            .note("IFEQ", "Only if the present value is this one; on Valkey from 8.1 on.")
             .note("XX", "Only if the key exists.")
-            .note("GET", "Returns the value before, whether or not the new one is set."),
+            .note("GET", "Returns the value before, whether or not the new one is set; together with `nx` from 7.0 on."),
         entry("SETEX", "()", "Sets the value of a key that expires, with whole seconds.").rename("seconds", "ttl"),
         entry("SETNX", "bool", "Sets the value of a key unless it exists."),
         entry("SETRANGE", "u64", "Overwrites a part of a value from byte `offset` on; returns its new length.")

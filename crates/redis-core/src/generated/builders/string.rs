@@ -215,7 +215,8 @@ impl<R> Set<R> {
         self
     }
 
-    /// Returns the value before, whether or not the new one is set. Since 6.2.0.
+    /// Returns the value before, whether or not the new one is set; together with `nx` from 7.0 on.
+    /// Since 6.2.0.
     pub fn get<V: FromReply>(mut self) -> Set<Option<V>> {
         self.get = true;
         self.returning()
@@ -235,7 +236,7 @@ impl Set<()> {
         self.returning()
     }
 
-    /// Only if the present value is this one. Since 8.4.0.
+    /// Only if the present value is this one; on Valkey from 8.1 on. Since 8.4.0.
     pub fn if_eq(mut self, value: impl ToArg) -> Set<Option<()>> {
         self.condition = Some(Choice::word("IFEQ").arg(value));
         self.returning()
@@ -273,7 +274,7 @@ impl<V> Set<Option<V>> {
         self
     }
 
-    /// Only if the present value is this one. Since 8.4.0.
+    /// Only if the present value is this one; on Valkey from 8.1 on. Since 8.4.0.
     pub fn if_eq(mut self, value: impl ToArg) -> Self {
         self.condition = Some(Choice::word("IFEQ").arg(value));
         self
