@@ -61,7 +61,7 @@ impl<'a> FrameReader<'a> {
             self.rest = rest;
             return Ok(Some(Token::BulkString(body)));
         }
-        self.any_token(kind, tail).map(Some)
+        self.any_token(kind, tail)
     }
 
     /// The next token that is not part of an attribute, or `None` at the end.
@@ -162,11 +162,11 @@ impl<'a> FrameReader<'a> {
     }
 
     #[inline(never)]
-    fn any_token(&mut self, kind: u8, tail: &'a [u8]) -> Result<Token<'a>, ProtocolError> {
+    fn any_token(&mut self, kind: u8, tail: &'a [u8]) -> Result<Option<Token<'a>>, ProtocolError> {
         match token(kind, tail) {
             Some((token, rest)) => {
                 self.rest = rest;
-                Ok(token)
+                Ok(Some(token))
             }
             None => Err(self.explain()),
         }

@@ -174,7 +174,7 @@ impl Scanner {
     #[inline]
     pub fn scan(&mut self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
         if self.at == 0
-            && let Some(len) = small_bulk(input, &self.limits)
+            && let Some(len) = common_frame(input, &self.limits)
         {
             return Ok(Some(len));
         }
@@ -668,14 +668,21 @@ pub(crate) fn after(body: &[u8], len: usize) -> Option<&[u8]> {
     }
 }
 
-/// The length of the whole frame `input` starts with, if that is a bulk string of two digits at most.
+/// The length of the frame `input` starts with, if that is one of the commonest and there as a whole.
 #[inline(always)]
-fn small_bulk(input: &[u8], limits: &Limits) -> Option<usize> {
+fn common_frame(input: &[u8], limits: &Limits) -> Option<usize> {
     let rest = match input {
-        [b'$', rest @ ..] => rest,
+        [b'$', tail @ ..] => {
+            let (len, body) = number::length(tail)?;
+            if len > limits.bulk {
+                return None;
+            }
+            after(body, len)?
+        }
+        [b'+', b'O', b'K', b'\r', b'\n', rest @ ..] => rest,
+        [b':', tail @ ..] => number::integer(tail)?.1,
         _ => return None,
     };
-    let (len, body) = number::length(rest)?;
-    let end = input.len() - after(body, len)?.len();
-    (len <= limits.bulk && end <= limits.frame).then_some(end)
+    let len = input.len() - rest.len();
+    if len <= limits.frame { Some(len) } else { None }
 }
