@@ -84,6 +84,14 @@ fn main() {
     );
     drop(integers);
 
+    let integers = b":1234\r\n".repeat(3_000_000);
+    row(
+        "frame and walk integers of four digits",
+        3_000_000,
+        &mut || walk(&integers, CHUNK),
+    );
+    drop(integers);
+
     let ok = b"+OK\r\n".repeat(3_000_000);
     row("frame +OK, 16 KiB chunks", 3_000_000, &mut || {
         frame(&ok, CHUNK)
@@ -101,21 +109,24 @@ fn main() {
     drop(mixed);
 
     let element = [b"$32\r\n", &[b'x'; 32][..], b"\r\n"].concat();
-    let array = [b"*100000\r\n", &element.repeat(100_000)[..]]
-        .concat()
-        .repeat(10);
+    let array = [b"*100000\r\n", &element.repeat(100_000)[..]].concat();
+    let ten =
+        |work: fn(&[u8], usize) -> usize| (0..10).map(|_| work(black_box(&array), CHUNK)).sum();
+    row(
+        "limit: skip 32-byte bulks unchecked",
+        1_000_000,
+        &mut || ten(|array, _| skip(&array[9..])),
+    );
     row(
         "frame array of 100,000 32-byte bulks, 16 KiB chunks",
         1_000_000,
-        &mut || frame(&array, CHUNK),
+        &mut || ten(frame),
     );
-    row("frame and walk the same", 1_000_000, &mut || {
-        walk(&array, CHUNK)
-    });
+    row("frame and walk the same", 1_000_000, &mut || ten(walk));
     row(
         "frame and decode the same into Vec<Vec<u8>>",
         1_000_000,
-        &mut || decode(&array, CHUNK),
+        &mut || ten(decode),
     );
     drop(array);
 

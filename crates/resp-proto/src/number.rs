@@ -3,21 +3,64 @@
 //! The readers here take a line that is there as a whole and answer `None` for anything unusual:
 //! what exactly is wrong, and where, is the scanner's to say.
 
+/// Takes a `\r\n` off the front.
+#[inline(always)]
+pub(crate) fn crlf(bytes: &[u8]) -> Option<&[u8]> {
+    match bytes.split_first_chunk() {
+        Some((end, rest)) if u16::from_le_bytes(*end) == CRLF => Some(rest),
+        _ => None,
+    }
+}
+
+const CRLF: u16 = u16::from_le_bytes(*b"\r\n");
+
 /// Reads the digits of a length and the `\r\n` behind them; gives the value and what follows.
 ///
 /// `None` when the line is incomplete, not plain digits, has a leading zero or does not fit.
 #[inline(always)]
 pub(crate) fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    // Nearly all headers have one or two digits. Whole-chunk reads need one bounds check each.
-    if let Some((&[a, b, c, d], _)) = bytes.split_first_chunk() {
-        if b == b'\r' && c == b'\n' {
-            return Some((digit(a)?, &bytes[3..]));
+    // The digits are counted by branches, which are predicted, so that the next header is read
+    // before this one's length is known. One load covers nearly all headers there are.
+    if let Some((&head, _)) = bytes.split_first_chunk() {
+        let head = u64::from_le_bytes(head);
+        if (head >> 8) as u16 == CRLF {
+            return Some((digit(head as u8)?, &bytes[3..]));
         }
-        if c == b'\r' && d == b'\n' {
-            return Some((leading_digit(a)? * 10 + digit(b)?, &bytes[4..]));
+        if (head >> 16) as u16 == CRLF {
+            return Some((two_digits(head)?, &bytes[4..]));
+        }
+        if (head >> 24) as u16 == CRLF {
+            return Some((
+                two_digits(head)? * 10 + digit((head >> 16) as u8)?,
+                &bytes[5..],
+            ));
+        }
+        if (head >> 32) as u16 == CRLF {
+            let (c, d) = (digit((head >> 16) as u8)?, digit((head >> 24) as u8)?);
+            return Some((two_digits(head)? * 100 + c * 10 + d, &bytes[6..]));
         }
     }
     long_length(bytes)
+}
+
+/// As [`length`], for one or two digits; `None` also for more.
+#[inline(always)]
+pub(crate) fn short_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (&head, _) = bytes.split_first_chunk()?;
+    let head = u32::from_le_bytes(head);
+    if (head >> 8) as u16 == CRLF {
+        Some((digit(head as u8)?, &bytes[3..]))
+    } else if (head >> 16) as u16 == CRLF {
+        Some((two_digits(u64::from(head))?, &bytes[4..]))
+    } else {
+        None
+    }
+}
+
+/// The number in the two lowest bytes, of which the first is not zero.
+#[inline(always)]
+fn two_digits(head: u64) -> Option<usize> {
+    Some(leading_digit(head as u8)? * 10 + digit((head >> 8) as u8)?)
 }
 
 #[inline(never)]
@@ -38,7 +81,7 @@ pub(crate) fn integer(bytes: &[u8]) -> Option<(i64, &[u8])> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn long_integer(bytes: &[u8]) -> Option<(i64, &[u8])> {
     let (negative, digits) = match bytes {
         [b'-', digits @ ..] => (true, digits),
@@ -49,8 +92,26 @@ fn long_integer(bytes: &[u8]) -> Option<(i64, &[u8])> {
     Some((signed(negative, value)?, rest))
 }
 
+/// What follows an integer and its `\r\n`; as [`integer`], without its value.
+#[inline(always)]
+pub(crate) fn skip_integer(bytes: &[u8]) -> Option<&[u8]> {
+    if let Some((&first, _)) = bytes.split_first_chunk() {
+        let count = leading_digits(u64::from_le_bytes(first));
+        // Seven digits fit, whatever they are.
+        if count.wrapping_sub(1) < 7 {
+            return crlf(bytes.get(count..)?);
+        }
+    }
+    skip_any_integer(bytes)
+}
+
+#[inline(never)]
+fn skip_any_integer(bytes: &[u8]) -> Option<&[u8]> {
+    long_integer(bytes).map(|(_, rest)| rest)
+}
+
 /// Reads digits and the `\r\n` behind them.
-#[inline]
+#[inline(always)]
 fn magnitude(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let Some((first, behind)) = bytes.split_first_chunk() else {
         return any_magnitude(bytes);
@@ -58,7 +119,7 @@ fn magnitude(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let first = u64::from_le_bytes(*first);
     let count = leading_digits(first);
     if count < 8 {
-        let rest = bytes.get(count..)?.strip_prefix(b"\r\n")?;
+        let rest = crlf(bytes.get(count..)?)?;
         return if count > 0 {
             Some((eight_digits(first, count), rest))
         } else {
@@ -73,7 +134,7 @@ fn magnitude(bytes: &[u8]) -> Option<(u64, &[u8])> {
     if count == 8 {
         return any_magnitude(bytes);
     }
-    let rest = behind.get(count..)?.strip_prefix(b"\r\n")?;
+    let rest = crlf(behind.get(count..)?)?;
     let high = eight_digits(first, 8) * TENS[count];
     Some((
         if count > 0 {

@@ -272,58 +272,58 @@ impl Scanner {
     /// complete. Stops in front of anything incomplete, unusual or wrong.
     #[inline]
     fn skip_complete(&mut self, input: &[u8]) -> bool {
-        let limits = self.limits;
+        let Limits {
+            depth,
+            bulk,
+            aggregate,
+            ..
+        } = self.limits;
         let mut level = self.level;
         let mut rest = input.get(self.at..).unwrap_or_default();
         let complete = loop {
+            // Runs of bulk strings, most of what servers send, in a loop of their own.
+            while level.left > 0
+                && let [b'$', tail @ ..] = rest
+                && let Some(tail) = skip_bulk(tail, bulk)
+            {
+                rest = tail;
+                level.left -= 1;
+            }
+            if level.left == 0 {
+                match self.outer.pop() {
+                    Some(outer) => level = outer,
+                    None => break true,
+                }
+                continue;
+            }
             let Some((&kind, tail)) = rest.split_first() else {
                 break false;
             };
-            let skipped = match kind {
-                b'$' | b'!' => number::length(tail).and_then(|(len, body)| {
-                    if len <= limits.bulk {
-                        after(body, len)
-                    } else {
-                        None
-                    }
-                }),
-                b':' => number::integer(tail).map(|(_, rest)| rest),
-                b'+' | b'-' => line::line(tail).map(|(_, rest)| rest),
-                b'*' | b'~' | b'>' | b'%' => {
+            match kind {
+                b'*' | b'%' | b'~' | b'>' => {
                     let Some((count, tail)) = number::length(tail) else {
                         break false;
                     };
                     let width = if kind == b'%' { 2 } else { 1 };
-                    if count == 0 {
-                        Some(tail)
-                    } else if count <= limits.aggregate / width && level.depth < limits.depth {
-                        level.left -= 1;
+                    if count > aggregate / width || (count > 0 && level.depth >= depth) {
+                        break false;
+                    }
+                    rest = tail;
+                    level.left -= 1;
+                    if count > 0 {
                         if level.left > 0 {
                             self.outer.push(level);
                         }
                         level.left = (count * width) as u64;
                         level.depth += 1;
-                        rest = tail;
-                        continue;
-                    } else {
-                        None
                     }
                 }
-                b'_' => tail.strip_prefix(b"\r\n"),
-                b'#' => match tail {
-                    [b't' | b'f', b'\r', b'\n', rest @ ..] => Some(rest),
-                    _ => None,
-                },
-                b',' => Text::Double.line(tail).map(|(_, rest)| rest),
-                _ => None,
-            };
-            let Some(tail) = skipped else { break false };
-            rest = tail;
-            level.left -= 1;
-            if level.left == 0 {
-                match self.outer.pop() {
-                    Some(outer) => level = outer,
-                    None => break true,
+                _ => {
+                    let Some(tail) = skip_leaf(kind, tail, bulk) else {
+                        break false;
+                    };
+                    rest = tail;
+                    level.left -= 1;
                 }
             }
         };
@@ -659,11 +659,29 @@ fn begin(byte: u8) -> Result<State, ProtocolErrorKind> {
     Ok(State::Length(header, Length::Empty))
 }
 
-/// What follows a body of this length and its `\r\n`, if that is there.
+/// What follows a bulk string, if it is there as a whole.
 #[inline(always)]
-pub(crate) fn after(body: &[u8], len: usize) -> Option<&[u8]> {
-    match body.get(len..)? {
-        [b'\r', b'\n', rest @ ..] => Some(rest),
+fn skip_bulk(tail: &[u8], limit: usize) -> Option<&[u8]> {
+    let (len, body) = number::length(tail)?;
+    if len > limit {
+        return None;
+    }
+    number::crlf(body.get(len..)?)
+}
+
+/// What follows a value that is neither an aggregate nor a bulk string, if it is there as a whole.
+#[inline(never)] // Keeps the registers of the loop over bulk strings free.
+fn skip_leaf(kind: u8, tail: &[u8], limit: usize) -> Option<&[u8]> {
+    match kind {
+        b':' => number::skip_integer(tail),
+        b'+' | b'-' => line::line(tail).map(|(_, rest)| rest),
+        b'_' => number::crlf(tail),
+        b'#' => match tail {
+            [b't' | b'f', tail @ ..] => number::crlf(tail),
+            _ => None,
+        },
+        b',' => Text::Double.line(tail).map(|(_, rest)| rest),
+        b'!' => skip_bulk(tail, limit),
         _ => None,
     }
 }
@@ -672,15 +690,9 @@ pub(crate) fn after(body: &[u8], len: usize) -> Option<&[u8]> {
 #[inline(always)]
 fn common_frame(input: &[u8], limits: &Limits) -> Option<usize> {
     let rest = match input {
-        [b'$', tail @ ..] => {
-            let (len, body) = number::length(tail)?;
-            if len > limits.bulk {
-                return None;
-            }
-            after(body, len)?
-        }
+        [b'$', tail @ ..] => skip_bulk(tail, limits.bulk)?,
         [b'+', b'O', b'K', b'\r', b'\n', rest @ ..] => rest,
-        [b':', tail @ ..] => number::integer(tail)?.1,
+        [b':', tail @ ..] => number::skip_integer(tail)?,
         _ => return None,
     };
     let len = input.len() - rest.len();
