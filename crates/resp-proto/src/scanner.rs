@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 use crate::{
     error::{ProtocolError, ProtocolErrorKind},
-    grammar::Text,
+    grammar::{Forms, Integer, Length, Text},
     limits::Limits,
     line, number,
 };
@@ -86,14 +86,6 @@ enum State {
     Failed(ProtocolError),
 }
 
-/// How far the line of an integer has been read.
-#[derive(Clone, Copy, Debug)]
-enum Integer {
-    Empty,
-    Signed { negative: bool },
-    Digits { negative: bool, magnitude: u64 },
-}
-
 /// A type whose header holds a length or a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Header {
@@ -106,17 +98,6 @@ enum Header {
     Push,
     Map,
     Attribute,
-}
-
-/// How far the digits of a header have been read.
-#[derive(Clone, Copy, Debug)]
-enum Length {
-    Empty,
-    Zero,
-    Digits(usize),
-    Minus,
-    MinusOne,
-    Streamed,
 }
 
 /// What a complete header announces.
@@ -379,7 +360,7 @@ impl Scanner {
                     b'\r' => State::HeaderLf(self.announced(header, length)?),
                     _ => {
                         let (limit, exceeded) = self.longest(header);
-                        match length.step(byte, header) {
+                        match length.step(byte, header.forms()) {
                             Some(Length::Digits(count)) if count > limit => return wrong(exceeded),
                             Some(length) => State::Length(header, length),
                             None => return wrong(ProtocolErrorKind::InvalidLength),
@@ -578,61 +559,13 @@ impl Level {
     }
 }
 
-impl Integer {
-    fn step(self, byte: u8) -> Option<Self> {
-        let (negative, magnitude) = match (self, byte) {
-            (Self::Empty, b'+' | b'-') => {
-                return Some(Self::Signed {
-                    negative: byte == b'-',
-                });
-            }
-            (Self::Empty, _) => (false, 0),
-            (Self::Signed { negative }, _) => (negative, 0),
-            (
-                Self::Digits {
-                    negative,
-                    magnitude,
-                },
-                _,
-            ) => (negative, magnitude),
-        };
-        if !byte.is_ascii_digit() {
-            return None;
+impl Header {
+    /// What may stand where the length does.
+    fn forms(self) -> Forms {
+        Forms {
+            null: matches!(self, Self::Bulk | Self::Array),
+            streamed: matches!(self, Self::Bulk | Self::Array | Self::Set | Self::Map),
         }
-        let magnitude = magnitude
-            .checked_mul(10)?
-            .checked_add(u64::from(byte - b'0'))?;
-        number::signed(negative, magnitude)?;
-        Some(Self::Digits {
-            negative,
-            magnitude,
-        })
-    }
-}
-
-impl Length {
-    /// Takes one byte that is not the line ending. Values beyond `usize` come out as its maximum.
-    fn step(self, byte: u8, header: Header) -> Option<Self> {
-        Some(match (self, byte) {
-            (Self::Empty, b'0') => Self::Zero,
-            (Self::Empty, b'1'..=b'9') => Self::Digits(usize::from(byte - b'0')),
-            (Self::Digits(count), b'0'..=b'9') => Self::Digits(
-                count
-                    .saturating_mul(10)
-                    .saturating_add(usize::from(byte - b'0')),
-            ),
-            (Self::Empty, b'-') if matches!(header, Header::Bulk | Header::Array) => Self::Minus,
-            (Self::Minus, b'1') => Self::MinusOne,
-            (Self::Empty, b'?')
-                if matches!(
-                    header,
-                    Header::Bulk | Header::Array | Header::Set | Header::Map
-                ) =>
-            {
-                Self::Streamed
-            }
-            _ => return None,
-        })
     }
 }
 
