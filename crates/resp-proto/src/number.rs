@@ -351,6 +351,26 @@ mod tests {
     }
 
     #[test]
+    fn lengths_have_no_leading_zero_and_integers_have_digits() {
+        for zeros in 1..12 {
+            let line = format!("{}1\r\n$5\r\nhello\r\n", "0".repeat(zeros));
+            assert_eq!(length(line.as_bytes()), None);
+            assert_eq!(integer(line.as_bytes()).map(|(value, _)| value), Some(1));
+            assert!(skip_integer(line.as_bytes()).is_some());
+            assert_eq!(length(format!("0{}\r\n", "1".repeat(zeros)).as_bytes()), None);
+        }
+        for line in [
+            "\r\n$5\r\nhello\r\n",
+            "-\r\n$5\r\nhello\r\n",
+            "+-1\r\n$5\r\nhello\r\n",
+        ] {
+            assert_eq!(length(line.as_bytes()), None);
+            assert_eq!(integer(line.as_bytes()), None);
+            assert_eq!(skip_integer(line.as_bytes()), None);
+        }
+    }
+
+    #[test]
     fn integers_are_written_as_the_standard_library_does() {
         let mut values: Vec<u64> = (0..1_000).collect();
         values.extend((0..64).flat_map(|shift| [1u64 << shift, (1u64 << shift) - 1]));

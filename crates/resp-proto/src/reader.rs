@@ -302,10 +302,12 @@ fn token(kind: u8, tail: &[u8]) -> Option<(Token<'_>, &[u8])> {
             ),
             _ => return None,
         },
-        b';' => match body(tail) {
-            Some(([], _)) => return None,
-            Some((chunk, rest)) => (Token::Chunk(chunk), rest),
-            None => (Token::End, tail.strip_prefix(b"0\r\n")?),
+        b';' => match tail {
+            [b'0', b'\r', b'\n', rest @ ..] => (Token::End, rest),
+            _ => {
+                let (chunk, rest) = body(tail)?;
+                (Token::Chunk(chunk), rest)
+            }
         },
         b'.' => (Token::End, tail.strip_prefix(b"\r\n")?),
         _ => return None,
