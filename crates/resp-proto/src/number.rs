@@ -95,8 +95,8 @@ fn long_integer(bytes: &[u8]) -> Option<(i64, &[u8])> {
 /// What follows an integer and its `\r\n`; as [`integer`], without its value.
 #[inline(always)]
 pub(crate) fn skip_integer(bytes: &[u8]) -> Option<&[u8]> {
-    if let Some((&first, _)) = bytes.split_first_chunk() {
-        let count = leading_digits(u64::from_le_bytes(first));
+    if let Some(first) = first_eight(bytes) {
+        let count = leading_digits(first);
         // Seven digits fit, whatever they are.
         if count.wrapping_sub(1) < 7 {
             return crlf(bytes.get(count..)?);
@@ -113,10 +113,9 @@ fn skip_any_integer(bytes: &[u8]) -> Option<&[u8]> {
 /// Reads digits and the `\r\n` behind them.
 #[inline(always)]
 fn magnitude(bytes: &[u8]) -> Option<(u64, &[u8])> {
-    let Some((first, behind)) = bytes.split_first_chunk() else {
+    let Some(first) = first_eight(bytes) else {
         return any_magnitude(bytes);
     };
-    let first = u64::from_le_bytes(*first);
     let count = leading_digits(first);
     if count < 8 {
         let rest = crlf(bytes.get(count..)?)?;
@@ -126,10 +125,10 @@ fn magnitude(bytes: &[u8]) -> Option<(u64, &[u8])> {
             None
         };
     }
-    let Some((second, _)) = behind.split_first_chunk() else {
+    let behind = &bytes[8..];
+    let Some(second) = first_eight(behind) else {
         return any_magnitude(bytes);
     };
-    let second = u64::from_le_bytes(*second);
     let count = leading_digits(second);
     if count == 8 {
         return any_magnitude(bytes);
@@ -147,6 +146,19 @@ fn magnitude(bytes: &[u8]) -> Option<(u64, &[u8])> {
 }
 
 const TENS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+
+/// The first eight bytes, the first in the lowest place, with zeros for what is not there; `None`
+/// for less than four, which are not worth it.
+#[inline(always)]
+fn first_eight(bytes: &[u8]) -> Option<u64> {
+    if let Some(&first) = bytes.first_chunk() {
+        return Some(u64::from_le_bytes(first));
+    }
+    // Two halves that overlap, where they are equal.
+    let (&low, &high) = (bytes.first_chunk()?, bytes.last_chunk()?);
+    let (low, high) = (u32::from_le_bytes(low), u32::from_le_bytes(high));
+    Some(u64::from(low) | u64::from(high) << (8 * (bytes.len() - 4)))
+}
 
 /// How many of eight bytes, the first in the lowest place, are digits before the first that is not.
 #[inline(always)]
@@ -357,7 +369,10 @@ mod tests {
             assert_eq!(length(line.as_bytes()), None);
             assert_eq!(integer(line.as_bytes()).map(|(value, _)| value), Some(1));
             assert!(skip_integer(line.as_bytes()).is_some());
-            assert_eq!(length(format!("0{}\r\n", "1".repeat(zeros)).as_bytes()), None);
+            assert_eq!(
+                length(format!("0{}\r\n", "1".repeat(zeros)).as_bytes()),
+                None
+            );
         }
         for line in [
             "\r\n$5\r\nhello\r\n",
