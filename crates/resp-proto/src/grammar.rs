@@ -89,6 +89,11 @@ impl Text {
 
     /// Reads a whole line with its `\r\n`; gives its text and what follows, `None` when anything is wrong.
     pub(crate) fn line(mut self, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+        if self == Self::Double
+            && let Some(found) = plain_decimal(bytes)
+        {
+            return Some(found);
+        }
         for (end, &byte) in bytes.iter().enumerate() {
             if byte == b'\r' {
                 let rest = bytes.get(end + 1..)?.strip_prefix(b"\n")?;
@@ -98,6 +103,30 @@ impl Text {
         }
         None
     }
+}
+
+/// The line of a double that is digits, or digits, a point and digits, as nearly all are.
+fn plain_decimal(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let digits = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count()
+    };
+    let sign = usize::from(bytes.first() == Some(&b'-'));
+    let integral = digits(bytes.get(sign..)?);
+    let mut end = sign + integral;
+    if bytes.get(end) == Some(&b'.') {
+        let fraction = digits(bytes.get(end + 1..)?);
+        if fraction == 0 {
+            return None;
+        }
+        end += 1 + fraction;
+    }
+    if integral == 0 {
+        return None;
+    }
+    Some((&bytes[..end], number::crlf(&bytes[end..])?))
 }
 
 /// How far the digits of a length or count have been read.

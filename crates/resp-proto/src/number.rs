@@ -80,13 +80,21 @@ fn long_length(bytes: &[u8]) -> Option<(usize, &[u8])> {
 /// Reads an integer and the `\r\n` behind it; gives the value and what follows.
 #[inline(always)]
 pub(crate) fn integer(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    match bytes {
-        [a, b'\r', b'\n', rest @ ..] => Some((digit(*a)? as i64, rest)),
-        _ => long_integer(bytes),
+    if let [a, b'\r', b'\n', rest @ ..] = bytes {
+        return Some((digit(*a)? as i64, rest));
     }
+    if let Some(first) = first_eight(bytes) {
+        let count = leading_digits(first);
+        if count.wrapping_sub(1) < 7 {
+            let rest = crlf(bytes.get(count..)?)?;
+            return Some((eight_digits(first, count) as i64, rest));
+        }
+    }
+    long_integer(bytes)
 }
 
-#[inline(always)]
+/// Out of line, so that short integers need few registers.
+#[inline(never)]
 fn long_integer(bytes: &[u8]) -> Option<(i64, &[u8])> {
     let (negative, digits) = match bytes {
         [b'-', digits @ ..] => (true, digits),
@@ -100,21 +108,16 @@ fn long_integer(bytes: &[u8]) -> Option<(i64, &[u8])> {
 /// What follows an integer and its `\r\n`; as [`integer`], without its value.
 #[inline(always)]
 pub(crate) fn skip_integer(bytes: &[u8]) -> Option<&[u8]> {
+    if let [b'0'..=b'9', b'\r', b'\n', rest @ ..] = bytes {
+        return Some(rest);
+    }
     if let Some(first) = first_eight(bytes) {
-        if (first >> 8) as u16 == CRLF && (first as u8).is_ascii_digit() {
-            return Some(&bytes[3..]);
-        }
         let count = leading_digits(first);
         // Seven digits fit, whatever they are.
         if count.wrapping_sub(1) < 7 {
             return crlf(bytes.get(count..)?);
         }
     }
-    skip_any_integer(bytes)
-}
-
-#[inline(never)]
-fn skip_any_integer(bytes: &[u8]) -> Option<&[u8]> {
     long_integer(bytes).map(|(_, rest)| rest)
 }
 

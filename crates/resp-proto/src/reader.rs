@@ -58,7 +58,10 @@ impl<'a> FrameReader<'a> {
                 (Token::BulkString(body), rest)
             }
             // By value, so that a loop over tokens keeps its position in registers.
-            [b':', ..] => self.clone().integer()?,
+            [b':', ..] => {
+                let (value, rest) = self.clone().integer()?;
+                (Token::Integer(value), rest)
+            }
             _ => self.clone().any_token()?,
         };
         self.rest = rest;
@@ -164,11 +167,9 @@ impl<'a> FrameReader<'a> {
 
     /// Apart from the others so that it saves and restores few registers.
     #[inline(never)]
-    fn integer(self) -> Result<(Token<'a>, &'a [u8]), ProtocolError> {
-        match number::integer(self.rest.get(1..).unwrap_or_default()) {
-            Some((value, rest)) => Ok((Token::Integer(value), rest)),
-            None => Err(self.explain()),
-        }
+    fn integer(self) -> Result<(i64, &'a [u8]), ProtocolError> {
+        let tail = self.rest.get(1..).unwrap_or_default();
+        number::integer(tail).ok_or_else(|| self.explain())
     }
 
     #[inline(never)]
