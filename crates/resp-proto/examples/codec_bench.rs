@@ -187,7 +187,8 @@ fn main() {
                     .command(3)
                     .arg(b"SET")
                     .arg(black_box(&key))
-                    .arg(black_box(&value));
+                    .arg(black_box(&value))
+                    .finish();
             })
         },
     );

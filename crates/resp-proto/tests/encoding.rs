@@ -37,7 +37,7 @@ fn numbers_are_written_as_arguments() {
         .double(1e300)
         .double(f64::NAN)
         .double(f64::INFINITY);
-    drop(encoder);
+    encoder.finish();
     assert_eq!(
         out,
         b"*8\r\n$1\r\n0\r\n$20\r\n-9223372036854775808\r\n$20\r\n18446744073709551615\r\n$2\r\n99\r\n\
@@ -86,7 +86,10 @@ fn an_empty_request_is_refused() {
 #[cfg(debug_assertions)]
 #[should_panic(expected = "1 arguments of a request are missing")]
 fn a_missing_argument_is_noticed() {
-    RequestEncoder::new(&mut Vec::new()).command(2).arg(b"GET");
+    RequestEncoder::new(&mut Vec::new())
+        .command(2)
+        .arg(b"GET")
+        .finish();
 }
 
 #[test]

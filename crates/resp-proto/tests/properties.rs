@@ -421,7 +421,7 @@ proptest! {
                 encoder.arg(arg);
             }
         }
-        drop(encoder);
+        encoder.finish();
         for sizes in [&sizes[..], &[stream.len()], &[1]] {
             let (decoded, error) = decode(Limits::default(), &stream, sizes);
             prop_assert_eq!(error, None);
