@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
+use futures_io::{AsyncRead, AsyncWrite};
 use redis_core::batch::{Batch, Deadline, Ticket};
 use redis_core::connection::{Event, Role};
 use redis_core::recv::RecvBuffer;
