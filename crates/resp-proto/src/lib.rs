@@ -8,7 +8,7 @@
 //! use resp_proto::{FrameReader, Limits, RequestEncoder, Scanner, Token};
 //!
 //! let mut output = Vec::new();
-//! RequestEncoder::new(&mut output).command(2).arg(b"GET").arg(b"key");
+//! RequestEncoder::new(&mut output).command(2).arg(b"GET").arg(b"key").finish();
 //! assert_eq!(output, b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n");
 //!
 //! let input = b"$5\r\nvalue\r\n"; // what the server sent, perhaps in pieces
@@ -17,6 +17,23 @@
 //!     let mut reader = FrameReader::new(&input[..len]);
 //!     assert_eq!(reader.next_data()?, Some(Token::BulkString(b"value")));
 //! }
+//! # Ok::<(), resp_proto::ProtocolError>(())
+//! ```
+//!
+//! A server, or a proxy, takes requests off its input with a [`RequestDecoder`] and answers with a
+//! [`ReplyEncoder`] in the [`Protocol`] of the connection:
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use resp_proto::{Limits, Protocol, ReplyEncoder, RequestDecoder};
+//!
+//! let mut input = BytesMut::from("*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\n");
+//! let (mut decoder, mut args) = (RequestDecoder::new(Limits::default()), Vec::new());
+//! let mut output = Vec::new();
+//! while decoder.decode(&mut input, &mut args)? {
+//!     ReplyEncoder::new(&mut output, Protocol::Resp3).bulk(&args[1]);
+//! }
+//! assert_eq!(output, b"$2\r\nhi\r\n");
 //! # Ok::<(), resp_proto::ProtocolError>(())
 //! ```
 //!
@@ -30,20 +47,24 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(feature = "std")]
-extern crate std;
 
 mod error;
 mod frames;
 mod grammar;
+mod header;
+mod inline;
+mod level;
 mod limits;
 mod line;
 mod number;
 mod reader;
+mod reply_encoder;
 pub mod request;
+mod request_decoder;
 mod request_encoder;
 mod scanner;
 mod sink;
+mod skip;
 mod token;
 
 pub use crate::{
@@ -51,6 +72,8 @@ pub use crate::{
     frames::Frames,
     limits::Limits,
     reader::{FrameKind, FrameReader, frame_kind},
+    reply_encoder::{Protocol, ReplyEncoder},
+    request_decoder::RequestDecoder,
     request_encoder::RequestEncoder,
     scanner::Scanner,
     sink::Sink,

@@ -11,15 +11,17 @@ use alloc::vec::Vec;
 
 use crate::{
     error::{ProtocolError, ProtocolErrorKind},
-    grammar::Text,
+    grammar::{Forms, Integer, Length, Text},
+    level::{FRAME, Level, STREAMED, STREAMED_MAP, STREAMED_START},
     limits::Limits,
-    line, number,
+    number, skip,
 };
 
 /// Says where frames end; the caller keeps the bytes.
 ///
-/// A frame is one reply or one push, together with the attributes in front of it. Whatever a frame
-/// needs to be readable is checked here, so a [`FrameReader`](crate::FrameReader) over a scanned
+/// A frame is one reply or one push, together with the attributes in front of it. A push inside an
+/// aggregate is an element like any other: servers send it so for a `SUBSCRIBE` inside `MULTI`.
+/// Whatever a frame needs to be readable is checked here, so a [`FrameReader`](crate::FrameReader) over a scanned
 /// frame never fails.
 ///
 /// ```
@@ -48,22 +50,6 @@ pub struct Scanner {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Level {
-    /// Elements still to come, or one of the streamed marks less the elements that came.
-    left: u64,
-    /// Aggregates open here, this one included.
-    depth: usize,
-}
-
-const FRAME: Level = Level { left: 1, depth: 0 };
-
-/// Marks a streamed aggregate. It counts down from an even number that no frame can exhaust, so
-/// that elements are taken off as everywhere else, and its lowest bit tells a key from a value.
-const STREAMED: u64 = 1 << 63;
-const STREAMED_MAP: u64 = 1 << 62;
-const STREAMED_START: u64 = 1 << 60;
-
-#[derive(Clone, Copy, Debug)]
 enum State {
     /// At the first byte of a value.
     Value,
@@ -86,14 +72,6 @@ enum State {
     Failed(ProtocolError),
 }
 
-/// How far the line of an integer has been read.
-#[derive(Clone, Copy, Debug)]
-enum Integer {
-    Empty,
-    Signed { negative: bool },
-    Digits { negative: bool, magnitude: u64 },
-}
-
 /// A type whose header holds a length or a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Header {
@@ -106,17 +84,6 @@ enum Header {
     Push,
     Map,
     Attribute,
-}
-
-/// How far the digits of a header have been read.
-#[derive(Clone, Copy, Debug)]
-enum Length {
-    Empty,
-    Zero,
-    Digits(usize),
-    Minus,
-    MinusOne,
-    Streamed,
 }
 
 /// What a complete header announces.
@@ -174,7 +141,7 @@ impl Scanner {
     #[inline]
     pub fn scan(&mut self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
         if self.at == 0
-            && let Some(len) = small_bulk(input, &self.limits)
+            && let Some(len) = skip::common_frame(input, &self.limits)
         {
             return Ok(Some(len));
         }
@@ -272,58 +239,58 @@ impl Scanner {
     /// complete. Stops in front of anything incomplete, unusual or wrong.
     #[inline]
     fn skip_complete(&mut self, input: &[u8]) -> bool {
-        let limits = self.limits;
+        let Limits {
+            depth,
+            bulk,
+            aggregate,
+            ..
+        } = self.limits;
         let mut level = self.level;
         let mut rest = input.get(self.at..).unwrap_or_default();
         let complete = loop {
+            // Runs of bulk strings, most of what servers send, in a loop of their own.
+            while level.left > 0
+                && let [b'$', tail @ ..] = rest
+                && let Some(tail) = skip::bulk(tail, bulk)
+            {
+                rest = tail;
+                level.left -= 1;
+            }
+            if level.left == 0 {
+                match self.outer.pop() {
+                    Some(outer) => level = outer,
+                    None => break true,
+                }
+                continue;
+            }
             let Some((&kind, tail)) = rest.split_first() else {
                 break false;
             };
-            let skipped = match kind {
-                b'$' | b'!' => number::length(tail).and_then(|(len, body)| {
-                    if len <= limits.bulk {
-                        after(body, len)
-                    } else {
-                        None
-                    }
-                }),
-                b':' => number::integer(tail).map(|(_, rest)| rest),
-                b'+' | b'-' => line::line(tail).map(|(_, rest)| rest),
-                b'*' | b'~' | b'>' | b'%' => {
+            match kind {
+                b'*' | b'%' | b'~' | b'>' => {
                     let Some((count, tail)) = number::length(tail) else {
                         break false;
                     };
                     let width = if kind == b'%' { 2 } else { 1 };
-                    if count == 0 {
-                        Some(tail)
-                    } else if count <= limits.aggregate / width && level.depth < limits.depth {
-                        level.left -= 1;
+                    if count > aggregate / width || (count > 0 && level.depth >= depth) {
+                        break false;
+                    }
+                    rest = tail;
+                    level.left -= 1;
+                    if count > 0 {
                         if level.left > 0 {
                             self.outer.push(level);
                         }
                         level.left = (count * width) as u64;
                         level.depth += 1;
-                        rest = tail;
-                        continue;
-                    } else {
-                        None
                     }
                 }
-                b'_' => tail.strip_prefix(b"\r\n"),
-                b'#' => match tail {
-                    [b't' | b'f', b'\r', b'\n', rest @ ..] => Some(rest),
-                    _ => None,
-                },
-                b',' => Text::Double.line(tail).map(|(_, rest)| rest),
-                _ => None,
-            };
-            let Some(tail) = skipped else { break false };
-            rest = tail;
-            level.left -= 1;
-            if level.left == 0 {
-                match self.outer.pop() {
-                    Some(outer) => level = outer,
-                    None => break true,
+                _ => {
+                    let Some(tail) = skip::leaf(kind, tail, bulk) else {
+                        break false;
+                    };
+                    rest = tail;
+                    level.left -= 1;
                 }
             }
         };
@@ -379,7 +346,7 @@ impl Scanner {
                     b'\r' => State::HeaderLf(self.announced(header, length)?),
                     _ => {
                         let (limit, exceeded) = self.longest(header);
-                        match length.step(byte, header) {
+                        match length.step(byte, header.forms()) {
                             Some(Length::Digits(count)) if count > limit => return wrong(exceeded),
                             Some(length) => State::Length(header, length),
                             None => return wrong(ProtocolErrorKind::InvalidLength),
@@ -564,75 +531,13 @@ impl Scanner {
     }
 }
 
-impl Level {
-    /// Closes a streamed aggregate at its `.`, which then counts as its last element.
-    fn end_streamed(&mut self) -> Result<(), ProtocolErrorKind> {
-        if self.left & STREAMED == 0 {
-            return Err(ProtocolErrorKind::UnexpectedEnd);
+impl Header {
+    /// What may stand where the length does.
+    fn forms(self) -> Forms {
+        Forms {
+            null: matches!(self, Self::Bulk | Self::Array),
+            streamed: matches!(self, Self::Bulk | Self::Array | Self::Set | Self::Map),
         }
-        if self.left & STREAMED_MAP != 0 && self.left & 1 != 0 {
-            return Err(ProtocolErrorKind::OddMap);
-        }
-        self.left = 1;
-        Ok(())
-    }
-}
-
-impl Integer {
-    fn step(self, byte: u8) -> Option<Self> {
-        let (negative, magnitude) = match (self, byte) {
-            (Self::Empty, b'+' | b'-') => {
-                return Some(Self::Signed {
-                    negative: byte == b'-',
-                });
-            }
-            (Self::Empty, _) => (false, 0),
-            (Self::Signed { negative }, _) => (negative, 0),
-            (
-                Self::Digits {
-                    negative,
-                    magnitude,
-                },
-                _,
-            ) => (negative, magnitude),
-        };
-        if !byte.is_ascii_digit() {
-            return None;
-        }
-        let magnitude = magnitude
-            .checked_mul(10)?
-            .checked_add(u64::from(byte - b'0'))?;
-        number::signed(negative, magnitude)?;
-        Some(Self::Digits {
-            negative,
-            magnitude,
-        })
-    }
-}
-
-impl Length {
-    /// Takes one byte that is not the line ending. Values beyond `usize` come out as its maximum.
-    fn step(self, byte: u8, header: Header) -> Option<Self> {
-        Some(match (self, byte) {
-            (Self::Empty, b'0') => Self::Zero,
-            (Self::Empty, b'1'..=b'9') => Self::Digits(usize::from(byte - b'0')),
-            (Self::Digits(count), b'0'..=b'9') => Self::Digits(
-                count
-                    .saturating_mul(10)
-                    .saturating_add(usize::from(byte - b'0')),
-            ),
-            (Self::Empty, b'-') if matches!(header, Header::Bulk | Header::Array) => Self::Minus,
-            (Self::Minus, b'1') => Self::MinusOne,
-            (Self::Empty, b'?')
-                if matches!(
-                    header,
-                    Header::Bulk | Header::Array | Header::Set | Header::Map
-                ) =>
-            {
-                Self::Streamed
-            }
-            _ => return None,
-        })
     }
 }
 
@@ -657,25 +562,4 @@ fn begin(byte: u8) -> Result<State, ProtocolErrorKind> {
         _ => return Err(ProtocolErrorKind::UnknownType(byte)),
     };
     Ok(State::Length(header, Length::Empty))
-}
-
-/// What follows a body of this length and its `\r\n`, if that is there.
-#[inline(always)]
-pub(crate) fn after(body: &[u8], len: usize) -> Option<&[u8]> {
-    match body.get(len..)? {
-        [b'\r', b'\n', rest @ ..] => Some(rest),
-        _ => None,
-    }
-}
-
-/// The length of the whole frame `input` starts with, if that is a bulk string of two digits at most.
-#[inline(always)]
-fn small_bulk(input: &[u8], limits: &Limits) -> Option<usize> {
-    let rest = match input {
-        [b'$', rest @ ..] => rest,
-        _ => return None,
-    };
-    let (len, body) = number::length(rest)?;
-    let end = input.len() - after(body, len)?.len();
-    (len <= limits.bulk && end <= limits.frame).then_some(end)
 }
