@@ -27,6 +27,8 @@ use testkit::servers;
 use crate::runner::{Report, Verdict};
 use crate::scenario::{Combination, Transport};
 use crate::subject::Subject;
+#[cfg(any(feature = "tokio", feature = "smol"))]
+use crate::subject::asynchronous::On;
 
 const USAGE: &str = "usage: conformance --runtime RUNTIME --server 'NAME VERSION' --protocol 2|3 \
                      --transport tcp|unix [--scenario PART]..
@@ -81,17 +83,29 @@ fn start(mut words: impl Iterator<Item = String>) -> io::Result<()> {
     run_on(&runtime.ok_or_else(usage)?, &combination, &parts)
 }
 
-/// The one place that knows which runtimes this was built with.
+type Run = fn(&Combination, &[String]) -> io::Result<()>;
+
+const SYNC: &[(&str, Run)] = &[("sync", |at, parts| run::<redis_sync::Client>(at, false, parts))];
+
+#[cfg(feature = "tokio")]
+const TOKIO: &[(&str, Run)] = &[
+    ("tokio", |at, parts| run::<On<redis_tokio::Client>>(at, false, parts)),
+    ("tokio-threads", |at, parts| run::<On<redis_tokio::Client>>(at, true, parts)),
+];
+#[cfg(not(feature = "tokio"))]
+const TOKIO: &[(&str, Run)] = &[];
+
+#[cfg(feature = "smol")]
+const SMOL: &[(&str, Run)] =
+    &[("smol", |at, parts| run::<On<redis_smol::Client>>(at, false, parts))];
+#[cfg(not(feature = "smol"))]
+const SMOL: &[(&str, Run)] = &[];
+
 fn run_on(runtime: &str, combination: &Combination, parts: &[String]) -> io::Result<()> {
-    match runtime {
-        "sync" => run::<redis_sync::Client>(combination, false, parts),
-        #[cfg(feature = "tokio")]
-        "tokio" => run::<redis_tokio::Client>(combination, false, parts),
-        #[cfg(feature = "tokio")]
-        "tokio-threads" => run::<redis_tokio::Client>(combination, true, parts),
-        #[cfg(feature = "smol")]
-        "smol" => run::<redis_smol::Client>(combination, false, parts),
-        _ => Err(io::Error::other(format!("this was built without the runtime `{runtime}`"))),
+    let mut runtimes = [SYNC, TOKIO, SMOL].into_iter().flatten();
+    match runtimes.find(|(name, _)| *name == runtime) {
+        Some((_, run)) => run(combination, parts),
+        None => Err(io::Error::other(format!("this was built without the runtime `{runtime}`"))),
     }
 }
 

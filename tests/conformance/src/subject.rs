@@ -1,11 +1,13 @@
 //! What a client must be able to do to be put through the scenarios. One implementation a runtime;
 //! nothing in here knows a scenario.
 
+#[cfg(any(feature = "tokio", feature = "smol"))]
+pub(crate) mod asynchronous;
 #[cfg(feature = "smol")]
-pub(crate) mod smol;
-pub(crate) mod sync;
+mod smol;
+mod sync;
 #[cfg(feature = "tokio")]
-pub(crate) mod tokio;
+mod tokio;
 
 use std::io;
 use std::pin::Pin;
