@@ -1,6 +1,9 @@
 //! The scenarios, a file for each part of the client. A scenario's name is its function's.
 
 mod commands;
+mod handshake;
+mod pipelines;
+mod watching;
 
 use crate::scenario::Scenario;
 use crate::subject::Subject;
@@ -9,6 +12,9 @@ use crate::subject::Subject;
 pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
     let mut all = Vec::new();
     all.extend(commands::list());
+    all.extend(handshake::list());
+    all.extend(pipelines::list());
+    all.extend(watching::list());
     all
 }
 
