@@ -34,14 +34,23 @@ pub struct PubSub {
 
 impl fmt::Debug for PubSub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PubSub").field("subscribed", &self.machine.is_subscribed()).finish_non_exhaustive()
+        f.debug_struct("PubSub")
+            .field("subscribed", &self.machine.is_subscribed())
+            .finish_non_exhaustive()
     }
 }
 
 impl PubSub {
     pub(crate) fn new(config: Arc<Config>, runtime: Arc<dyn Runtime>, seed: u64) -> Self {
         let machine = Machine::new(config, seed);
-        Self { machine, runtime, socket: None, connecting: None, recv: RecvBuffer::default(), timer: None }
+        Self {
+            machine,
+            runtime,
+            socket: None,
+            connecting: None,
+            recv: RecvBuffer::default(),
+            timer: None,
+        }
     }
 
     /// Whether confirmations and notices are kept from the reader. They take effect either way.
@@ -183,7 +192,11 @@ impl PubSub {
         poll_fn(|cx| self.poll_message(cx, deadline)).await
     }
 
-    fn poll_message(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<Result<Option<Message>>> {
+    fn poll_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Option<Instant>,
+    ) -> Poll<Result<Option<Message>>> {
         loop {
             if let Some(result) = self.machine.poll_message() {
                 return Poll::Ready(result.map(|(message, handler)| match handler {
@@ -218,7 +231,10 @@ impl PubSub {
     ) -> Result<()> {
         let names: Vec<_> = names.into_iter().collect();
         if names.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidRequest, "needs at least one name to subscribe to"));
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "needs at least one name to subscribe to",
+            ));
         }
         self.machine.connect(Instant::now());
         poll_fn(|cx| self.poll_ready(cx)).await?;
@@ -288,7 +304,8 @@ impl PubSub {
     }
 
     fn write(&mut self, cx: &mut Context<'_>) -> bool {
-        let (Some(socket), Some(transmit)) = (&mut self.socket, self.machine.poll_transmit()) else {
+        let (Some(socket), Some(transmit)) = (&mut self.socket, self.machine.poll_transmit())
+        else {
             return false;
         };
         match Pin::new(socket).poll_write_vectored(cx, transmit.slices()) {
