@@ -71,13 +71,7 @@ fn workspace() -> PathBuf {
 
 fn help() {
     println!("usage: cargo xtask VERB [OPTIONS]\n");
-    for Verb {
-        name,
-        options,
-        purpose,
-        ..
-    } in VERBS
-    {
+    for Verb { name, options, purpose, .. } in VERBS {
         println!("  {:28} {purpose}", format!("{name} {options}"));
     }
     println!("  {:28} this list", "help");

@@ -18,7 +18,7 @@ use crate::connection::{Event, Role};
 use crate::error::{Error, Result};
 use crate::reply::ReplyReader;
 use crate::send::{SendBuffer, Transmit};
-use crate::session::{Action, Session};
+use crate::session::{Action, Machine, Session};
 
 /// What a message is.
 #[non_exhaustive]
@@ -132,8 +132,7 @@ impl Message {
 
     /// What was published, where it is UTF-8.
     pub fn text(&self) -> Option<&str> {
-        self.payload()
-            .and_then(|payload| std::str::from_utf8(payload).ok())
+        self.payload().and_then(|payload| std::str::from_utf8(payload).ok())
     }
 
     /// How many subscriptions there are, in a confirmation.
@@ -150,11 +149,7 @@ impl Message {
         // RESP3 answers a PING as usual.
         if let Token::SimpleString(_) | Token::BulkString(_) = reply.peek()? {
             let text = reply.string()?;
-            let payload = if *text == *b"PONG" {
-                Bytes::new()
-            } else {
-                reply.bytes(text)
-            };
+            let payload = if *text == *b"PONG" { Bytes::new() } else { reply.bytes(text) };
             return Ok(Some(Self {
                 kind: MessageKind::Pong,
                 channel: Bytes::new(),
@@ -185,12 +180,7 @@ impl Message {
                 token => return Err(crate::reply::mismatch("a count of subscriptions", token)),
             },
         };
-        Ok(Some(Self {
-            kind,
-            channel,
-            pattern,
-            data,
-        }))
+        Ok(Some(Self { kind, channel, pattern, data }))
     }
 }
 
@@ -245,7 +235,6 @@ pub struct PubSub<H> {
     lost: bool,
     ignore_confirmations: bool,
     messages: VecDeque<Result<Message>>,
-    events: Vec<Event>,
 }
 
 #[derive(Debug)]
@@ -269,7 +258,6 @@ impl<H> PubSub<H> {
             lost: false,
             ignore_confirmations: false,
             messages: VecDeque::new(),
-            events: Vec::new(),
         }
     }
 
@@ -291,12 +279,7 @@ impl<H> PubSub<H> {
             asked.push_back(name);
         }
         // Without a link the names are sent, with all others, once there is one.
-        self.ask(Asked {
-            family,
-            subscribe: true,
-            restore: false,
-            names: asked,
-        });
+        self.ask(Asked { family, subscribe: true, restore: false, names: asked });
         self.session.want(now, !self.wanted.is_empty());
     }
 
@@ -309,12 +292,7 @@ impl<H> PubSub<H> {
         for name in &names {
             self.wanted.remove(&(family, name.clone()));
         }
-        self.ask(Asked {
-            family,
-            subscribe: false,
-            restore: false,
-            names,
-        });
+        self.ask(Asked { family, subscribe: false, restore: false, names });
         self.session.want(now, !self.wanted.is_empty());
     }
 
@@ -322,15 +300,10 @@ impl<H> PubSub<H> {
         if asked.names.is_empty() {
             return;
         }
-        let name = if asked.subscribe {
-            asked.family.subscribe()
-        } else {
-            asked.family.unsubscribe()
-        };
+        let name =
+            if asked.subscribe { asked.family.subscribe() } else { asked.family.unsubscribe() };
         let mut out = SendBuffer::default();
-        Cmd::<()>::raw(name)
-            .args(asked.names.iter().map(|name| &name[..]))
-            .encode(&mut out);
+        Cmd::<()>::raw(name).args(asked.names.iter().map(|name| &name[..])).encode(&mut out);
         if self.session.send_unanswered(&mut out) {
             self.restoring += if asked.restore { asked.names.len() } else { 0 };
             self.asked.push_back(asked);
@@ -338,10 +311,7 @@ impl<H> PubSub<H> {
     }
 
     fn names(&self, family: Family) -> impl Iterator<Item = &Bytes> {
-        self.wanted
-            .keys()
-            .filter(move |key| key.0 == family)
-            .map(|key| &key.1)
+        self.wanted.keys().filter(move |key| key.0 == family).map(|key| &key.1)
     }
 
     /// The link is ready: everything wanted is asked for.
@@ -352,19 +322,10 @@ impl<H> PubSub<H> {
         for family in Family::ALL {
             // Shard channels of different slots can't share a command.
             let names: Vec<Bytes> = self.names(family).cloned().collect();
-            let size = if family == Family::Shard {
-                1
-            } else {
-                names.len().max(1)
-            };
+            let size = if family == Family::Shard { 1 } else { names.len().max(1) };
             for names in names.chunks(size) {
                 let names = names.iter().cloned().collect();
-                self.ask(Asked {
-                    family,
-                    subscribe: true,
-                    restore,
-                    names,
-                });
+                self.ask(Asked { family, subscribe: true, restore, names });
             }
         }
     }
@@ -372,32 +333,6 @@ impl<H> PubSub<H> {
     /// Connects, although nothing is subscribed yet.
     pub fn connect(&mut self, now: Instant) {
         self.session.want(now, true);
-    }
-
-    /// As [`Session::handle_opened`].
-    pub fn handle_opened(&mut self) {
-        self.session.handle_opened();
-    }
-
-    /// As [`Session::handle_open_failed`]. The reader is told.
-    pub fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
-        self.session.handle_open_failed(now, error);
-        self.take_events();
-    }
-
-    /// As [`Session::handle_input`].
-    pub fn handle_input(&mut self, now: Instant, input: &[u8]) -> usize {
-        let mut events = std::mem::take(&mut self.events);
-        let used = self.session.handle_input(now, input, &mut events);
-        // Readiness came before anything that a subscriber is sent.
-        self.take_events();
-        for event in events.drain(..) {
-            if let Event::Push(range) = event {
-                self.handle_push(&input[range]);
-            }
-        }
-        self.events = events;
-        used
     }
 
     fn handle_push(&mut self, frame: &[u8]) {
@@ -433,11 +368,8 @@ impl<H> PubSub<H> {
             return self.messages.push_back(Ok(message));
         }
         let answers = self.asked.front_mut().is_some_and(|asked| {
-            let kind = if asked.subscribe {
-                asked.family.subscribe()
-            } else {
-                asked.family.unsubscribe()
-            };
+            let kind =
+                if asked.subscribe { asked.family.subscribe() } else { asked.family.unsubscribe() };
             kind.eq_ignore_ascii_case(message.kind.as_str())
                 && asked.names.front() == Some(&message.channel)
         });
@@ -491,48 +423,8 @@ impl<H> PubSub<H> {
         }
     }
 
-    /// As [`Session::handle_transmitted`].
-    pub fn handle_transmitted(&mut self, n: usize) {
-        self.session.handle_transmitted(n);
-    }
-
-    /// As [`Session::handle_disconnect`].
-    pub fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>) {
-        self.session.handle_disconnect(now, why);
-        self.take_events();
-    }
-
-    /// As [`Session::handle_timeout`].
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.session.handle_timeout(now);
-        self.take_events();
-    }
-
-    /// As [`Session::poll_action`].
-    pub fn poll_action(&mut self) -> Option<Action> {
-        self.session.poll_action()
-    }
-
-    /// As [`Session::poll_transmit`].
-    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        self.session.poll_transmit()
-    }
-
-    /// As [`Session::poll_timeout`].
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.session.poll_timeout()
-    }
-
-    /// As [`Session::read_hint`].
-    pub fn read_hint(&self) -> usize {
-        self.session.read_hint()
-    }
-
     /// The next message, with the handler it is for, if any.
-    #[allow(
-        clippy::type_complexity,
-        reason = "an alias would hide the one thing to see"
-    )]
+    #[allow(clippy::type_complexity, reason = "an alias would hide the one thing to see")]
     pub fn poll_message(&mut self) -> Option<Result<(Message, Option<&mut H>)>> {
         let message = match self.messages.pop_front()? {
             Ok(message) => message,
@@ -541,9 +433,7 @@ impl<H> PubSub<H> {
         let handler = match message.kind.family() {
             Some(family) if message.kind.is_published() => {
                 let name = message.pattern.as_ref().unwrap_or(&message.channel).clone();
-                self.wanted
-                    .get_mut(&(family, name))
-                    .and_then(Option::as_mut)
+                self.wanted.get_mut(&(family, name)).and_then(Option::as_mut)
             }
             _ => None,
         };
@@ -568,6 +458,60 @@ impl<H> PubSub<H> {
     /// Whether every subscription has a handler.
     pub fn all_handled(&self) -> bool {
         self.wanted.values().all(Option::is_some)
+    }
+}
+
+/// Pushes are looked at here: a driver has no events to take.
+impl<H> Machine for PubSub<H> {
+    fn handle_opened(&mut self) {
+        self.session.handle_opened();
+    }
+
+    fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
+        self.session.handle_open_failed(now, error);
+        self.take_events();
+    }
+
+    fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize {
+        let used = self.session.handle_input(now, input, events);
+        // Readiness came before anything that a subscriber is sent.
+        self.take_events();
+        for event in events.drain(..) {
+            if let Event::Push(range) = event {
+                self.handle_push(&input[range]);
+            }
+        }
+        used
+    }
+
+    fn handle_transmitted(&mut self, n: usize) {
+        self.session.handle_transmitted(n);
+    }
+
+    fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>) {
+        self.session.handle_disconnect(now, why);
+        self.take_events();
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.session.handle_timeout(now);
+        self.take_events();
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        self.session.poll_action()
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        self.session.poll_transmit()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.session.poll_timeout()
+    }
+
+    fn read_hint(&self) -> usize {
+        self.session.read_hint()
     }
 }
 

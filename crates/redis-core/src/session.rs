@@ -20,10 +20,47 @@ use crate::send::{SendBuffer, Transmit};
 /// What a session wants done. Do it, then tell the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Open a socket there; answer with [`Session::handle_opened`] or [`Session::handle_open_failed`].
+    /// Open a socket there; answer with [`Machine::handle_opened`] or [`Machine::handle_open_failed`].
     Open(Endpoint),
     /// Close the socket, or give up opening it. There is nothing to answer.
     Close,
+}
+
+/// The verbs of a machine that wants a socket: what a driver calls, whatever the link is for.
+///
+/// Any call is legal at any time. A driver does what [`poll_action`](Self::poll_action) says, writes what
+/// [`poll_transmit`](Self::poll_transmit) gives, hands in what it reads, and calls
+/// [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) has come.
+pub trait Machine {
+    /// The socket that was asked for is open.
+    fn handle_opened(&mut self);
+
+    /// The socket that was asked for can't be had.
+    fn handle_open_failed(&mut self, now: Instant, error: io::Error);
+
+    /// As [`Connection::handle_input`]: replies go to `events` as ranges of `input`.
+    fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize;
+
+    /// As [`Connection::handle_transmitted`].
+    fn handle_transmitted(&mut self, n: usize);
+
+    /// As [`Connection::handle_disconnect`].
+    fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>);
+
+    /// Looks for deadlines that have passed, and connects when it is time.
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// What to do next, if anything.
+    fn poll_action(&mut self) -> Option<Action>;
+
+    /// As [`Connection::poll_transmit`].
+    fn poll_transmit(&mut self) -> Option<Transmit<'_>>;
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), at the latest.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// As [`Connection::read_hint`].
+    fn read_hint(&self) -> usize;
 }
 
 /// One logical link: connects on demand, and again after a loss.
@@ -147,76 +184,11 @@ impl Session {
         }
     }
 
-    /// The socket that was asked for is open.
-    pub fn handle_opened(&mut self) {
-        self.link = match std::mem::replace(&mut self.link, Link::Over) {
-            Link::Opening(conn) => Link::Open(conn),
-            link => link,
-        };
-    }
-
-    /// The socket that was asked for can't be had.
-    pub fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
-        if let Link::Opening(conn) = &mut self.link {
-            let endpoint = &self.config.endpoint;
-            conn.fail(
-                Error::new(
-                    ErrorKind::Connect,
-                    format!("connecting to {endpoint} failed: {error}"),
-                )
-                .with_source(error),
-            );
-            self.take_events(now);
-        }
-    }
-
-    /// As [`Connection::handle_input`].
-    pub fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize {
-        let Link::Open(conn) = &mut self.link else {
-            return input.len();
-        };
-        let used = conn.handle_input(now, input, events);
-        self.take_events(now);
-        used
-    }
-
-    /// As [`Connection::handle_transmitted`].
-    pub fn handle_transmitted(&mut self, n: usize) {
-        if let Link::Open(conn) = &mut self.link {
-            conn.handle_transmitted(n);
-        }
-    }
-
-    /// As [`Connection::handle_disconnect`].
-    pub fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>) {
-        if let Link::Open(conn) = &mut self.link {
-            conn.handle_disconnect(why);
-            self.take_events(now);
-        }
-    }
-
-    /// Looks for deadlines that have passed, and connects when it is time.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        match &mut self.link {
-            Link::Opening(conn) | Link::Open(conn) => {
-                conn.handle_timeout(now);
-                self.take_events(now);
-            }
-            Link::Down => {
-                self.expire_backlog(now);
-                self.connect_if_due(now);
-            }
-            Link::Over => {}
-        }
-    }
-
     fn expire_backlog(&mut self, now: Instant) {
         let events = &mut self.events;
         self.earliest = self.backlog.expire(now, |ticket| {
-            let error = Error::new(
-                ErrorKind::Timeout,
-                "the deadline passed before there was a connection",
-            );
+            let error =
+                Error::new(ErrorKind::Timeout, "the deadline passed before there was a connection");
             events.push_back(Event::Failed { ticket, error });
         });
     }
@@ -224,12 +196,8 @@ impl Session {
     fn fail_backlog(&mut self, error: &Error) {
         let error = error.clone().with_delivery(Delivery::NotSent);
         let events = &mut self.events;
-        self.backlog.clear(|ticket| {
-            events.push_back(Event::Failed {
-                ticket,
-                error: error.clone(),
-            })
-        });
+        self.backlog
+            .clear(|ticket| events.push_back(Event::Failed { ticket, error: error.clone() }));
     }
 
     fn connect_if_due(&mut self, now: Instant) {
@@ -246,8 +214,7 @@ impl Session {
             self.earliest = None;
         }
         self.link = Link::Opening(conn);
-        self.actions
-            .push_back(Action::Open(self.config.endpoint.clone()));
+        self.actions.push_back(Action::Open(self.config.endpoint.clone()));
     }
 
     /// Passes the connection's events on, and sees to its end.
@@ -266,11 +233,7 @@ impl Session {
         }
         if over {
             // An open that nobody has begun is not begun at all.
-            if self
-                .actions
-                .pop_back_if(|action| matches!(action, Action::Open(_)))
-                .is_none()
-            {
+            if self.actions.pop_back_if(|action| matches!(action, Action::Open(_))).is_none() {
                 self.actions.push_back(Action::Close);
             }
             if self.closing || self.once {
@@ -283,43 +246,10 @@ impl Session {
         }
     }
 
-    /// What to do next, if anything.
-    pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
-    }
-
-    /// As [`Connection::poll_transmit`].
-    #[inline]
-    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        match &mut self.link {
-            Link::Open(conn) => conn.poll_transmit(),
-            _ => None,
-        }
-    }
-
     /// As [`Connection::poll_event`], except that `Closed` ends one connection and not the session.
     #[inline]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
-    }
-
-    /// When to call [`handle_timeout`](Self::handle_timeout), at the latest.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        match &self.link {
-            Link::Opening(conn) | Link::Open(conn) => conn.poll_timeout(),
-            Link::Down if self.wanted || !self.backlog.is_empty() => {
-                [self.not_before, self.earliest].into_iter().flatten().min()
-            }
-            Link::Down | Link::Over => None,
-        }
-    }
-
-    /// As [`Connection::read_hint`].
-    pub fn read_hint(&self) -> usize {
-        match &self.link {
-            Link::Open(conn) => conn.read_hint(),
-            _ => 0,
-        }
     }
 
     /// Whether a batch would be taken now.
@@ -369,6 +299,91 @@ impl Session {
     }
 }
 
+impl Machine for Session {
+    fn handle_opened(&mut self) {
+        self.link = match std::mem::replace(&mut self.link, Link::Over) {
+            Link::Opening(conn) => Link::Open(conn),
+            link => link,
+        };
+    }
+
+    fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
+        if let Link::Opening(conn) = &mut self.link {
+            let endpoint = &self.config.endpoint;
+            conn.fail(
+                Error::new(ErrorKind::Connect, format!("connecting to {endpoint} failed: {error}"))
+                    .with_source(error),
+            );
+            self.take_events(now);
+        }
+    }
+
+    fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize {
+        let Link::Open(conn) = &mut self.link else {
+            return input.len();
+        };
+        let used = conn.handle_input(now, input, events);
+        self.take_events(now);
+        used
+    }
+
+    fn handle_transmitted(&mut self, n: usize) {
+        if let Link::Open(conn) = &mut self.link {
+            conn.handle_transmitted(n);
+        }
+    }
+
+    fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>) {
+        if let Link::Open(conn) = &mut self.link {
+            conn.handle_disconnect(why);
+            self.take_events(now);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        match &mut self.link {
+            Link::Opening(conn) | Link::Open(conn) => {
+                conn.handle_timeout(now);
+                self.take_events(now);
+            }
+            Link::Down => {
+                self.expire_backlog(now);
+                self.connect_if_due(now);
+            }
+            Link::Over => {}
+        }
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    #[inline]
+    fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        match &mut self.link {
+            Link::Open(conn) => conn.poll_transmit(),
+            _ => None,
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match &self.link {
+            Link::Opening(conn) | Link::Open(conn) => conn.poll_timeout(),
+            Link::Down if self.wanted || !self.backlog.is_empty() => {
+                [self.not_before, self.earliest].into_iter().flatten().min()
+            }
+            Link::Down | Link::Over => None,
+        }
+    }
+
+    fn read_hint(&self) -> usize {
+        match &self.link {
+            Link::Open(conn) => conn.read_hint(),
+            _ => 0,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -380,19 +395,12 @@ mod tests {
     const HELLO: &[u8] = b"%1\r\n+proto\r\n:3\r\n+OK\r\n+OK\r\n";
 
     fn session() -> (Session, Instant) {
-        (
-            Session::new(Arc::new(Config::default()), Role::Commands, 1),
-            Instant::now(),
-        )
+        (Session::new(Arc::new(Config::default()), Role::Commands, 1), Instant::now())
     }
 
     fn submit(session: &mut Session, now: Instant, ticket: u64) {
         let mut batch = Batch::default();
-        batch.push(
-            Ticket(ticket),
-            &Cmd::<()>::raw("PING"),
-            Deadline::In(Duration::from_secs(9)),
-        );
+        batch.push(Ticket(ticket), &Cmd::<()>::raw("PING"), Deadline::In(Duration::from_secs(9)));
         session.submit(now, &mut batch).unwrap();
     }
 
@@ -427,23 +435,13 @@ mod tests {
     fn connects_on_the_first_request_and_not_before() {
         let (mut session, now) = session();
         session.handle_timeout(now);
-        assert_eq!(
-            (session.poll_action(), session.poll_timeout()),
-            (None, None)
-        );
+        assert_eq!((session.poll_action(), session.poll_timeout()), (None, None));
         submit(&mut session, now, 1);
         connect(&mut session, now);
         assert_eq!(write_all(&mut session), 14);
         let mut events = Vec::new();
         session.handle_input(now, b"+PONG\r\n", &mut events);
-        assert!(matches!(
-            events[..],
-            [Event::Replies {
-                ticket: Ticket(1),
-                done: true,
-                ..
-            }]
-        ));
+        assert!(matches!(events[..], [Event::Replies { ticket: Ticket(1), done: true, .. }]));
     }
 
     #[test]
@@ -452,10 +450,7 @@ mod tests {
         submit(&mut session, now, 1);
         assert!(matches!(session.poll_action(), Some(Action::Open(_))));
         session.handle_open_failed(now, io::ErrorKind::ConnectionRefused.into());
-        assert_eq!(
-            failures(&mut session),
-            [(1, ErrorKind::Connect, Delivery::NotSent)]
-        );
+        assert_eq!(failures(&mut session), [(1, ErrorKind::Connect, Delivery::NotSent)]);
         assert_eq!(session.poll_action(), Some(Action::Close));
         submit(&mut session, now, 2);
         assert_eq!(session.poll_action(), None, "the backoff is not over");
@@ -473,10 +468,7 @@ mod tests {
         submit(&mut session, now, 1);
         assert_eq!(session.poll_timeout(), Some(now + Duration::from_secs(9)));
         session.handle_timeout(now + Duration::from_secs(9));
-        assert_eq!(
-            failures(&mut session),
-            [(1, ErrorKind::Timeout, Delivery::NotSent)]
-        );
+        assert_eq!(failures(&mut session), [(1, ErrorKind::Timeout, Delivery::NotSent)]);
         assert_eq!(session.poll_timeout(), None);
     }
 
@@ -486,10 +478,7 @@ mod tests {
         submit(&mut session, now, 1);
         session.poll_action();
         session.handle_timeout(now + Duration::from_secs(5));
-        assert_eq!(
-            failures(&mut session),
-            [(1, ErrorKind::Timeout, Delivery::NotSent)]
-        );
+        assert_eq!(failures(&mut session), [(1, ErrorKind::Timeout, Delivery::NotSent)]);
         assert_eq!(session.poll_action(), Some(Action::Close));
     }
 
@@ -500,10 +489,7 @@ mod tests {
         connect(&mut session, now);
         write_all(&mut session);
         session.handle_disconnect(now, None);
-        assert_eq!(
-            failures(&mut session),
-            [(1, ErrorKind::Io, Delivery::MaybeExecuted)]
-        );
+        assert_eq!(failures(&mut session), [(1, ErrorKind::Io, Delivery::MaybeExecuted)]);
         assert_eq!(session.poll_action(), Some(Action::Close));
         submit(&mut session, now, 2);
         let due = session.poll_timeout().unwrap();
@@ -562,10 +548,7 @@ mod tests {
         submit(&mut session, now, 1);
         session.close(now);
         assert!(session.is_over());
-        assert_eq!(
-            failures(&mut session),
-            [(1, ErrorKind::Closed, Delivery::NotSent)]
-        );
+        assert_eq!(failures(&mut session), [(1, ErrorKind::Closed, Delivery::NotSent)]);
         assert_eq!(session.poll_action(), None, "the open was never begun");
     }
 }

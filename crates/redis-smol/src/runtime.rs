@@ -37,9 +37,13 @@ impl Runtime for Smol {
     fn connect(&self, endpoint: Endpoint) -> BoxFuture<io::Result<Box<dyn Socket>>> {
         Box::pin(async move {
             Ok(match endpoint {
-                Endpoint::Tcp { host, port } => Box::new(connect_tcp(host, port).await?) as Box<dyn Socket>,
+                Endpoint::Tcp { host, port } => {
+                    Box::new(connect_tcp(host, port).await?) as Box<dyn Socket>
+                }
                 #[cfg(unix)]
-                Endpoint::Unix(path) => Box::new(Drained::new(Async::<UnixStream>::connect(path).await?)),
+                Endpoint::Unix(path) => {
+                    Box::new(Drained::new(Async::<UnixStream>::connect(path).await?))
+                }
                 #[cfg(not(unix))]
                 Endpoint::Unix(_) => return Err(io::ErrorKind::Unsupported.into()),
             })

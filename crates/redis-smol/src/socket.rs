@@ -23,7 +23,11 @@ impl<S: IoSafe + Unpin> AsyncRead for Drained<S>
 where
     Async<S>: AsyncRead,
 {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
         if self.drained {
             ready!(self.socket.poll_readable(cx))?;
         }
@@ -37,7 +41,11 @@ impl<S: IoSafe + Unpin> AsyncWrite for Drained<S>
 where
     Async<S>: AsyncWrite,
 {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.socket).poll_write(cx, buf)
     }
 

@@ -7,9 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use redis_core::connection::Event;
 use redis_core::pubsub::{Family, Message, PubSub as Machine, names};
 use redis_core::recv::RecvBuffer;
-use redis_core::session::Action;
+use redis_core::session::{Action, Machine as _};
 use redis_core::{Config, Error, ErrorKind, Result, ToArg, ToArgs};
 
 use crate::stream::Stream;
@@ -38,18 +39,21 @@ pub struct PubSub {
     config: Arc<Config>,
     stream: Option<Stream>,
     recv: RecvBuffer,
+    events: Vec<Event>,
 }
 
 impl fmt::Debug for PubSub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PubSub").field("subscribed", &self.machine.is_subscribed()).finish_non_exhaustive()
+        f.debug_struct("PubSub")
+            .field("subscribed", &self.machine.is_subscribed())
+            .finish_non_exhaustive()
     }
 }
 
 impl PubSub {
     pub(crate) fn new(config: Arc<Config>, seed: u64) -> Self {
         let machine = Machine::new(config.clone(), seed);
-        Self { machine, config, stream: None, recv: RecvBuffer::default() }
+        Self { machine, config, stream: None, recv: RecvBuffer::default(), events: Vec::new() }
     }
 
     /// Whether confirmations and notices are kept from the reader. They take effect either way.
@@ -185,7 +189,10 @@ impl PubSub {
     ) -> Result<()> {
         let names: Vec<_> = names.into_iter().collect();
         if names.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidRequest, "needs at least one name to subscribe to"));
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "needs at least one name to subscribe to",
+            ));
         }
         self.connect()?;
         self.machine.subscribe(Instant::now(), family, names);
@@ -233,7 +240,12 @@ impl PubSub {
             // Nothing to read from: a new attempt is due, or the reader's time is up.
             match until {
                 Some(until) => thread::sleep(until.saturating_duration_since(now)),
-                None => return Err(Error::new(ErrorKind::Closed, "nothing is subscribed: waiting would never end")),
+                None => {
+                    return Err(Error::new(
+                        ErrorKind::Closed,
+                        "nothing is subscribed: waiting would never end",
+                    ));
+                }
             }
             return Ok(());
         };
@@ -241,10 +253,12 @@ impl PubSub {
             Ok(0) => self.machine.handle_disconnect(Instant::now(), None),
             Ok(n) => {
                 self.recv.advance(n);
-                let used = self.machine.handle_input(Instant::now(), self.recv.data());
+                let used =
+                    self.machine.handle_input(Instant::now(), self.recv.data(), &mut self.events);
                 self.recv.consume(used);
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
             Err(error) => self.machine.handle_disconnect(Instant::now(), Some(error.kind())),
         }
         Ok(())

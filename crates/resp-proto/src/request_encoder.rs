@@ -88,19 +88,12 @@ impl<'a> RequestEncoder<'a> {
     #[inline]
     pub fn finish(&mut self) {
         // Not left to a `Drop`, which could not tell that a panic is already under way.
-        debug_assert!(
-            self.missing == 0,
-            "{} arguments of a request are missing",
-            self.missing
-        );
+        debug_assert!(self.missing == 0, "{} arguments of a request are missing", self.missing);
     }
 
     #[inline]
     fn count(&mut self) {
-        debug_assert!(
-            self.missing > 0,
-            "a request has more arguments than announced"
-        );
+        debug_assert!(self.missing > 0, "a request has more arguments than announced");
         self.missing = self.missing.wrapping_sub(1);
     }
 }

@@ -115,10 +115,7 @@ impl Scanner {
         // Leaves room for the marks of streamed aggregates.
         let aggregate = limits.aggregate.min(usize::MAX >> 5);
         Self {
-            limits: Limits {
-                aggregate,
-                ..limits
-            },
+            limits: Limits { aggregate, ..limits },
             at: 0,
             state: State::Value,
             level: FRAME,
@@ -192,10 +189,9 @@ impl Scanner {
         // What lies beyond the limit is not looked at, so that a frame fails alike in any pieces.
         let window = &input[..input.len().min(self.limits.frame)];
         let result = match self.run(window) {
-            Ok(false) if input.len() > window.len() => Err(ProtocolError::new(
-                ProtocolErrorKind::FrameTooLong,
-                self.limits.frame,
-            )),
+            Ok(false) if input.len() > window.len() => {
+                Err(ProtocolError::new(ProtocolErrorKind::FrameTooLong, self.limits.frame))
+            }
             result => result,
         };
         match result {
@@ -239,12 +235,7 @@ impl Scanner {
     /// complete. Stops in front of anything incomplete, unusual or wrong.
     #[inline]
     fn skip_complete(&mut self, input: &[u8]) -> bool {
-        let Limits {
-            depth,
-            bulk,
-            aggregate,
-            ..
-        } = self.limits;
+        let Limits { depth, bulk, aggregate, .. } = self.limits;
         let mut level = self.level;
         let mut rest = input.get(self.at..).unwrap_or_default();
         let complete = loop {
@@ -398,9 +389,7 @@ impl Scanner {
                 return match header {
                     Header::Bulk => Ok(Item::StreamedString),
                     _ if self.level.depth >= self.limits.depth => wrong(ProtocolErrorKind::TooDeep),
-                    Header::Map => Ok(Item::StreamedAggregate {
-                        mark: STREAMED | STREAMED_MAP,
-                    }),
+                    Header::Map => Ok(Item::StreamedAggregate { mark: STREAMED | STREAMED_MAP }),
                     _ => Ok(Item::StreamedAggregate { mark: STREAMED }),
                 };
             }
@@ -411,16 +400,12 @@ impl Scanner {
             Header::Bulk | Header::BlobError | Header::Chunk => Item::Body { len: count },
             Header::Verbatim if count < 4 => return wrong(ProtocolErrorKind::InvalidVerbatim),
             Header::Verbatim => Item::VerbatimBody { len: count },
-            Header::Attribute => Item::Attribute {
-                elements: 2 * count as u64,
-            },
+            Header::Attribute => Item::Attribute { elements: 2 * count as u64 },
             _ if count == 0 => Item::Leaf,
-            Header::Map => Item::Aggregate {
-                elements: 2 * count as u64,
-            },
-            Header::Array | Header::Set | Header::Push => Item::Aggregate {
-                elements: count as u64,
-            },
+            Header::Map => Item::Aggregate { elements: 2 * count as u64 },
+            Header::Array | Header::Set | Header::Push => {
+                Item::Aggregate { elements: count as u64 }
+            }
         };
         match item {
             Item::Body { len } | Item::VerbatimBody { len } => {
@@ -470,10 +455,7 @@ impl Scanner {
                 }
                 if elements > 0 {
                     self.outer.push(self.level);
-                    self.level = Level {
-                        left: elements,
-                        depth: self.level.depth + 1,
-                    };
+                    self.level = Level { left: elements, depth: self.level.depth + 1 };
                 }
             }
             Item::StreamedString => {
@@ -489,18 +471,14 @@ impl Scanner {
         match header {
             Header::Bulk | Header::BlobError | Header::Verbatim | Header::Chunk => {
                 let before = self.streamed.unwrap_or(0);
-                (
-                    self.limits.bulk.saturating_sub(before),
-                    ProtocolErrorKind::BulkTooLong,
-                )
+                (self.limits.bulk.saturating_sub(before), ProtocolErrorKind::BulkTooLong)
             }
             Header::Array | Header::Set | Header::Push => {
                 (self.limits.aggregate, ProtocolErrorKind::AggregateTooLong)
             }
-            Header::Map | Header::Attribute => (
-                self.limits.aggregate / 2,
-                ProtocolErrorKind::AggregateTooLong,
-            ),
+            Header::Map | Header::Attribute => {
+                (self.limits.aggregate / 2, ProtocolErrorKind::AggregateTooLong)
+            }
         }
     }
 
@@ -509,10 +487,7 @@ impl Scanner {
         if self.level.left > 0 {
             self.outer.push(self.level);
         }
-        self.level = Level {
-            left,
-            depth: self.level.depth + 1,
-        };
+        self.level = Level { left, depth: self.level.depth + 1 };
     }
 
     /// Takes one element off the innermost aggregate; whether the frame is complete.
