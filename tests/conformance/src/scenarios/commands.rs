@@ -28,11 +28,12 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
         Scenario::new(keys_are_renamed_counted_and_deleted),
         Scenario::new(expiry_options_reach_the_server),
         Scenario::new(options_of_set_change_its_reply),
-        Scenario::new(set_if_equal_compares_on_the_server)
-            .needs("SET .. IFEQ", |server| match server.name {
+        Scenario::new(set_if_equal_compares_on_the_server).needs("SET .. IFEQ", |server| {
+            match server.name {
                 "valkey" => crate::scenario::since(server, 8, 1),
                 _ => crate::scenario::since(server, 8, 4),
-            }),
+            }
+        }),
         Scenario::new(scripts_take_keys_and_arguments_and_return_any_type),
         Scenario::new(server_commands_have_typed_replies),
         Scenario::new(wrong_type_is_a_server_error_that_was_replied),
@@ -249,7 +250,10 @@ async fn sorted_sets_round_trip<S: Subject>(cx: Context<S>) -> Outcome {
         client.execute(cmd::zrange("z", "(1.5", "+inf").by_score().limit(0, 1)).await?;
     assert_eq!(page, ["b"]);
     assert_eq!(client.zmscore("z", ["a", "none"]).await?, [Some(1.5), None]);
-    assert_eq!((client.zrank("z", "c").await?, client.zrevrank("z", "c").await?), (Some(2), Some(0)));
+    assert_eq!(
+        (client.zrank("z", "c").await?, client.zrevrank("z", "c").await?),
+        (Some(2), Some(0))
+    );
     assert_eq!(client.zincrby("z", 10.25, "a").await?, 11.75);
     assert_eq!((client.zrem("z", ["a", "none"]).await?, client.zcard("z").await?), (1, 2));
     Ok(())
@@ -262,7 +266,8 @@ async fn streams_round_trip<S: Subject>(cx: Context<S>) -> Outcome {
     assert_eq!(client.xlen("x").await?, 2);
     type Fields = BTreeMap<String, String>;
     cx.saw("XRANGE", client.xrange::<Fields>("x", "-", "+").await?);
-    let newest: Vec<(String, Fields)> = client.execute(cmd::xrevrange("x", "+", "-").count(1)).await?;
+    let newest: Vec<(String, Fields)> =
+        client.execute(cmd::xrevrange("x", "+", "-").count(1)).await?;
     assert_eq!(newest[0].0, "2-0");
     cx.saw("id that is not newer", failed(client.xadd("x", "1-0", [("f", "v")]).await)?);
     let id = client.execute(cmd::xadd("none", "*", [("f", "v")]).no_mkstream()).await?;
@@ -363,7 +368,8 @@ async fn scripts_take_keys_and_arguments_and_return_any_type<S: Subject>(
     client.script_flush().await?;
     let error = failed(client.evalsha::<i64>(&sha, [""; 0], [41]).await)?;
     assert_eq!(error.code(), Some("NOSCRIPT"));
-    let error = failed(client.eval::<()>("return redis.error_reply('MINE x')", [""; 0], [""; 0]).await)?;
+    let error =
+        failed(client.eval::<()>("return redis.error_reply('MINE x')", [""; 0], [""; 0]).await)?;
     assert_eq!(error.code(), Some("MINE"));
     Ok(())
 }
@@ -466,9 +472,8 @@ async fn unknown_command_is_a_server_error<S: Subject>(cx: Context<S>) -> Outcom
 
 async fn any_reply_is_a_value<S: Subject>(cx: Context<S>) -> Outcome {
     let client = cx.client()?;
-    let value = async |name: &str, args: &[&str]| {
-        client.execute(Cmd::<Value>::raw(name).args(args)).await
-    };
+    let value =
+        async |name: &str, args: &[&str]| client.execute(Cmd::<Value>::raw(name).args(args)).await;
     cx.saw("status", value("SET", &["k", "v"]).await?);
     cx.saw("string", value("GET", &["k"]).await?);
     cx.saw("null", value("GET", &["none"]).await?);

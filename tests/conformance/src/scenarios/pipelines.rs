@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis_core::{Cmd, Commands, Config, Delivery, Endpoint, ErrorKind, Execute, QueueCommands, Value, cmd};
+use redis_core::{
+    Cmd, Commands, Config, Delivery, Endpoint, ErrorKind, Execute, QueueCommands, Value, cmd,
+};
 
 use crate::client::Client;
 use crate::scenario::{Context, Failure, Outcome, Scenario, failed, open};
@@ -323,7 +325,10 @@ async fn stateful_command_in_a_pipeline_is_refused_by_its_position<S: Subject>(
         let _ = pipeline.set("k", 1);
         pipeline.push(Cmd::<()>::raw(name).arg(1));
         let error = failed(pipeline.execute::<()>().await)?;
-        assert_eq!((error.kind(), error.delivery()), (ErrorKind::InvalidRequest, Delivery::NotSent));
+        assert_eq!(
+            (error.kind(), error.delivery()),
+            (ErrorKind::InvalidRequest, Delivery::NotSent)
+        );
         assert!(error.to_string().contains("command 2"), "{error}");
         cx.saw(name, error);
         assert_eq!(pipeline.len(), 0);
@@ -363,14 +368,14 @@ async fn atomic_pipelines_of_many_tasks_do_not_mix<S: Subject>(cx: Context<S>) -
 
 async fn blocking_command_in_a_transaction_does_not_block<S: Subject>(cx: Context<S>) -> Outcome {
     let client = cx.client()?;
-    let popped: (Value, i64) =
-        client.pipeline().blpop(["none"], None).incr("n").execute().await?;
+    let popped: (Value, i64) = client.pipeline().blpop(["none"], None).incr("n").execute().await?;
     assert_eq!(popped, (Value::Null, 1));
     Ok(())
 }
 
 async fn blocking_command_in_a_plain_pipeline_waits<S: Subject>(cx: Context<S>) -> Outcome {
-    let client = cx.client_with(|config| config.command_timeout = Some(Duration::from_millis(300)))?;
+    let client =
+        cx.client_with(|config| config.command_timeout = Some(Duration::from_millis(300)))?;
     let mut pipeline = client.pipeline();
     pipeline.transaction(false);
     let wait = Duration::from_millis(400);

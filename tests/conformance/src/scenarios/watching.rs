@@ -365,7 +365,8 @@ async fn clients_incrementing_one_key_lose_nothing<S: Subject>(cx: Context<S>) -
     let tasks: Vec<_> = (0..3)
         .map(|_| {
             let client = cx.client_with(|config| {
-                config.backoff = Backoff { base: Duration::from_millis(1), cap: Duration::from_millis(5) };
+                config.backoff =
+                    Backoff { base: Duration::from_millis(1), cap: Duration::from_millis(5) };
             });
             cx.spawn(async move {
                 let client = client?;
