@@ -13,7 +13,7 @@ use redis_core::connection::{Connection as Machine, Event, Role, SubmitError};
 use redis_core::pipeline::{FromReplies, Run, Sent};
 use redis_core::recv::RecvBuffer;
 use redis_core::{
-    Block, Cmd, Config, Error, ErrorKind, FromReply, Result, Value, decode, decode_shared,
+    Block, Cmd, Config, Delivery, Error, ErrorKind, FromReply, Result, Value, decode, decode_shared,
 };
 
 use crate::stream::{Stream, Writer};
@@ -78,16 +78,22 @@ impl Connection {
             batch: Batch::default(),
             events: Vec::new(),
         };
+        // Whatever the server said of the handshake, the command that wanted the connection was not sent.
+        connection.greet().map_err(|error| error.with_delivery(Delivery::NotSent))?;
+        Ok(connection)
+    }
+
+    fn greet(&mut self) -> Result<()> {
         let mut received = Received::default();
         loop {
-            connection.write()?;
-            if connection.machine.is_ready() {
+            self.write()?;
+            if self.machine.is_ready() {
                 break;
             }
-            connection.receive(&mut received, Instant::now())?;
+            self.receive(&mut received, Instant::now())?;
         }
-        connection.recv.consume(received.used);
-        Ok(connection)
+        self.recv.consume(received.used);
+        Ok(())
     }
 
     /// Whether another exchange may follow: nothing is owed in either direction.
