@@ -1,8 +1,12 @@
 //! The scenarios, a file for each part of the client. A scenario's name is its function's.
 
+mod blocking;
 mod commands;
+mod faults;
 mod handshake;
 mod pipelines;
+mod pubsub;
+mod sharing;
 mod watching;
 
 use crate::scenario::Scenario;
@@ -15,6 +19,10 @@ pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(handshake::list());
     all.extend(pipelines::list());
     all.extend(watching::list());
+    all.extend(pubsub::list());
+    all.extend(blocking::list());
+    all.extend(sharing::list());
+    all.extend(faults::list());
     all
 }
 

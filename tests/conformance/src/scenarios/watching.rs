@@ -29,7 +29,7 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
         Scenario::new(dropped_transaction_leaves_nothing_queued),
         Scenario::new(many_watches_leak_no_connections),
         Scenario::new(lost_link_while_watching_is_a_watch_error),
-        Scenario::new(lost_link_before_exec_is_a_watch_error),
+        Scenario::new(lost_link_before_exec_is_a_watch_error_or_a_stated_doubt),
         Scenario::new(transaction_returns_replies_and_value),
         Scenario::new(transaction_runs_again_after_a_conflict),
         Scenario::new(transaction_runs_again_after_a_lost_link),
@@ -246,12 +246,16 @@ async fn lost_link_while_watching_is_a_watch_error<S: Subject>(cx: Context<S>) -
     Ok(())
 }
 
-async fn lost_link_before_exec_is_a_watch_error<S: Subject>(cx: Context<S>) -> Outcome {
+async fn lost_link_before_exec_is_a_watch_error_or_a_stated_doubt<S: Subject>(
+    cx: Context<S>,
+) -> Outcome {
     let client = cx.client()?;
     let mut watched = client.watch(&["k"]).await?;
     kill(&cx, &mut watched).await?;
     let error = failed(watched.multi().incr("k").execute::<()>().await)?;
-    assert!(error.is_watch(), "{error:?}");
+    // Whether the loss is known before EXEC is written is a race where another thread looks.
+    let doubt = (error.kind(), error.delivery()) == (ErrorKind::Io, Delivery::MaybeExecuted);
+    assert!(error.is_watch() || doubt, "{error:?}");
     assert_eq!(client.get::<i64>("k").await?, None);
     assert_eq!(client.watch(&["k"]).await?.multi().incr("k").execute::<(i64,)>().await?, (1,));
     Ok(())
