@@ -97,7 +97,7 @@ impl Link {
         }
         let ticket = inbox.take_slot(cx);
         encode(&mut inbox.batch, ticket, deadline);
-        let idle = inbox.used() == 1 && inbox.crowd <= CROWD && inbox.driven;
+        let idle = inbox.under_way() == 1 && inbox.crowd <= CROWD && inbox.driven;
         let start = !std::mem::replace(&mut inbox.driven, true);
         if idle && !start {
             drop(inbox);
@@ -124,7 +124,7 @@ impl Link {
     }
 
     fn has_room(&self, inbox: &Inbox) -> bool {
-        inbox.used() < self.config.max_in_flight
+        inbox.under_way() < self.config.max_in_flight
             && inbox.unsent + inbox.batch.bytes() <= self.config.max_unsent
     }
 
@@ -154,7 +154,9 @@ impl Link {
     /// Gives up waiting for room.
     pub(crate) fn stop_waiting(&self, waiting: &Waiting) {
         if let Some(id) = waiting.id {
-            self.inbox().stop_waiting(id);
+            let mut wake = Vec::new();
+            self.inbox().stop_waiting(id, &mut wake);
+            wake.into_iter().for_each(Waker::wake);
         }
     }
 
@@ -166,7 +168,9 @@ impl Link {
 
     /// Gives up a request: its replies, if any come, are for nobody.
     pub(crate) fn abandon(&self, ticket: Ticket) {
-        self.inbox().abandon(ticket);
+        let mut wake = Vec::new();
+        self.inbox().abandon(ticket, &mut wake);
+        wake.into_iter().for_each(Waker::wake);
     }
 
     /// Ends the link.
@@ -185,7 +189,7 @@ impl Link {
     /// Whether nothing is under way, and another request would be taken.
     pub(crate) fn is_clean(&self) -> bool {
         let inbox = self.inbox();
-        inbox.used() == 0 && !inbox.over && inbox.closing.is_none()
+        inbox.under_way() == 0 && !inbox.over && inbox.closing.is_none()
     }
 
     /// The driver's task ended without having been told to: its runtime is gone, or never was there.
@@ -311,6 +315,11 @@ impl Driver {
                 self.session.abandon(ticket);
             }
         });
+        inbox.unsent = self.session.unsent() + self.batch.bytes();
+        if inbox.has_waiters() && link.has_room(&inbox) {
+            let room = link.config.max_in_flight - inbox.under_way();
+            inbox.wake_waiters(room, &mut self.wake);
+        }
         let closing = inbox.closing;
         if self.batch.is_empty() {
             std::mem::swap(&mut self.batch, &mut inbox.batch);
@@ -370,14 +379,10 @@ impl Driver {
                 _ => {}
             }
         }
-        inbox.unsent = self.session.unsent() + self.batch.bytes();
         if let Some(error) = over.filter(|_| self.session.is_over()) {
             inbox.over = true;
             let error = error.with_delivery(Delivery::NotSent);
             inbox.fail_all(&error, &error, &mut self.wake);
-        } else if inbox.has_waiters() && link.has_room(&inbox) {
-            let room = link.config.max_in_flight - inbox.used();
-            inbox.wake_waiters(room, &mut self.wake);
         }
         drop(inbox);
         self.wake_all();
