@@ -70,6 +70,8 @@ pub(crate) struct Inbox {
     /// A driver's task exists.
     pub(crate) driven: bool,
     pub(crate) closing: Option<Closing>,
+    /// The connection is out of step.
+    pub(crate) poisoned: bool,
     /// The link will never take anything again.
     pub(crate) over: bool,
 }

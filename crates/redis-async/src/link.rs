@@ -3,6 +3,7 @@
 //! The driver's state sits behind a lock of its own, so that a caller that finds the link idle can write
 //! its command itself. No lock is held across a wait, and none is taken while the other is waited for.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -97,7 +98,8 @@ impl Link {
         }
         let ticket = inbox.take_slot(cx);
         encode(&mut inbox.batch, ticket, deadline);
-        let idle = inbox.under_way() == 1 && inbox.crowd <= CROWD && inbox.driven;
+        let idle =
+            inbox.under_way() == 1 && inbox.crowd <= CROWD && inbox.driven && !inbox.poisoned;
         let start = !std::mem::replace(&mut inbox.driven, true);
         if idle && !start {
             drop(inbox);
@@ -173,6 +175,15 @@ impl Link {
         wake.into_iter().for_each(Waker::wake);
     }
 
+    /// The connection is out of step: another one takes its place.
+    pub(crate) fn poison(&self) {
+        let mut inbox = self.inbox();
+        inbox.poisoned = true;
+        let waker = inbox.notify();
+        drop(inbox);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
     /// Ends the link.
     pub(crate) fn close(&self, how: Closing) {
         let mut inbox = self.inbox();
@@ -181,15 +192,13 @@ impl Link {
         }
         let waker = inbox.notify();
         drop(inbox);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Whether nothing is under way, and another request would be taken.
     pub(crate) fn is_clean(&self) -> bool {
         let inbox = self.inbox();
-        inbox.under_way() == 0 && !inbox.over && inbox.closing.is_none()
+        inbox.under_way() == 0 && !inbox.over && !inbox.poisoned && inbox.closing.is_none()
     }
 
     /// The driver's task ended without having been told to: its runtime is gone, or never was there.
@@ -321,6 +330,9 @@ impl Driver {
             inbox.wake_waiters(room, &mut self.wake);
         }
         let closing = inbox.closing;
+        if std::mem::take(&mut inbox.poisoned) {
+            self.session.handle_disconnect(now, Some(io::ErrorKind::InvalidData));
+        }
         if self.batch.is_empty() {
             std::mem::swap(&mut self.batch, &mut inbox.batch);
         }

@@ -7,7 +7,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use redis_async::{
-    Client, Cmd, Config, Delivery, Error, ErrorKind, Execute, QueueCommands, Result, Value, cmd,
+    Client, Cmd, Config, Delivery, Error, ErrorKind, Execute, Queue, QueueCommands, Result, Value,
+    cmd,
 };
 use testkit::scripted::Scripted;
 
@@ -17,7 +18,9 @@ fn lab() -> (Lab, Client) {
     let lab = Lab::new(Scripted::default().script(|args, reply| {
         match &args[0].to_ascii_uppercase()[..] {
             b"WATCH" | b"UNWATCH" | b"MULTI" => drop(reply.simple_string(b"OK")),
-            b"EXEC" => drop(reply.array(0)),
+            // One reply, whatever was queued.
+            b"EXEC" => drop(reply.array(1).integer(7)),
+            b"SET" => drop(reply.simple_string(b"QUEUED")),
             // Never answered: the server holds it.
             b"BLPOP" => {}
             _ => return false,
@@ -312,6 +315,17 @@ fn a_link_lost_while_watching_is_a_watch_error_and_never_a_rerun() {
     let error = lab.block_on(watched.multi().set("key", 1).execute::<Vec<Value>>()).unwrap_err();
     assert!(error.is_watch(), "{error:?}");
     assert!(!lab.ran().iter().any(|command| command.starts_with("SET")));
+}
+
+#[test]
+fn an_exec_with_the_wrong_number_of_replies_poisons_the_connection() {
+    let (lab, client) = lab();
+    let set = |n: i64| cmd::set("key", n);
+    let (_,): (Value,) = lab.block_on(client.pipeline().queue(set(1)).execute()).unwrap();
+    let error = lab.block_on(client.batch((set(1), set(2)))).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Protocol);
+    assert_eq!(lab.block_on(client.execute(echo("after"))).unwrap(), "after");
+    assert_eq!(lab.connections(), 2);
 }
 
 #[test]
