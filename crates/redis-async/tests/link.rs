@@ -28,7 +28,7 @@ fn lab() -> (Lab, Client) {
         true
     }));
     let client = lab.client(config(|config| config.backoff.base = Duration::ZERO));
-    lab.block_on(client.execute(echo("warm"))).unwrap();
+    lab.block_on(client.execute(echo("warm"))).expect("the server answers");
     (lab, client)
 }
 
