@@ -30,7 +30,7 @@ fn messages(pair: &mut Subscriber) -> Vec<Message> {
     while pair.step() {}
     let mut messages = Vec::new();
     while let Some(message) = pair.machine.poll_message() {
-        messages.push(message.unwrap().0);
+        messages.push(message.expect("a good server refuses nothing").0);
     }
     messages
 }
