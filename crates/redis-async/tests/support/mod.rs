@@ -1,7 +1,12 @@
 //! A runtime in memory: sockets lead to a scripted server, tasks run when the test says so, and nothing
 //! happens by itself.
 
-#![allow(clippy::unwrap_used, unreachable_pub, missing_docs, reason = "a part of the tests beside it")]
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    missing_docs,
+    reason = "a part of the tests beside it"
+)]
 
 use std::collections::VecDeque;
 use std::io;
