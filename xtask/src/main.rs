@@ -11,6 +11,7 @@ mod check;
 mod codegen;
 mod process;
 mod servers;
+mod simulate;
 mod tidy;
 
 use std::{
@@ -31,7 +32,7 @@ struct Verb {
     run: fn(Args) -> Result<()>,
 }
 
-const VERBS: &[Verb] = &[servers::VERB, check::VERB, tidy::VERB, codegen::VERB];
+const VERBS: &[Verb] = &[servers::VERB, check::VERB, tidy::VERB, codegen::VERB, simulate::VERB];
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);

@@ -502,6 +502,10 @@ impl<H> Machine for PubSub<H> {
         self.session.poll_action()
     }
 
+    fn poll_event(&mut self) -> Option<Event> {
+        None
+    }
+
     fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
         self.session.poll_transmit()
     }

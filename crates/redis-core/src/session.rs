@@ -53,6 +53,10 @@ pub trait Machine {
     /// What to do next, if anything.
     fn poll_action(&mut self) -> Option<Action>;
 
+    /// What came of the inputs, apart from replies: as [`Connection::poll_event`], except that `Closed`
+    /// ends one connection and not the machine.
+    fn poll_event(&mut self) -> Option<Event>;
+
     /// As [`Connection::poll_transmit`].
     fn poll_transmit(&mut self) -> Option<Transmit<'_>>;
 
@@ -160,6 +164,7 @@ impl Session {
 
     /// As [`Connection::abandon`].
     pub fn abandon(&mut self, ticket: Ticket) {
+        self.events.retain(|event| !event.fails(ticket));
         match &mut self.link {
             Link::Opening(conn) | Link::Open(conn) => conn.abandon(ticket),
             _ => drop(self.backlog.take_back(ticket)),
@@ -244,12 +249,6 @@ impl Session {
             self.not_before = Some(now + self.config.backoff.wait(self.failed, &mut self.rng));
             self.link = Link::Down;
         }
-    }
-
-    /// As [`Connection::poll_event`], except that `Closed` ends one connection and not the session.
-    #[inline]
-    pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
     }
 
     /// Whether a batch would be taken now.
@@ -356,6 +355,11 @@ impl Machine for Session {
 
     fn poll_action(&mut self) -> Option<Action> {
         self.actions.pop_front()
+    }
+
+    #[inline]
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
     }
 
     #[inline]
