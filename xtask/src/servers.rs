@@ -44,7 +44,8 @@ fn run(mut args: Args) -> Result<()> {
     Ok(())
 }
 
-fn find(fetch: bool) -> Report {
+/// What there is, and what can't be had.
+pub(crate) fn find(fetch: bool) -> Report {
     servers::discover_with(&servers::folder(), fetch, &|line| eprintln!("{line}"))
 }
 

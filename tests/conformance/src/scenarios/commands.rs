@@ -381,8 +381,8 @@ async fn server_commands_have_typed_replies<S: Subject>(cx: Context<S>) -> Outco
     assert_eq!(client.echo::<String>("hi").await?, "hi");
     let (seconds, micros) = client.time().await?;
     assert!(seconds > 1_600_000_000 && micros < 1_000_000);
-    let settings = client.config_get(["maxmemory", "databases"]).await?;
-    assert_eq!((&*settings["maxmemory"], &*settings["databases"]), ("0", "16"));
+    assert_eq!(client.config_get("maxmem*y").await?["maxmemory"], "0");
+    assert_eq!(client.config_get("databases").await?["databases"], "16");
     client.config_set([("maxmemory", "100mb")]).await?;
     assert_eq!(client.config_get("maxmemory").await?["maxmemory"], "104857600");
     client.config_set([("maxmemory", "0")]).await?;
