@@ -9,6 +9,7 @@
 mod args;
 mod check;
 mod codegen;
+mod demo;
 mod process;
 mod servers;
 mod simulate;
@@ -45,8 +46,15 @@ struct Verb {
     run: fn(Args) -> Result<()>,
 }
 
-const VERBS: &[Verb] =
-    &[servers::VERB, test_matrix::VERB, check::VERB, tidy::VERB, codegen::VERB, simulate::VERB];
+const VERBS: &[Verb] = &[
+    servers::VERB,
+    demo::VERB,
+    test_matrix::VERB,
+    check::VERB,
+    tidy::VERB,
+    codegen::VERB,
+    simulate::VERB,
+];
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);

@@ -375,10 +375,10 @@ async fn blocking_command_in_a_transaction_does_not_block<S: Subject>(cx: Contex
 
 async fn blocking_command_in_a_plain_pipeline_waits<S: Subject>(cx: Context<S>) -> Outcome {
     let client =
-        cx.client_with(|config| config.command_timeout = Some(Duration::from_millis(300)))?;
+        cx.client_with(|config| config.command_timeout = Some(Duration::from_millis(500)))?;
     let mut pipeline = client.pipeline();
     pipeline.transaction(false);
-    let wait = Duration::from_millis(400);
+    let wait = Duration::from_millis(600);
     let queued = pipeline.blpop(["none"], wait).incr("n");
     let (popped, took) = cx.timed(queued.execute::<(Option<(String, String)>, i64)>()).await;
     assert_eq!(popped?, (None, 1));
