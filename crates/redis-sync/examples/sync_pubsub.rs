@@ -34,7 +34,9 @@ fn main() -> Result<()> {
     show(&mut p, 3)?;
 
     // A handler takes the messages of its channel: reading gives none then.
-    p.subscribe_with("my-channel", |message| println!("MY HANDLER: {:?}", message.text()))?;
+    p.subscribe_with("my-channel", |message| {
+        println!("MY HANDLER: {}", message.text().unwrap_or_default())
+    })?;
     show(&mut p, 1)?;
     println!("publish: {}", client.publish("my-channel", "awesome data")?);
     show(&mut p, 1)?;

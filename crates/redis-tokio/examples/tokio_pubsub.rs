@@ -35,7 +35,10 @@ async fn main() -> Result<()> {
     show(&mut p, 3).await?;
 
     // A handler takes the messages of its channel: reading gives none then.
-    p.subscribe_with("my-channel", |message| println!("MY HANDLER: {:?}", message.text())).await?;
+    p.subscribe_with("my-channel", |message| {
+        println!("MY HANDLER: {}", message.text().unwrap_or_default())
+    })
+    .await?;
     show(&mut p, 1).await?;
     println!("publish: {}", client.publish("my-channel", "awesome data").await?);
     show(&mut p, 1).await?;
