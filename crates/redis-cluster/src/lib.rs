@@ -1,0 +1,11 @@
+//! The Sans-IO cluster layer of a Redis and Valkey client.
+//!
+//! Owns what a cluster's clients have to know and decide: which node serves which slot, what a node's
+//! refusal means, and which words of a command are keys. Opens no socket, reads no clock and draws no
+//! random number: replies and errors come in, nodes and slots come out.
+
+mod address;
+mod redirect;
+
+pub use crate::address::{Address, AddressMap, Host, Origin};
+pub use crate::redirect::{Redirect, Refusal};
