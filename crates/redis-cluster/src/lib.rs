@@ -6,6 +6,10 @@
 
 mod address;
 mod redirect;
+mod topology;
+mod view;
 
 pub use crate::address::{Address, AddressMap, Host, Origin};
 pub use crate::redirect::{Redirect, Refusal};
+pub use crate::topology::{Change, Health, Node, Patch, Role, Topology};
+pub use crate::view::View;
