@@ -5,11 +5,15 @@
 //! random number: replies and errors come in, nodes and slots come out.
 
 mod address;
+mod keys;
 mod redirect;
+mod same_slot;
 mod topology;
 mod view;
 
 pub use crate::address::{Address, AddressMap, Host, Origin};
+pub use crate::keys::{KeyPositions, Placement, key_positions, placement};
 pub use crate::redirect::{Redirect, Refusal};
+pub use crate::same_slot::SameSlot;
 pub use crate::topology::{Change, Health, Node, Patch, Role, Topology};
 pub use crate::view::View;
