@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {
     /// A host name or address, and a port.
     Tcp {
