@@ -5,12 +5,13 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {
     /// A host name or address, and a port.
     Tcp {
@@ -93,6 +94,22 @@ impl Backoff {
         // 32 random bits are enough of a grid for waits of up to a second.
         let fraction = f64::from(rng.next_u32()) / f64::from(u32::MAX);
         full.mul_f64(fraction)
+    }
+}
+
+/// Seeds for the parts of one client: each its own, all from one.
+#[derive(Debug)]
+pub struct Seeds(AtomicU64);
+
+impl Seeds {
+    /// All from this one.
+    pub fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+
+    /// The next part's.
+    pub fn next_seed(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
     }
 }
 
