@@ -140,3 +140,64 @@ fn clear(server: &Server) -> io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use redis_core::Protocol;
+    use redis_sync::Client;
+
+    use super::*;
+    use crate::scenario::Transport;
+
+    async fn never_ends(cx: Context<Client>) -> Outcome {
+        cx.step("the place of the hang");
+        std::future::pending().await
+    }
+
+    async fn panics_in_a_task(cx: Context<Client>) -> Outcome {
+        cx.step("the task");
+        cx.spawn(async { panic!("out of order") }).await?;
+        Ok(())
+    }
+
+    async fn passes_behind_them(cx: Context<Client>) -> Outcome {
+        cx.saw("at", cx.config().endpoint.to_string());
+        Ok(())
+    }
+
+    #[test]
+    fn hangs_and_panics_are_told_with_their_place_and_others_still_run() {
+        let installed = testkit::servers::any().expect("there is a server");
+        let combination =
+            Combination { installed, protocol: Protocol::Resp3, transport: Transport::Tcp };
+        let mut hanging = Scenario::new(never_ends);
+        hanging.deadline = Duration::from_millis(50);
+        let scenarios =
+            vec![hanging, Scenario::new(panics_in_a_task), Scenario::new(passes_behind_them)];
+        let mut reports = Vec::new();
+        let hook = panic::take_hook();
+        keep_panics();
+        let ran = run(
+            &combination,
+            false,
+            scenarios,
+            |_| Ok(()),
+            |report| {
+                reports.push(report);
+                Ok(())
+            },
+        );
+        panic::set_hook(hook);
+        ran.expect("the server starts");
+        let [hung, panicked, passed] = &reports[..] else { panic!("{reports:?}") };
+        let text = |report: &Report| match &report.verdict {
+            Verdict::Failed(text) => text.clone(),
+            verdict => panic!("{verdict:?}"),
+        };
+        assert!(text(hung).starts_with("the place of the hang: hung for"), "{}", text(hung));
+        let told = text(panicked);
+        assert!(told.contains("out of order") && told.contains("runner.rs:"), "{told}");
+        assert!(matches!(passed.verdict, Verdict::Passed), "{passed:?}");
+        assert_eq!(passed.transcript, ["at: \"SERVER\""]);
+    }
+}

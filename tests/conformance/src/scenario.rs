@@ -31,6 +31,7 @@ pub(crate) struct Scenario<S> {
     pub(crate) name: &'static str,
     pub(crate) deadline: Duration,
     need: Option<Need>,
+    gives_up: bool,
     pub(crate) body: Body<S>,
 }
 
@@ -51,6 +52,7 @@ impl<S: Subject> Scenario<S> {
             name: function_name(std::any::type_name::<F>()),
             deadline: DEADLINE,
             need: None,
+            gives_up: false,
             body: Box::new(move |cx| Box::pin(body(cx))),
         }
     }
@@ -61,8 +63,17 @@ impl<S: Subject> Scenario<S> {
         self
     }
 
-    /// Why it can't run on this server.
+    /// It drops calls that wait, which only those can that do not block.
+    pub(crate) fn drops_waiting_calls(mut self) -> Self {
+        self.gives_up = true;
+        self
+    }
+
+    /// Why it can't run, on this server or with this client.
     pub(crate) fn lacks(&self, server: &Installed) -> Option<String> {
+        if self.gives_up && S::BLOCKS {
+            return Some("a call that blocks its thread can't be dropped".to_owned());
+        }
         let need = self.need.as_ref().filter(|need| !(need.is_met)(server))?;
         Some(format!("{server} has no {}", need.what))
     }

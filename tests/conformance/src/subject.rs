@@ -32,10 +32,13 @@ pub(crate) enum Names {
 
 /// One runtime's client, as futures. A blocking one blocks when its futures are polled.
 pub(crate) trait Subject: Clone + Send + Sync + 'static {
+    /// Whether a call blocks until it is done.
+    const BLOCKS: bool;
+
     /// A command under way.
-    type Reply<'a, R: FromReply>: Future<Output = Result<R>> + Send;
+    type Reply<'a, R: FromReply>: Future<Output = Result<R>> + Send + Unpin;
     /// A command under way on a watching connection.
-    type WatchedReply<'a, R: FromReply>: Future<Output = Result<R>> + Send;
+    type WatchedReply<'a, R: FromReply>: Future<Output = Result<R>> + Send + Unpin;
     /// Queued commands.
     type Pipeline: Send + 'static;
     /// A connection that watches keys.

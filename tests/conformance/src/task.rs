@@ -1,5 +1,6 @@
 //! A task beside the scenario, and its result: the same on every runtime.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -90,4 +91,32 @@ impl<T> Future for Join<T> {
             },
         }
     }
+}
+
+/// What a future gives at once, if anything.
+pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    poll_fn(|cx| match Pin::new(&mut *future).poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+/// Waits for all of the futures, which are under way together; their outputs are in order.
+pub(crate) async fn all<F: Future + Unpin>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures.map(Some).collect();
+    let mut outputs: Vec<_> = futures.iter().map(|_| None).collect();
+    poll_fn(|cx| {
+        let mut done = true;
+        for (future, output) in futures.iter_mut().zip(&mut outputs) {
+            let Some(running) = future else { continue };
+            match Pin::new(running).poll(cx) {
+                Poll::Ready(ready) => (*future, *output) = (None, Some(ready)),
+                Poll::Pending => done = false,
+            }
+        }
+        if done { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
 }

@@ -3,6 +3,7 @@
 mod blocking;
 mod commands;
 mod faults;
+mod giving_up;
 mod handshake;
 mod pipelines;
 mod pubsub;
@@ -22,6 +23,7 @@ pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(pubsub::list());
     all.extend(blocking::list());
     all.extend(sharing::list());
+    all.extend(giving_up::list());
     all.extend(faults::list());
     all
 }

@@ -28,6 +28,8 @@ pub(crate) trait Adapter:
 pub(crate) struct On<A>(A);
 
 impl<A: Adapter> Subject for On<A> {
+    const BLOCKS: bool = false;
+
     type Reply<'a, R: FromReply> = ReplyFuture<'a, R>;
     type WatchedReply<'a, R: FromReply> = WatchedReply<'a, R>;
     type Pipeline = Pipeline;

@@ -56,6 +56,8 @@ impl<R: FromReply> Future for Call<'_, R> {
 }
 
 impl Subject for Client {
+    const BLOCKS: bool = true;
+
     type Reply<'a, R: FromReply> = Call<'a, R>;
     type WatchedReply<'a, R: FromReply> = Call<'a, R>;
     type Pipeline = Pipeline;
