@@ -9,7 +9,7 @@ use std::time::Instant;
 use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
 use redis_core::watch::{self, Attempts};
-use redis_core::{Cmd, Command, Config, Execute, FromReply, Result, ToArgs};
+use redis_core::{Block, Cmd, Command, Config, Execute, FromReply, Result, ToArgs};
 
 use crate::inbox::Closing;
 use crate::link::Link;
@@ -109,7 +109,8 @@ impl Client {
     }
 
     async fn watch_by(&self, cmd: Cmd<()>) -> Result<Watched> {
-        Watched::start(self.shared.pool.acquire().await?, cmd).await
+        let (pooled, _) = self.shared.pool.acquire(Block::Never).await?;
+        Watched::start(pooled, cmd).await
     }
 
     /// Watches keys and runs `attempt`, which reads what it needs and returns the transaction to apply;
@@ -172,7 +173,7 @@ impl<'a> Execute for &'a Client {
             return ReplyFuture::refused(error);
         }
         if cmd.is_blocking() {
-            return ReplyFuture::dedicated(self.shared.pool.acquire(), cmd);
+            return ReplyFuture::dedicated(self.shared.pool.acquire(cmd.block()), cmd);
         }
         ReplyFuture::on(&self.shared.link, cmd)
     }

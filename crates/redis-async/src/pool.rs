@@ -5,16 +5,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use redis_core::batch::Deadline;
 use redis_core::config::Seeds;
 use redis_core::pool::{Acquired, Pool as Places};
-use redis_core::{Config, Error, ErrorKind, Result};
+use redis_core::{Block, Config, Result};
 
 use crate::inbox::Closing;
 use crate::link::Link;
 use crate::runtime::{BoxFuture, Runtime};
 
-/// Waits for a link of its own.
-pub(crate) type Acquire = BoxFuture<Result<Pooled>>;
+/// Waits for a link of its own; the deadline is that of the command that wants it.
+pub(crate) type Acquire = BoxFuture<Result<(Pooled, Deadline)>>;
 
 pub(crate) struct Pool {
     config: Arc<Config>,
@@ -42,19 +43,24 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn acquire(self: &Arc<Self>) -> Acquire {
+    /// A link for what the server may hold so long. The time it takes counts from the first poll.
+    pub(crate) fn acquire(self: &Arc<Self>, block: Block) -> Acquire {
         let pool = self.clone();
         Box::pin(async move {
+            let start = Instant::now();
+            let deadline = pool.config.timeout(block).map(|timeout| start + timeout);
+            let until = start + pool.config.pool_timeout;
+            let until = deadline.map_or(until, |deadline| until.min(deadline));
+            let deadline = deadline.map_or(Deadline::Never, Deadline::At);
             if let Some(pooled) = pool.try_acquire(None) {
-                return Ok(pooled);
+                return Ok((pooled, deadline));
             }
-            let deadline = Instant::now() + pool.config.pool_timeout;
             let mut timer = pool.runtime.timer();
             poll_fn(|cx| {
                 if let Some(pooled) = pool.try_acquire(Some(cx.waker())) {
-                    return Poll::Ready(Ok(pooled));
+                    return Poll::Ready(Ok((pooled, deadline)));
                 }
-                timer.poll_at(cx, deadline).map(|()| Err(pool.full()))
+                timer.poll_at(cx, until).map(|()| Err(pool.config.pool_is_full(start.elapsed())))
             })
             .await
         })
@@ -81,16 +87,6 @@ impl Pool {
             };
             return Some(Pooled { link, dedicated: false, pool: self.clone() });
         }
-    }
-
-    fn full(&self) -> Error {
-        Error::new(
-            ErrorKind::Limit,
-            format!(
-                "all {} connections of the pool were in use for {:?}: raise `pool_size` or `pool_timeout`",
-                self.config.pool_size, self.config.pool_timeout
-            ),
-        )
     }
 
     /// Closes what is idle.

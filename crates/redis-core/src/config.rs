@@ -217,7 +217,9 @@ impl Config {
         let size = self.pool_size;
         Error::new(
             ErrorKind::Limit,
-            format!("all {size} connections of the pool were in use for {waited:?}: raise `pool_size` or `pool_timeout`"),
+            format!(
+                "all {size} connections of the pool were in use for {waited:?}: raise `pool_size` or `pool_timeout`"
+            ),
         )
     }
 

@@ -4,11 +4,12 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
 use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
 use redis_core::watch::Attempts;
-use redis_core::{Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
+use redis_core::{Block, Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
 
 use crate::pipeline::Pipeline;
 use crate::pool::Pool;
@@ -99,7 +100,7 @@ impl Client {
     }
 
     fn watch_by(&self, cmd: &Cmd<()>) -> Result<Watched> {
-        Watched::start(self.pool.acquire()?, cmd)
+        Watched::start(self.pool.acquire_for(Block::Never)?, cmd)
     }
 
     /// Watches keys and runs `attempt`, which reads what it needs and returns the transaction to apply;
@@ -154,7 +155,9 @@ impl Execute for &Client {
     fn execute<C: Command>(self, command: C) -> Result<C::Reply> {
         let cmd = command.into_cmd();
         cmd.check()?;
-        self.pool.acquire()?.execute(&cmd)
+        let now = Instant::now();
+        let deadline = self.config().timeout(cmd.block()).map(|timeout| now + timeout);
+        self.pool.acquire(now, deadline)?.execute_before(&cmd, now, deadline)
     }
 }
 
