@@ -82,7 +82,7 @@ pub(crate) async fn execute<T: FromReplies>(shared: &Shared, queued: &mut Queued
 async fn link<'a>(shared: &'a Shared, sent: &Sent) -> Result<On<'a>> {
     match sent.block() {
         Block::Never => Ok(On::Shared(&shared.link)),
-        _ => Ok(On::Pooled(shared.pool.acquire().await?)),
+        block => Ok(On::Pooled(shared.pool.acquire(block).await?.0)),
     }
 }
 

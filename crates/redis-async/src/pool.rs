@@ -5,20 +5,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use redis_core::batch::Deadline;
+use redis_core::config::Seeds;
 use redis_core::pool::{Acquired, Pool as Places};
-use redis_core::{Config, Error, ErrorKind, Result};
+use redis_core::{Block, Config, Result};
 
 use crate::inbox::Closing;
 use crate::link::Link;
 use crate::runtime::{BoxFuture, Runtime};
 
-/// Waits for a link of its own.
-pub(crate) type Acquire = BoxFuture<Result<Pooled>>;
+/// Waits for a link of its own; the deadline is that of the command that wants it.
+pub(crate) type Acquire = BoxFuture<Result<(Pooled, Deadline)>>;
 
 pub(crate) struct Pool {
     config: Arc<Config>,
     runtime: Arc<dyn Runtime>,
-    seed: u64,
+    seeds: Arc<Seeds>,
     state: Mutex<State>,
 }
 
@@ -28,28 +30,37 @@ struct State {
 }
 
 impl Pool {
-    pub(crate) fn new(config: Arc<Config>, runtime: Arc<dyn Runtime>, seed: u64) -> Arc<Self> {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        runtime: Arc<dyn Runtime>,
+        seeds: Arc<Seeds>,
+    ) -> Arc<Self> {
         let state = State { places: Places::new(config.pool_size), waiting: Vec::new() };
-        Arc::new(Self { config, runtime, seed, state: Mutex::new(state) })
+        Arc::new(Self { config, runtime, seeds, state: Mutex::new(state) })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn acquire(self: &Arc<Self>) -> Acquire {
+    /// A link for what the server may hold so long. The time it takes counts from the first poll.
+    pub(crate) fn acquire(self: &Arc<Self>, block: Block) -> Acquire {
         let pool = self.clone();
         Box::pin(async move {
+            let start = Instant::now();
+            let deadline = pool.config.timeout(block).map(|timeout| start + timeout);
+            let until = start + pool.config.pool_timeout;
+            let until = deadline.map_or(until, |deadline| until.min(deadline));
+            let deadline = deadline.map_or(Deadline::Never, Deadline::At);
             if let Some(pooled) = pool.try_acquire(None) {
-                return Ok(pooled);
+                return Ok((pooled, deadline));
             }
-            let deadline = Instant::now() + pool.config.pool_timeout;
             let mut timer = pool.runtime.timer();
             poll_fn(|cx| {
                 if let Some(pooled) = pool.try_acquire(Some(cx.waker())) {
-                    return Poll::Ready(Ok(pooled));
+                    return Poll::Ready(Ok((pooled, deadline)));
                 }
-                timer.poll_at(cx, deadline).map(|()| Err(pool.full()))
+                timer.poll_at(cx, until).map(|()| Err(pool.config.pool_is_full(start.elapsed())))
             })
             .await
         })
@@ -66,7 +77,9 @@ impl Pool {
                     continue;
                 }
                 Acquired::Idle(link) => link,
-                Acquired::Place => Link::once(self.config.clone(), self.runtime.clone(), self.seed),
+                Acquired::Place => {
+                    Link::once(self.config.clone(), self.runtime.clone(), self.seeds.next_seed())
+                }
                 Acquired::Full => {
                     state.waiting.extend(waker.cloned());
                     return None;
@@ -74,16 +87,6 @@ impl Pool {
             };
             return Some(Pooled { link, dedicated: false, pool: self.clone() });
         }
-    }
-
-    fn full(&self) -> Error {
-        Error::new(
-            ErrorKind::Limit,
-            format!(
-                "all {} connections of the pool were in use for {:?}: raise `pool_size` or `pool_timeout`",
-                self.config.pool_size, self.config.pool_timeout
-            ),
-        )
     }
 
     /// Closes what is idle.

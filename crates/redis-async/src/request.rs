@@ -7,25 +7,17 @@ use std::task::{Context, Poll, ready};
 
 use redis_core::batch::{Deadline, Ticket};
 use redis_core::pipeline::{Replies, Run, Sent};
-use redis_core::{Block, Cmd, Config, Error, ErrorKind, FromReply, Result, decode_shared};
+use redis_core::{Cmd, Error, ErrorKind, FromReply, Result, decode_shared};
 
 use crate::inbox::Outcome;
 use crate::link::{Link, Waiting};
 use crate::pool::{Acquire, Pooled};
 
-/// When a request is given up.
-pub(crate) fn deadline(config: &Config, block: Block) -> Deadline {
-    match (config.command_timeout, block) {
-        (None, _) | (_, Block::Forever) => Deadline::Never,
-        (Some(timeout), Block::Never) => Deadline::In(timeout),
-        (Some(timeout), Block::For(time)) => Deadline::In(timeout.saturating_add(time)),
-    }
-}
-
 /// A request on its way; giving it up is seen to when dropped.
 #[derive(Debug)]
 pub(crate) struct Request<L: AsRef<Arc<Link>>> {
     link: L,
+    deadline: Deadline,
     state: Stage,
 }
 
@@ -37,15 +29,14 @@ enum Stage {
 }
 
 impl<L: AsRef<Arc<Link>>> Request<L> {
-    pub(crate) fn new(link: L) -> Self {
-        Self { link, state: Stage::Start(Waiting::default()) }
+    pub(crate) fn new(link: L, deadline: Deadline) -> Self {
+        Self { link, deadline, state: Stage::Start(Waiting::default()) }
     }
 
     #[inline]
     pub(crate) fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        block: Block,
         encode: impl FnOnce(&mut redis_core::batch::Batch, Ticket, Deadline),
     ) -> Poll<Result<Outcome>> {
         let link = self.link.as_ref();
@@ -59,8 +50,7 @@ impl<L: AsRef<Arc<Link>>> Request<L> {
                 });
             }
             Stage::Start(waiting) => {
-                let deadline = deadline(link.config(), block);
-                match ready!(link.poll_submit(cx, waiting, deadline, encode)) {
+                match ready!(link.poll_submit(cx, waiting, self.deadline, encode)) {
                     Ok(ticket) => ticket,
                     Err(error) => {
                         self.state = Stage::Done;
@@ -133,7 +123,8 @@ impl<'a, R> ReplyFuture<'a, R> {
     }
 
     pub(crate) fn on(link: &'a Arc<Link>, cmd: Cmd<R>) -> Self {
-        Self { state: State::Request(Request::new(On::Shared(link)), cmd) }
+        let deadline = Deadline::from(link.config().timeout(cmd.block()));
+        Self { state: State::Request(Request::new(On::Shared(link), deadline), cmd) }
     }
 
     pub(crate) fn dedicated(acquire: Acquire, cmd: Cmd<R>) -> Self {
@@ -149,7 +140,7 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
         loop {
             match &mut this.state {
                 State::Request(request, cmd) => {
-                    let polled = request.poll(cx, cmd.block(), |batch, ticket, deadline| {
+                    let polled = request.poll(cx, |batch, ticket, deadline| {
                         batch.push(ticket, cmd, deadline);
                     });
                     return match ready!(polled)? {
@@ -161,9 +152,9 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
                     };
                 }
                 State::Acquire(acquire, cmd) => {
-                    let pooled = ready!(acquire.as_mut().poll(cx))?;
+                    let (pooled, deadline) = ready!(acquire.as_mut().poll(cx))?;
                     let cmd = cmd.clone();
-                    this.state = State::Request(Request::new(On::Pooled(pooled)), cmd);
+                    this.state = State::Request(Request::new(On::Pooled(pooled), deadline), cmd);
                 }
                 State::Refused(error) => {
                     let error = error.take().expect("a reply future was polled after it was done");
@@ -180,9 +171,10 @@ pub(crate) async fn exchange<T>(
     sent: &Sent,
     decode: impl FnOnce(&mut Replies<'_>) -> Result<T>,
 ) -> Result<T> {
-    let mut request = Request::new(&link);
+    let deadline = Deadline::from(link.as_ref().config().timeout(sent.block()));
+    let mut request = Request::new(&link, deadline);
     let outcome = poll_fn(|cx| {
-        request.poll(cx, sent.block(), |batch, ticket, deadline| {
+        request.poll(cx, |batch, ticket, deadline| {
             batch.push_encoded(ticket, sent.parts(), sent.replies(), deadline);
         })
     });

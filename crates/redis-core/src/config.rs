@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::command::Block;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where a server listens.
@@ -145,8 +146,8 @@ pub struct Config {
     pub protocol: Protocol,
     /// How long opening a connection may take, its handshake included. Default: 5 s.
     pub connect_timeout: Duration,
-    /// How long a command may take from being submitted to its reply, waiting in queues included.
-    /// Default: 10 s. None waits forever.
+    /// How long a command may take from being asked for to its reply: waiting for a connection, opening it
+    /// and waiting in queues included. Default: 10 s. None waits forever.
     pub command_timeout: Option<Duration>,
     /// The most connections in a pool. Default: 32.
     pub pool_size: usize,
@@ -199,6 +200,27 @@ impl Config {
     /// The defaults, for a server at a Unix socket.
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self { endpoint: Endpoint::Unix(path.into()), ..Self::default() }
+    }
+
+    /// How long a request may take, from being asked for to its reply: `command_timeout`, and on top of
+    /// it what the server may hold it for.
+    pub fn timeout(&self, block: Block) -> Option<Duration> {
+        match block {
+            Block::Never => self.command_timeout,
+            Block::For(time) => self.command_timeout.map(|timeout| timeout.saturating_add(time)),
+            Block::Forever => None,
+        }
+    }
+
+    /// The error of a pool that had no connection to give for `waited`.
+    pub fn pool_is_full(&self, waited: Duration) -> Error {
+        let size = self.pool_size;
+        Error::new(
+            ErrorKind::Limit,
+            format!(
+                "all {size} connections of the pool were in use for {waited:?}: raise `pool_size` or `pool_timeout`"
+            ),
+        )
     }
 
     /// Whether the settings fit together.

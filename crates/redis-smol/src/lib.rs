@@ -21,10 +21,10 @@ mod runtime;
 mod socket;
 
 pub use redis_async::{
-    Backoff, Batched, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error, ErrorKind,
-    Execute, FromReplies, FromReply, Message, MessageData, MessageKind, Pipeline, Protocol, PubSub,
-    Queue, QueueCommands, ReplyFuture, Result, Secret, ToArg, ToArgs, Transaction, Value, Watched,
-    WatchedReply, cmd,
+    Arg, Backoff, Batched, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error,
+    ErrorKind, Execute, FromReplies, FromReply, Limits, Message, MessageData, MessageKind,
+    Pipeline, Protocol, PubSub, Queue, QueueCommands, ReplyFuture, ReplyReader, Result, Secret,
+    ToArg, ToArgs, Transaction, Value, Watched, WatchedReply, Written, cmd,
 };
 
 pub use crate::client::Client;

@@ -4,10 +4,12 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::thread;
+use std::time::Instant;
 
+use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
 use redis_core::watch::Attempts;
-use redis_core::{Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
+use redis_core::{Block, Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
 
 use crate::pipeline::Pipeline;
 use crate::pool::Pool;
@@ -21,6 +23,7 @@ use crate::watch::{Transaction, Watched};
 #[derive(Clone, Debug)]
 pub struct Client {
     pool: Arc<Pool>,
+    seeds: Arc<Seeds>,
 }
 
 impl Client {
@@ -41,8 +44,8 @@ impl Client {
     /// `Config` when the settings do not fit together.
     pub fn new(mut config: Config) -> Result<Self> {
         config.check()?;
-        config.seed.get_or_insert_with(random);
-        Ok(Self { pool: Arc::new(Pool::new(Arc::new(config))) })
+        let seeds = Arc::new(Seeds::new(*config.seed.get_or_insert_with(random)));
+        Ok(Self { pool: Arc::new(Pool::new(Arc::new(config))), seeds })
     }
 
     /// The settings.
@@ -97,7 +100,7 @@ impl Client {
     }
 
     fn watch_by(&self, cmd: &Cmd<()>) -> Result<Watched> {
-        Watched::start(self.pool.acquire()?, cmd)
+        Watched::start(self.pool.acquire_for(Block::Never)?, cmd)
     }
 
     /// Watches keys and runs `attempt`, which reads what it needs and returns the transaction to apply;
@@ -127,7 +130,7 @@ impl Client {
         mut attempt: impl FnMut(Watched) -> Result<Transaction<V>>,
     ) -> Result<(T, V)> {
         let keys = watch::watch(keys)?;
-        let mut attempts = Attempts::new(self.config(), random());
+        let mut attempts = Attempts::new(self.config(), self.seeds.next_seed());
         loop {
             let result = self
                 .watch_by(&keys)
@@ -142,7 +145,7 @@ impl Client {
 
     /// Subscriptions on a connection of their own. Nothing is connected before the first one.
     pub fn pubsub(&self) -> PubSub {
-        PubSub::new(self.pool.config().clone(), random())
+        PubSub::new(self.pool.config().clone(), self.seeds.next_seed())
     }
 }
 
@@ -152,7 +155,9 @@ impl Execute for &Client {
     fn execute<C: Command>(self, command: C) -> Result<C::Reply> {
         let cmd = command.into_cmd();
         cmd.check()?;
-        self.pool.acquire()?.execute(&cmd)
+        let now = Instant::now();
+        let deadline = self.config().timeout(cmd.block()).map(|timeout| now + timeout);
+        self.pool.acquire(now, deadline)?.execute_before(&cmd, now, deadline)
     }
 }
 

@@ -13,7 +13,7 @@ use redis_core::connection::{Connection as Machine, Event, Role, SubmitError};
 use redis_core::pipeline::{FromReplies, Run, Sent};
 use redis_core::recv::RecvBuffer;
 use redis_core::{
-    Block, Cmd, Config, Delivery, Error, ErrorKind, FromReply, Result, Value, decode, decode_shared,
+    Cmd, Config, Delivery, Error, ErrorKind, FromReply, Result, Value, decode, decode_shared,
 };
 
 use crate::stream::{Stream, Writer};
@@ -63,19 +63,17 @@ impl Received {
 impl Connection {
     /// Opens a connection and does the handshake. A command waits for it, so that it takes no longer than
     /// that may.
-    pub(crate) fn open(config: &Arc<Config>) -> Result<Self> {
+    pub(crate) fn open(config: &Arc<Config>, deadline: Option<Instant>) -> Result<Self> {
         let start = Instant::now();
-        let limit = config
-            .command_timeout
-            .map_or(config.connect_timeout, |timeout| timeout.min(config.connect_timeout));
-        let deadline = start + limit;
+        let until = start + config.connect_timeout;
+        let deadline = deadline.map_or(until, |deadline| deadline.min(until));
         let stream = Stream::connect(&config.endpoint, deadline).map_err(|error| {
             let endpoint = &config.endpoint;
             Error::new(ErrorKind::Connect, format!("connecting to {endpoint} failed: {error}"))
                 .with_source(error)
         })?;
         let mut connection = Self {
-            machine: Machine::new(config.clone(), Role::Commands, start),
+            machine: Machine::within(config.clone(), Role::Commands, start, deadline),
             stream,
             config: config.clone(),
             recv: RecvBuffer::default(),
@@ -130,9 +128,20 @@ impl Connection {
 
     /// Sends one command and decodes its reply.
     pub(crate) fn execute<R: FromReply>(&mut self, cmd: &Cmd<R>) -> Result<R> {
-        let deadline = self.deadline(cmd.block());
-        self.batch.push(Ticket(0), cmd, deadline);
-        let received = self.exchange()?;
+        let now = Instant::now();
+        let deadline = self.config.timeout(cmd.block()).map(|timeout| now + timeout);
+        self.execute_before(cmd, now, deadline)
+    }
+
+    /// As [`execute`](Self::execute), for a caller that looked at the clock already.
+    pub(crate) fn execute_before<R: FromReply>(
+        &mut self,
+        cmd: &Cmd<R>,
+        now: Instant,
+        deadline: Option<Instant>,
+    ) -> Result<R> {
+        self.batch.push(Ticket(0), cmd, deadline.map_or(Deadline::Never, Deadline::At));
+        let received = self.exchange(now)?;
         let Some(range) = received.only else { return Err(no_reply()) };
         let result = if range.len() < SHARE {
             let result = decode(&self.recv.data()[range]);
@@ -159,9 +168,9 @@ impl Connection {
         sent: &Sent,
         decode: impl FnOnce(&Sent, Vec<Run<'_>>) -> Result<T>,
     ) -> Result<T> {
-        let deadline = self.deadline(sent.block());
+        let deadline = Deadline::from(self.config.timeout(sent.block()));
         self.batch.push_encoded(Ticket(0), sent.parts(), sent.replies(), deadline);
-        let received = self.exchange()?;
+        let received = self.exchange(Instant::now())?;
         let result = if received.used < SHARE {
             let data = self.recv.data();
             let runs = received.runs().map(|range| Run { frames: &data[range], memory: None });
@@ -187,17 +196,8 @@ impl Connection {
         result
     }
 
-    fn deadline(&self, block: Block) -> Deadline {
-        match (self.config.command_timeout, block) {
-            (None, _) | (_, Block::Forever) => Deadline::Never,
-            (Some(timeout), Block::Never) => Deadline::In(timeout),
-            (Some(timeout), Block::For(time)) => Deadline::In(timeout.saturating_add(time)),
-        }
-    }
-
     /// Sends the batch, which is one request, and waits for all of its replies.
-    fn exchange(&mut self) -> Result<Received> {
-        let mut now = Instant::now();
+    fn exchange(&mut self, mut now: Instant) -> Result<Received> {
         match self.machine.submit(now, &mut self.batch) {
             Ok(()) => {}
             Err(SubmitError::Closed) => {

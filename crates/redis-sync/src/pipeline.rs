@@ -44,7 +44,7 @@ impl Pipeline {
     /// What a connection, or the transaction as a whole, fails with.
     pub fn execute_all(&mut self) -> Result<Vec<Result<Value>>> {
         match self.queued.take()? {
-            Some(sent) => self.pool.acquire()?.execute_each(&sent),
+            Some(sent) => self.pool.acquire_for(sent.block())?.execute_each(&sent),
             None => Ok(Vec::new()),
         }
     }
@@ -67,7 +67,7 @@ impl Pipeline {
 
 pub(crate) fn execute<T: FromReplies>(pool: &Arc<Pool>, queued: &mut Queued) -> Result<T> {
     match queued.take()? {
-        Some(sent) => pool.acquire()?.execute_all(&sent),
+        Some(sent) => pool.acquire_for(sent.block())?.execute_all(&sent),
         None => T::from_nothing(),
     }
 }

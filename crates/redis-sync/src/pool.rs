@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis_core::pool::{Acquired, Pool as Places};
-use redis_core::{Config, Error, ErrorKind, Result};
+use redis_core::{Block, Config, Result};
 
 use crate::connection::Connection;
 
@@ -47,15 +47,24 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes an idle connection, opens one, or waits for one.
-    pub(crate) fn acquire(self: &Arc<Self>) -> Result<Pooled> {
-        let mut deadline = None;
+    /// A connection for what the server may hold so long.
+    pub(crate) fn acquire_for(self: &Arc<Self>, block: Block) -> Result<Pooled> {
+        let start = Instant::now();
+        self.acquire(start, self.config.timeout(block).map(|timeout| start + timeout))
+    }
+
+    /// Takes an idle connection, opens one, or waits for one: all of it before the deadline.
+    pub(crate) fn acquire(
+        self: &Arc<Self>,
+        start: Instant,
+        deadline: Option<Instant>,
+    ) -> Result<Pooled> {
         let mut state = self.lock();
         loop {
             match state.places.acquire() {
                 Acquired::Idle(Idle { mut connection, since }) => {
-                    let doubtful =
-                        since.elapsed() >= STALE || state.lost.is_some_and(|lost| since <= lost);
+                    let doubtful = start.saturating_duration_since(since) >= STALE
+                        || state.lost.is_some_and(|lost| since <= lost);
                     drop(state);
                     if !doubtful || connection.is_alive() {
                         return Ok(Pooled::new(self, Some(connection)));
@@ -67,20 +76,15 @@ impl Pool {
                 Acquired::Place => {
                     drop(state);
                     let mut pooled = Pooled::new(self, None);
-                    pooled.connection = Some(Connection::open(&self.config)?);
+                    pooled.connection = Some(Connection::open(&self.config, deadline)?);
                     return Ok(pooled);
                 }
                 Acquired::Full => {
                     let now = Instant::now();
-                    let until = *deadline.get_or_insert_with(|| now + self.config.pool_timeout);
+                    let until = start + self.config.pool_timeout;
+                    let until = deadline.map_or(until, |deadline| until.min(deadline));
                     if until <= now {
-                        return Err(Error::new(
-                            ErrorKind::Limit,
-                            format!(
-                                "all {} connections of the pool were in use for {:?}: raise `pool_size` or `pool_timeout`",
-                                self.config.pool_size, self.config.pool_timeout
-                            ),
-                        ));
+                        return Err(self.config.pool_is_full(now - start));
                     }
                     state = self
                         .returned

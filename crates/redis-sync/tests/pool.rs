@@ -4,11 +4,12 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Barrier, mpsc};
 use std::thread;
+use std::time::Duration;
 
-use redis_sync::{Client, Commands, Config};
+use redis_sync::{Client, Commands, Config, Delivery, ErrorKind};
 
 /// A server that answers `OK` to everything, and hands each connection out so that the test can end it.
-fn server() -> (Client, mpsc::Receiver<TcpStream>) {
+fn server(set: impl FnOnce(&mut Config)) -> (Client, mpsc::Receiver<TcpStream>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let port = listener.local_addr().expect("it is bound").port();
     let (connections, handed_out) = mpsc::channel();
@@ -23,7 +24,7 @@ fn server() -> (Client, mpsc::Receiver<TcpStream>) {
     });
     let url = format!("redis://127.0.0.1:{port}?protocol=2");
     let mut config: Config = url.parse().expect("it is a URL");
-    config.pool_size = 3;
+    set(&mut config);
     (Client::new(config).expect("the settings fit"), handed_out)
 }
 
@@ -40,7 +41,7 @@ fn answer(mut stream: TcpStream) {
 
 #[test]
 fn one_lost_connection_puts_all_idle_ones_in_doubt() {
-    let (client, connections) = server();
+    let (client, connections) = server(|config| config.pool_size = 3);
     // Three threads that hold a connection each, so that three are idle afterwards.
     let barrier = Barrier::new(3);
     thread::scope(|scope| {
@@ -60,4 +61,23 @@ fn one_lost_connection_puts_all_idle_ones_in_doubt() {
     client.set("key", 1).unwrap();
     client.set("key", 1).unwrap();
     assert_eq!(connections.try_iter().count(), 1);
+}
+
+/// Invariant 16.
+#[test]
+fn the_deadline_of_a_command_covers_its_wait_for_a_connection() {
+    let (client, _connections) = server(|config| {
+        config.pool_size = 1;
+        config.pool_timeout = Duration::from_secs(3600);
+        config.command_timeout = Some(Duration::from_millis(20));
+    });
+    let watched = loop {
+        match client.watch("key") {
+            Ok(watched) => break watched,
+            Err(error) => assert!(error.is_timeout(), "{error:?}"),
+        }
+    };
+    let error = client.set("key", 1).unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Limit, Delivery::NotSent));
+    drop(watched);
 }

@@ -57,9 +57,9 @@ pub(super) enum Progress {
 }
 
 impl Handshake {
-    pub(super) fn start(config: &Config, now: Instant, out: &mut SendBuffer) -> Self {
+    pub(super) fn start(config: &Config, deadline: Instant, out: &mut SendBuffer) -> Self {
         let mut handshake = Self {
-            deadline: now + config.connect_timeout,
+            deadline,
             expected: VecDeque::new(),
             fallback: false,
             info: ServerInfo { protocol: 2, ..ServerInfo::default() },

@@ -123,8 +123,14 @@ struct Pending {
 impl Connection {
     /// A connection whose socket was opened just now. The handshake is ready to be transmitted.
     pub fn new(config: Arc<Config>, role: Role, now: Instant) -> Self {
+        let deadline = now + config.connect_timeout;
+        Self::within(config, role, now, deadline)
+    }
+
+    /// As [`new`](Self::new), with another deadline for the handshake than `connect_timeout` from now.
+    pub fn within(config: Arc<Config>, role: Role, now: Instant, deadline: Instant) -> Self {
         let mut greeting = SendBuffer::default();
-        let handshake = Handshake::start(&config, now, &mut greeting);
+        let handshake = Handshake::start(&config, deadline, &mut greeting);
         Self {
             scanner: Scanner::new(config.limits),
             config,
@@ -320,10 +326,7 @@ impl Connection {
         {
             return self.fail(Error::new(
                 ErrorKind::Timeout,
-                format!(
-                    "the handshake with {} took longer than {:?}",
-                    self.config.endpoint, self.config.connect_timeout
-                ),
+                format!("the handshake with {} took too long", self.config.endpoint),
             ));
         }
         if self.earliest.is_some_and(|earliest| earliest <= now) {

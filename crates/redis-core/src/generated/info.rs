@@ -353,7 +353,7 @@ pub(crate) static ASKING: CommandInfo = CommandInfo {
         Servers::REDIS_8_6,
         Servers::VALKEY_9_1,
     ]),
-    instead: Some("redirects are followed by the cluster client"),
+    instead: Some("it is a part of following redirects"),
 };
 
 /// `AUTH`
@@ -710,7 +710,7 @@ pub(crate) static CLIENT_CACHING: CommandInfo = CommandInfo {
         Servers::REDIS_8_6,
         Servers::VALKEY_9_1,
     ]),
-    instead: Some("open a connection of its own for client-side caching"),
+    instead: Some("client-side caching is not available on a shared connection"),
 };
 
 /// `CLIENT CAPA`
@@ -814,7 +814,7 @@ pub(crate) static CLIENT_IMPORT_SOURCE: CommandInfo = CommandInfo {
     response_policy: ResponsePolicy::Default,
     since: "8.1.0",
     servers: Servers::VALKEY_9_1,
-    instead: Some("open a connection of its own for it"),
+    instead: Some("it is not available on a shared connection"),
 };
 
 /// `CLIENT INFO`
@@ -890,7 +890,7 @@ pub(crate) static CLIENT_NO_EVICT: CommandInfo = CommandInfo {
         Servers::REDIS_8_6,
         Servers::VALKEY_9_1,
     ]),
-    instead: Some("open a connection of its own for it"),
+    instead: Some("it is not available on a shared connection"),
 };
 
 /// `CLIENT NO-TOUCH`
@@ -904,7 +904,7 @@ pub(crate) static CLIENT_NO_TOUCH: CommandInfo = CommandInfo {
     response_policy: ResponsePolicy::Default,
     since: "7.2.0",
     servers: servers(&[Servers::REDIS_8_0, Servers::REDIS_8_6, Servers::VALKEY_9_1]),
-    instead: Some("open a connection of its own for it"),
+    instead: Some("it is not available on a shared connection"),
 };
 
 /// `CLIENT PAUSE`
@@ -956,7 +956,7 @@ pub(crate) static CLIENT_SETINFO: CommandInfo = CommandInfo {
     response_policy: ResponsePolicy::AllSucceeded,
     since: "7.2.0",
     servers: servers(&[Servers::REDIS_8_0, Servers::REDIS_8_6, Servers::VALKEY_9_1]),
-    instead: Some("set the library name in the configuration"),
+    instead: Some("the library names itself when it connects"),
 };
 
 /// `CLIENT SETNAME`
@@ -994,7 +994,7 @@ pub(crate) static CLIENT_TRACKING: CommandInfo = CommandInfo {
         Servers::REDIS_8_6,
         Servers::VALKEY_9_1,
     ]),
-    instead: Some("open a connection of its own for client-side caching"),
+    instead: Some("client-side caching is not available on a shared connection"),
 };
 
 /// `CLIENT TRACKINGINFO`
@@ -4553,7 +4553,7 @@ pub(crate) static MONITOR: CommandInfo = CommandInfo {
         Servers::REDIS_8_6,
         Servers::VALKEY_9_1,
     ]),
-    instead: Some("use `client.monitor()`"),
+    instead: Some("it is not available on a shared connection"),
 };
 
 /// `MOVE`
@@ -5274,7 +5274,7 @@ pub(crate) static READONLY: CommandInfo = CommandInfo {
         Servers::REDIS_8_6,
         Servers::VALKEY_9_1,
     ]),
-    instead: Some("set the read routing in the configuration"),
+    instead: Some("reads go to the server that is configured"),
 };
 
 /// `READWRITE`
@@ -5294,7 +5294,7 @@ pub(crate) static READWRITE: CommandInfo = CommandInfo {
         Servers::REDIS_8_6,
         Servers::VALKEY_9_1,
     ]),
-    instead: Some("set the read routing in the configuration"),
+    instead: Some("reads go to the server that is configured"),
 };
 
 /// `RENAME`
@@ -5434,7 +5434,7 @@ pub(crate) static RESTORE_ASKING: CommandInfo = CommandInfo {
         Servers::REDIS_8_6,
         Servers::VALKEY_9_1,
     ]),
-    instead: Some("use `RESTORE`; redirects are followed by the cluster client"),
+    instead: Some("use `RESTORE`"),
 };
 
 /// `ROLE`
