@@ -65,6 +65,9 @@ fn run(mut args: Args) -> Result<()> {
     for missing in &missing {
         println!("skipped: server {missing}");
     }
+    for name in units.iter().flat_map(|units| &units.failed) {
+        println!("FAILED: {name}");
+    }
     print_told("FAILED", &report::told(&all, Verdict::Failed));
     for difference in &differences {
         println!("DIFFERENT: {} on {}", difference.scenario, difference.server);
@@ -72,6 +75,7 @@ fn run(mut args: Args) -> Result<()> {
             println!("    {line}\n        {}", report::some(who));
         }
     }
+    let units = units.map(|units| (units.counts, units.took));
     println!("\n{}", report::table(units, &all));
 
     let mut total: Counts = all.iter().map(Ran::counts).sum();

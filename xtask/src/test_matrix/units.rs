@@ -13,8 +13,16 @@ use crate::{
     workspace,
 };
 
+/// What came of them.
+pub(super) struct Units {
+    pub(super) counts: Counts,
+    pub(super) took: Duration,
+    /// The names of those that failed: their output is far above when all is done.
+    pub(super) failed: Vec<String>,
+}
+
 /// Runs all of them, their output shown as it comes.
-pub(super) fn run() -> Result<(Counts, Duration)> {
+pub(super) fn run() -> Result<Units> {
     println!("== unit, integration and documentation tests");
     let began = Instant::now();
     let mut command = cargo();
@@ -24,20 +32,27 @@ pub(super) fn run() -> Result<(Counts, Duration)> {
     }
     let mut child = tied(&command).stdout(Stdio::piped()).spawn()?;
     let mut counts = Counts::default();
+    let mut failed = Vec::new();
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).split(b'\n') {
             let line = line?;
             let line = String::from_utf8_lossy(&line);
             println!("{line}");
             counts += counted(&line).unwrap_or_default();
+            failed.extend(failure(&line).map(str::to_owned));
         }
     }
     let status = child.wait()?;
     if !status.success() && counts.failed == 0 {
-        println!("`cargo test` failed ({status}): counted as one failure");
+        failed.push(format!("`cargo test` itself ({status})"));
         counts.failed += 1;
     }
-    Ok((counts, began.elapsed()))
+    Ok(Units { counts, took: began.elapsed(), failed })
+}
+
+/// The name in a line such as `test a::b ... FAILED`.
+fn failure(line: &str) -> Option<&str> {
+    line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
 }
 
 /// The counts of a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; ..`.
@@ -72,5 +87,11 @@ mod tests {
         );
         assert_eq!(counted("test a::b ... ok"), None);
         assert_eq!(counted("running 3 tests"), None);
+    }
+
+    #[test]
+    fn failures_are_named() {
+        assert_eq!(failure("test a::b ... FAILED"), Some("a::b"));
+        assert_eq!(failure("test a::b ... ok"), None);
     }
 }
