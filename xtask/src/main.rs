@@ -7,6 +7,7 @@
 )]
 
 mod args;
+mod bench;
 mod check;
 mod codegen;
 mod process;
@@ -31,7 +32,13 @@ struct Verb {
     run: fn(Args) -> Result<()>,
 }
 
-const VERBS: &[Verb] = &[servers::VERB, check::VERB, tidy::VERB, codegen::VERB];
+const VERBS: &[Verb] = &[
+    servers::VERB,
+    check::VERB,
+    tidy::VERB,
+    codegen::VERB,
+    bench::VERB,
+];
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
