@@ -37,6 +37,7 @@ pub struct Session {
     /// A connection is wanted although no request waits.
     wanted: bool,
     closing: bool,
+    once: bool,
     /// The next attempt to connect is not before this time.
     not_before: Option<Instant>,
     /// No deadline in the backlog is before this time.
@@ -65,6 +66,7 @@ impl Session {
             backlog: Batch::default(),
             wanted: false,
             closing: false,
+            once: false,
             not_before: None,
             earliest: None,
             failed: 0,
@@ -72,6 +74,12 @@ impl Session {
             actions: VecDeque::new(),
             events: VecDeque::new(),
         }
+    }
+
+    /// A session of a single connection: whatever ends that ends the session. For what would be wrong on
+    /// another connection, such as a watch.
+    pub fn once(config: Arc<Config>, role: Role, seed: u64) -> Self {
+        Self { once: true, ..Self::new(config, role, seed) }
     }
 
     /// Takes all requests of the batch, and connects if need be.
@@ -265,7 +273,7 @@ impl Session {
             {
                 self.actions.push_back(Action::Close);
             }
-            if self.closing {
+            if self.closing || self.once {
                 self.link = Link::Over;
                 return;
             }
@@ -323,6 +331,14 @@ impl Session {
                     && self.backlog.bytes() <= self.config.max_unsent
             }
             Link::Over => false,
+        }
+    }
+
+    /// Bytes that wait to be written.
+    pub fn unsent(&self) -> usize {
+        match &self.link {
+            Link::Opening(conn) | Link::Open(conn) => conn.unsent(),
+            _ => self.backlog.bytes(),
         }
     }
 
@@ -494,6 +510,20 @@ mod tests {
         session.handle_timeout(due);
         connect(&mut session, due);
         assert_eq!(session.in_flight(), 1);
+    }
+
+    #[test]
+    fn a_session_of_a_single_connection_ends_with_it() {
+        let now = Instant::now();
+        let mut session = Session::once(Arc::new(Config::default()), Role::Commands, 1);
+        submit(&mut session, now, 1);
+        connect(&mut session, now);
+        session.handle_disconnect(now, None);
+        assert!(session.is_over());
+        assert_eq!(failures(&mut session), [(1, ErrorKind::Io, Delivery::NotSent)]);
+        let mut batch = Batch::default();
+        batch.push(Ticket(2), &Cmd::<()>::raw("PING"), Deadline::Never);
+        assert_eq!(session.submit(now, &mut batch), Err(SubmitError::Closed));
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The grammars of the values that are one short line: null, boolean, big number and double.
+//! The grammars of short lines: lengths, integers, nulls, booleans, big numbers and doubles.
 //!
 //! One byte at a time, so that a line may be cut anywhere and still fails at its first wrong byte.
 
-use crate::error::ProtocolErrorKind;
+use crate::{error::ProtocolErrorKind, number};
 
 /// How far a line has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,11 @@ impl Text {
 
     /// Reads a whole line with its `\r\n`; gives its text and what follows, `None` when anything is wrong.
     pub(crate) fn line(mut self, bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+        if self == Self::Double
+            && let Some(found) = plain_decimal(bytes)
+        {
+            return Some(found);
+        }
         for (end, &byte) in bytes.iter().enumerate() {
             if byte == b'\r' {
                 let rest = bytes.get(end + 1..)?.strip_prefix(b"\n")?;
@@ -97,5 +102,109 @@ impl Text {
             self = self.step(byte).ok()?;
         }
         None
+    }
+}
+
+/// The line of a double that is digits, or digits, a point and digits, as nearly all are.
+fn plain_decimal(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let digits = |bytes: &[u8]| {
+        bytes
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count()
+    };
+    let sign = usize::from(bytes.first() == Some(&b'-'));
+    let integral = digits(bytes.get(sign..)?);
+    let mut end = sign + integral;
+    if bytes.get(end) == Some(&b'.') {
+        let fraction = digits(bytes.get(end + 1..)?);
+        if fraction == 0 {
+            return None;
+        }
+        end += 1 + fraction;
+    }
+    if integral == 0 {
+        return None;
+    }
+    Some((&bytes[..end], number::crlf(&bytes[end..])?))
+}
+
+/// How far the digits of a length or count have been read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Length {
+    Empty,
+    Zero,
+    Digits(usize),
+    Minus,
+    MinusOne,
+    Streamed,
+}
+
+/// What may stand in place of a length.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Forms {
+    /// `-1`
+    pub(crate) null: bool,
+    /// `?`
+    pub(crate) streamed: bool,
+}
+
+impl Length {
+    /// Takes one byte that is not the line ending. Values beyond `usize` come out as its maximum.
+    pub(crate) fn step(self, byte: u8, forms: Forms) -> Option<Self> {
+        Some(match (self, byte) {
+            (Self::Empty, b'0') => Self::Zero,
+            (Self::Empty, b'1'..=b'9') => Self::Digits(usize::from(byte - b'0')),
+            (Self::Digits(count), b'0'..=b'9') => Self::Digits(
+                count
+                    .saturating_mul(10)
+                    .saturating_add(usize::from(byte - b'0')),
+            ),
+            (Self::Empty, b'-') if forms.null => Self::Minus,
+            (Self::Minus, b'1') => Self::MinusOne,
+            (Self::Empty, b'?') if forms.streamed => Self::Streamed,
+            _ => return None,
+        })
+    }
+}
+
+/// How far the line of an integer has been read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Integer {
+    Empty,
+    Signed { negative: bool },
+    Digits { negative: bool, magnitude: u64 },
+}
+
+impl Integer {
+    /// Takes one byte that is not the line ending; `None` also when the integer no longer fits.
+    pub(crate) fn step(self, byte: u8) -> Option<Self> {
+        let (negative, magnitude) = match (self, byte) {
+            (Self::Empty, b'+' | b'-') => {
+                return Some(Self::Signed {
+                    negative: byte == b'-',
+                });
+            }
+            (Self::Empty, _) => (false, 0),
+            (Self::Signed { negative }, _) => (negative, 0),
+            (
+                Self::Digits {
+                    negative,
+                    magnitude,
+                },
+                _,
+            ) => (negative, magnitude),
+        };
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        let magnitude = magnitude
+            .checked_mul(10)?
+            .checked_add(u64::from(byte - b'0'))?;
+        number::signed(negative, magnitude)?;
+        Some(Self::Digits {
+            negative,
+            magnitude,
+        })
     }
 }

@@ -20,6 +20,23 @@
 //! # Ok::<(), resp_proto::ProtocolError>(())
 //! ```
 //!
+//! A server, or a proxy, takes requests off its input with a [`RequestDecoder`] and answers with a
+//! [`ReplyEncoder`] in the [`Protocol`] of the connection:
+//!
+//! ```
+//! use bytes::BytesMut;
+//! use resp_proto::{Limits, Protocol, ReplyEncoder, RequestDecoder};
+//!
+//! let mut input = BytesMut::from("*2\r\n$4\r\nECHO\r\n$2\r\nhi\r\n");
+//! let (mut decoder, mut args) = (RequestDecoder::new(Limits::default()), Vec::new());
+//! let mut output = Vec::new();
+//! while decoder.decode(&mut input, &mut args)? {
+//!     ReplyEncoder::new(&mut output, Protocol::Resp3).bulk(&args[1]);
+//! }
+//! assert_eq!(output, b"$2\r\nhi\r\n");
+//! # Ok::<(), resp_proto::ProtocolError>(())
+//! ```
+//!
 //! Whatever a peer sends, nothing panics, nothing recurses, and nothing is allocated ahead of the
 //! data; see [`Limits`]. RESP3 is read as <https://github.com/redis/redis-specifications> has it,
 //! RESP2 is a part of it.
@@ -36,11 +53,15 @@ extern crate std;
 mod error;
 mod frames;
 mod grammar;
+mod header;
+mod inline;
 mod limits;
 mod line;
 mod number;
 mod reader;
+mod reply_encoder;
 pub mod request;
+mod request_decoder;
 mod request_encoder;
 mod scanner;
 mod sink;
@@ -51,6 +72,8 @@ pub use crate::{
     frames::Frames,
     limits::Limits,
     reader::{FrameKind, FrameReader, frame_kind},
+    reply_encoder::{Protocol, ReplyEncoder},
+    request_decoder::RequestDecoder,
     request_encoder::RequestEncoder,
     scanner::Scanner,
     sink::Sink,

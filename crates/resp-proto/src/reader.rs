@@ -50,18 +50,22 @@ impl<'a> FrameReader<'a> {
     ///
     /// When the bytes here are not a token, or end inside it: never within scanned frames. The reader
     /// stays where it is.
-    #[inline]
+    #[inline(always)] // Small: all but short bulk strings is read out of line.
     pub fn next_token(&mut self) -> Result<Option<Token<'a>>, ProtocolError> {
-        let Some((&kind, tail)) = self.rest.split_first() else {
-            return Ok(None);
+        let (token, rest) = match *self.rest {
+            [] => return Ok(None),
+            [b'$', ref tail @ ..] if let Some((body, rest)) = small_body(tail) => {
+                (Token::BulkString(body), rest)
+            }
+            // By value, so that a loop over tokens keeps its position in registers.
+            [b':', ..] => {
+                let (value, rest) = self.clone().integer()?;
+                (Token::Integer(value), rest)
+            }
+            _ => self.clone().any_token()?,
         };
-        if kind == b'$'
-            && let Some((body, rest)) = body(tail)
-        {
-            self.rest = rest;
-            return Ok(Some(Token::BulkString(body)));
-        }
-        self.any_token(kind, tail).map(Some)
+        self.rest = rest;
+        Ok(Some(token))
     }
 
     /// The next token that is not part of an attribute, or `None` at the end.
@@ -73,7 +77,7 @@ impl<'a> FrameReader<'a> {
     pub fn next_data(&mut self) -> Result<Option<Token<'a>>, ProtocolError> {
         loop {
             match self.next_token()? {
-                Some(Token::Attribute(pairs)) => self.skip(2 * pairs)?,
+                Some(Token::Attribute(pairs)) => self.rest = self.clone().behind(pairs)?,
                 token => return Ok(token),
             }
         }
@@ -161,15 +165,30 @@ impl<'a> FrameReader<'a> {
         Ok(())
     }
 
+    /// Apart from the others so that it saves and restores few registers.
     #[inline(never)]
-    fn any_token(&mut self, kind: u8, tail: &'a [u8]) -> Result<Token<'a>, ProtocolError> {
-        match token(kind, tail) {
-            Some((token, rest)) => {
-                self.rest = rest;
-                Ok(token)
-            }
+    fn integer(self) -> Result<(i64, &'a [u8]), ProtocolError> {
+        let tail = self.rest.get(1..).unwrap_or_default();
+        number::integer(tail).ok_or_else(|| self.explain())
+    }
+
+    #[inline(never)]
+    fn any_token(self) -> Result<(Token<'a>, &'a [u8]), ProtocolError> {
+        match self
+            .rest
+            .split_first()
+            .and_then(|(&kind, tail)| token(kind, tail))
+        {
+            Some(found) => Ok(found),
             None => Err(self.explain()),
         }
+    }
+
+    /// What follows an attribute of this many pairs.
+    #[inline(never)]
+    fn behind(mut self, pairs: usize) -> Result<&'a [u8], ProtocolError> {
+        self.skip(2 * pairs)?;
+        Ok(self.rest)
     }
 
     /// What is wrong here: the scanner, which alone tells errors apart, looks at the same bytes.
@@ -232,14 +251,10 @@ fn kind_behind_attributes(frame: &[u8]) -> FrameKind {
     }
 }
 
-/// The token that begins with this byte; `None` when anything is wrong with it.
+/// The token that begins with this byte, not being an integer; `None` when anything is wrong with it.
 #[inline(always)]
 fn token(kind: u8, tail: &[u8]) -> Option<(Token<'_>, &[u8])> {
     Some(match kind {
-        b':' => {
-            let (value, rest) = number::integer(tail)?;
-            (Token::Integer(value), rest)
-        }
         b'*' => counted(tail, Token::Array)?,
         b'%' => counted(tail, Token::Map).filter(|(token, _)| match token {
             Token::Map(Some(pairs)) => *pairs <= usize::MAX / 2,
@@ -302,10 +317,12 @@ fn token(kind: u8, tail: &[u8]) -> Option<(Token<'_>, &[u8])> {
             ),
             _ => return None,
         },
-        b';' => match body(tail) {
-            Some(([], _)) => return None,
-            Some((chunk, rest)) => (Token::Chunk(chunk), rest),
-            None => (Token::End, tail.strip_prefix(b"0\r\n")?),
+        b';' => match tail {
+            [b'0', b'\r', b'\n', rest @ ..] => (Token::End, rest),
+            _ => {
+                let (chunk, rest) = body(tail)?;
+                (Token::Chunk(chunk), rest)
+            }
         },
         b'.' => (Token::End, tail.strip_prefix(b"\r\n")?),
         _ => return None,
@@ -335,8 +352,13 @@ fn counted<'a>(
 fn body(tail: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, body) = number::length(tail)?;
     let (body, rest) = body.split_at_checked(len)?;
-    match rest {
-        [b'\r', b'\n', rest @ ..] => Some((body, rest)),
-        _ => None,
-    }
+    Some((body, number::crlf(rest)?))
+}
+
+/// The same for lengths of one or two digits, small enough to be inlined everywhere.
+#[inline(always)]
+fn small_body(tail: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, body) = number::short_length(tail)?;
+    let (body, rest) = body.split_at_checked(len)?;
+    Some((body, number::crlf(rest)?))
 }

@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 
 use crate::{
     error::{ProtocolError, ProtocolErrorKind},
-    grammar::Text,
+    grammar::{Forms, Integer, Length, Text},
     limits::Limits,
     line, number,
 };
@@ -86,14 +86,6 @@ enum State {
     Failed(ProtocolError),
 }
 
-/// How far the line of an integer has been read.
-#[derive(Clone, Copy, Debug)]
-enum Integer {
-    Empty,
-    Signed { negative: bool },
-    Digits { negative: bool, magnitude: u64 },
-}
-
 /// A type whose header holds a length or a count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Header {
@@ -106,17 +98,6 @@ enum Header {
     Push,
     Map,
     Attribute,
-}
-
-/// How far the digits of a header have been read.
-#[derive(Clone, Copy, Debug)]
-enum Length {
-    Empty,
-    Zero,
-    Digits(usize),
-    Minus,
-    MinusOne,
-    Streamed,
 }
 
 /// What a complete header announces.
@@ -174,7 +155,7 @@ impl Scanner {
     #[inline]
     pub fn scan(&mut self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
         if self.at == 0
-            && let Some(len) = small_bulk(input, &self.limits)
+            && let Some(len) = common_frame(input, &self.limits)
         {
             return Ok(Some(len));
         }
@@ -272,58 +253,58 @@ impl Scanner {
     /// complete. Stops in front of anything incomplete, unusual or wrong.
     #[inline]
     fn skip_complete(&mut self, input: &[u8]) -> bool {
-        let limits = self.limits;
+        let Limits {
+            depth,
+            bulk,
+            aggregate,
+            ..
+        } = self.limits;
         let mut level = self.level;
         let mut rest = input.get(self.at..).unwrap_or_default();
         let complete = loop {
+            // Runs of bulk strings, most of what servers send, in a loop of their own.
+            while level.left > 0
+                && let [b'$', tail @ ..] = rest
+                && let Some(tail) = skip_bulk(tail, bulk)
+            {
+                rest = tail;
+                level.left -= 1;
+            }
+            if level.left == 0 {
+                match self.outer.pop() {
+                    Some(outer) => level = outer,
+                    None => break true,
+                }
+                continue;
+            }
             let Some((&kind, tail)) = rest.split_first() else {
                 break false;
             };
-            let skipped = match kind {
-                b'$' | b'!' => number::length(tail).and_then(|(len, body)| {
-                    if len <= limits.bulk {
-                        after(body, len)
-                    } else {
-                        None
-                    }
-                }),
-                b':' => number::integer(tail).map(|(_, rest)| rest),
-                b'+' | b'-' => line::line(tail).map(|(_, rest)| rest),
-                b'*' | b'~' | b'>' | b'%' => {
+            match kind {
+                b'*' | b'%' | b'~' | b'>' => {
                     let Some((count, tail)) = number::length(tail) else {
                         break false;
                     };
                     let width = if kind == b'%' { 2 } else { 1 };
-                    if count == 0 {
-                        Some(tail)
-                    } else if count <= limits.aggregate / width && level.depth < limits.depth {
-                        level.left -= 1;
+                    if count > aggregate / width || (count > 0 && level.depth >= depth) {
+                        break false;
+                    }
+                    rest = tail;
+                    level.left -= 1;
+                    if count > 0 {
                         if level.left > 0 {
                             self.outer.push(level);
                         }
                         level.left = (count * width) as u64;
                         level.depth += 1;
-                        rest = tail;
-                        continue;
-                    } else {
-                        None
                     }
                 }
-                b'_' => tail.strip_prefix(b"\r\n"),
-                b'#' => match tail {
-                    [b't' | b'f', b'\r', b'\n', rest @ ..] => Some(rest),
-                    _ => None,
-                },
-                b',' => Text::Double.line(tail).map(|(_, rest)| rest),
-                _ => None,
-            };
-            let Some(tail) = skipped else { break false };
-            rest = tail;
-            level.left -= 1;
-            if level.left == 0 {
-                match self.outer.pop() {
-                    Some(outer) => level = outer,
-                    None => break true,
+                _ => {
+                    let Some(tail) = skip_leaf(kind, tail, bulk) else {
+                        break false;
+                    };
+                    rest = tail;
+                    level.left -= 1;
                 }
             }
         };
@@ -379,7 +360,7 @@ impl Scanner {
                     b'\r' => State::HeaderLf(self.announced(header, length)?),
                     _ => {
                         let (limit, exceeded) = self.longest(header);
-                        match length.step(byte, header) {
+                        match length.step(byte, header.forms()) {
                             Some(Length::Digits(count)) if count > limit => return wrong(exceeded),
                             Some(length) => State::Length(header, length),
                             None => return wrong(ProtocolErrorKind::InvalidLength),
@@ -578,61 +559,13 @@ impl Level {
     }
 }
 
-impl Integer {
-    fn step(self, byte: u8) -> Option<Self> {
-        let (negative, magnitude) = match (self, byte) {
-            (Self::Empty, b'+' | b'-') => {
-                return Some(Self::Signed {
-                    negative: byte == b'-',
-                });
-            }
-            (Self::Empty, _) => (false, 0),
-            (Self::Signed { negative }, _) => (negative, 0),
-            (
-                Self::Digits {
-                    negative,
-                    magnitude,
-                },
-                _,
-            ) => (negative, magnitude),
-        };
-        if !byte.is_ascii_digit() {
-            return None;
+impl Header {
+    /// What may stand where the length does.
+    fn forms(self) -> Forms {
+        Forms {
+            null: matches!(self, Self::Bulk | Self::Array),
+            streamed: matches!(self, Self::Bulk | Self::Array | Self::Set | Self::Map),
         }
-        let magnitude = magnitude
-            .checked_mul(10)?
-            .checked_add(u64::from(byte - b'0'))?;
-        number::signed(negative, magnitude)?;
-        Some(Self::Digits {
-            negative,
-            magnitude,
-        })
-    }
-}
-
-impl Length {
-    /// Takes one byte that is not the line ending. Values beyond `usize` come out as its maximum.
-    fn step(self, byte: u8, header: Header) -> Option<Self> {
-        Some(match (self, byte) {
-            (Self::Empty, b'0') => Self::Zero,
-            (Self::Empty, b'1'..=b'9') => Self::Digits(usize::from(byte - b'0')),
-            (Self::Digits(count), b'0'..=b'9') => Self::Digits(
-                count
-                    .saturating_mul(10)
-                    .saturating_add(usize::from(byte - b'0')),
-            ),
-            (Self::Empty, b'-') if matches!(header, Header::Bulk | Header::Array) => Self::Minus,
-            (Self::Minus, b'1') => Self::MinusOne,
-            (Self::Empty, b'?')
-                if matches!(
-                    header,
-                    Header::Bulk | Header::Array | Header::Set | Header::Map
-                ) =>
-            {
-                Self::Streamed
-            }
-            _ => return None,
-        })
     }
 }
 
@@ -659,23 +592,42 @@ fn begin(byte: u8) -> Result<State, ProtocolErrorKind> {
     Ok(State::Length(header, Length::Empty))
 }
 
-/// What follows a body of this length and its `\r\n`, if that is there.
+/// What follows a bulk string, if it is there as a whole.
 #[inline(always)]
-pub(crate) fn after(body: &[u8], len: usize) -> Option<&[u8]> {
-    match body.get(len..)? {
-        [b'\r', b'\n', rest @ ..] => Some(rest),
+fn skip_bulk(tail: &[u8], limit: usize) -> Option<&[u8]> {
+    let (len, body) = number::length(tail)?;
+    if len > limit {
+        return None;
+    }
+    number::crlf(body.get(len..)?)
+}
+
+/// What follows a value that is neither an aggregate nor a bulk string, if it is there as a whole.
+#[inline(never)] // Keeps the registers of the loop over bulk strings free.
+fn skip_leaf(kind: u8, tail: &[u8], limit: usize) -> Option<&[u8]> {
+    match kind {
+        b':' => number::skip_integer(tail),
+        b'+' | b'-' => line::line(tail).map(|(_, rest)| rest),
+        b'_' => number::crlf(tail),
+        b'#' => match tail {
+            [b't' | b'f', tail @ ..] => number::crlf(tail),
+            _ => None,
+        },
+        b',' => Text::Double.line(tail).map(|(_, rest)| rest),
+        b'!' => skip_bulk(tail, limit),
         _ => None,
     }
 }
 
-/// The length of the whole frame `input` starts with, if that is a bulk string of two digits at most.
+/// The length of the frame `input` starts with, if that is one of the commonest and there as a whole.
 #[inline(always)]
-fn small_bulk(input: &[u8], limits: &Limits) -> Option<usize> {
+fn common_frame(input: &[u8], limits: &Limits) -> Option<usize> {
     let rest = match input {
-        [b'$', rest @ ..] => rest,
+        [b'$', tail @ ..] => skip_bulk(tail, limits.bulk)?,
+        [b'+', b'O', b'K', b'\r', b'\n', rest @ ..] => rest,
+        [b':', tail @ ..] => number::skip_integer(tail)?,
         _ => return None,
     };
-    let (len, body) = number::length(rest)?;
-    let end = input.len() - after(body, len)?.len();
-    (len <= limits.bulk && end <= limits.frame).then_some(end)
+    let len = input.len() - rest.len();
+    if len <= limits.frame { Some(len) } else { None }
 }

@@ -232,6 +232,7 @@ const INVALID: &[(&[u8], Kind)] = &[
     (b"$00", Kind::InvalidLength),
     (b"$05", Kind::InvalidLength),
     (b"$x", Kind::InvalidLength),
+    (b"$1234x", Kind::InvalidLength),
     (b"$5\rh", Kind::ExpectedCrlf),
     (b"$?x", Kind::InvalidLength),
     (b"$1\r\nab", Kind::ExpectedCrlf),
@@ -367,12 +368,26 @@ fn invalid_bytes_fail_at_the_first_wrong_byte() {
             if prefix.ends_with(b"?\r\n") && bytes.starts_with(b".") {
                 continue;
             }
-            let stream = [prefix, bytes, b"\r\n\r\n"].concat();
             let offset = prefix.len() + offset;
-            for sizes in [&[stream.len()][..], &[1], &[offset, 1, 9], &[offset + 1, 9]] {
-                let error = frames_in_pieces(Limits::default(), &stream, sizes).unwrap_err();
-                assert_eq!((error.kind(), error.offset()), (kind, offset), "{what}");
+            // What follows must not matter, and lets the paths for whole values run.
+            for behind in [
+                "",
+                "\r\n\r\n",
+                "\n:1\r\n$5\r\nhello\r\n",
+                "0\r\n$5\r\nhello\r\n",
+            ] {
+                let stream = [prefix, bytes, behind.as_bytes()].concat();
+                for sizes in [
+                    &[stream.len()][..],
+                    &[1],
+                    &[offset.max(1), 1, 9],
+                    &[offset + 1, 9],
+                ] {
+                    let error = frames_in_pieces(Limits::default(), &stream, sizes).unwrap_err();
+                    assert_eq!((error.kind(), error.offset()), (kind, offset), "{what}");
+                }
             }
+            let stream = [prefix, bytes].concat();
             assert_eq!(frames(&stream[..offset]), Ok(vec![]), "{what}");
         }
     }
@@ -396,6 +411,17 @@ fn reader_gives_the_scanners_error_for_a_wrong_token() {
             assert_eq!((error.kind(), error.offset()), (kind, stream.len() - 1));
         }
     }
+}
+
+#[test]
+fn reader_reads_an_end_whatever_follows() {
+    let mut reader = FrameReader::new(b";0\r\n\r\n");
+    assert_eq!(reader.next_token(), Ok(Some(T::End)));
+    let error = reader.next_token().unwrap_err();
+    assert_eq!(
+        (error.kind(), error.offset()),
+        (Kind::UnknownType(b'\r'), 4)
+    );
 }
 
 #[test]

@@ -109,8 +109,8 @@ pub(crate) fn generic_list(reply: &[String], markers: &[String]) -> String {
 pub(crate) fn function_doc(builder: &Builder<'_>) -> String {
     let command = builder.command;
     let mut usage = command.name.clone();
-    if !command.arguments.is_empty() {
-        usage = format!("{usage} {}", syntax(&command.arguments));
+    if !builder.arguments.is_empty() {
+        usage = format!("{usage} {}", syntax(&builder.arguments));
     }
     let mut text = format!("`{usage}`, since {}", command.since);
     if let Some(deprecated) = &command.deprecated_since {
@@ -330,7 +330,7 @@ fn into_cmd(out: &mut String, builder: &Builder<'_>, groups: &[Group<'_>]) -> Re
         let any: Vec<_> = builder.slots.iter().map(given).collect();
         let _ = writeln!(
             out,
-            ".require({}, \"needs at least one of its options\")",
+            ".require({}, \"needs at least one option\")",
             any.join(" || ")
         );
     }
@@ -351,12 +351,12 @@ fn into_cmd(out: &mut String, builder: &Builder<'_>, groups: &[Group<'_>]) -> Re
         let reason = format!("{} needs {}", names(at), names(parent));
         let _ = writeln!(
             out,
-            ".require({} || !{}, {reason:?})",
+            ".require({} || {}, {reason:?})",
             given(&builder.slots[parent]),
-            given(slot),
+            not_given(slot),
         );
     }
-    for (at, group) in groups.iter().enumerate() {
+    for group in groups {
         match group {
             Group::Slot(slot) => {
                 let slot = &builder.slots[*slot];
@@ -374,8 +374,8 @@ fn into_cmd(out: &mut String, builder: &Builder<'_>, groups: &[Group<'_>]) -> Re
                     SlotKind::Expiry => writeln!(out, ".expiry(self.{})", slot.field),
                 };
             }
-            Group::Rest(_) => {
-                let _ = writeln!(out, ".rest(self.{})", rest_name(at));
+            Group::Rest(at, _) => {
+                let _ = writeln!(out, ".rest(self.{})", rest_name(*at));
             }
         }
     }
@@ -398,10 +398,18 @@ fn given(slot: &Slot) -> String {
     }
 }
 
+fn not_given(slot: &Slot) -> String {
+    match slot.kind {
+        SlotKind::Flag(_) => format!("!self.{}", slot.field),
+        _ => format!("self.{}.is_none()", slot.field),
+    }
+}
+
 /// What comes behind the arguments that are written at once: options, and arguments between and behind them.
 enum Group<'a> {
     Slot(usize),
-    Rest(&'a [Step]),
+    /// The first, second, .. of its kind.
+    Rest(usize, &'a [Step]),
 }
 
 fn split<'a>(builder: &'a Builder<'_>) -> (&'a [Step], Vec<Group<'a>>) {
@@ -413,13 +421,15 @@ fn split<'a>(builder: &'a Builder<'_>) -> (&'a [Step], Vec<Group<'a>>) {
         .unwrap_or(builder.steps.len());
     let (head, mut tail) = builder.steps.split_at(first);
     let mut groups = Vec::new();
+    let mut rests = 0;
     while let Some(step) = tail.first() {
         if let Step::Slot(slot) = step {
             groups.push(Group::Slot(*slot));
             tail = &tail[1..];
         } else {
             let end = tail.iter().position(is_slot).unwrap_or(tail.len());
-            groups.push(Group::Rest(&tail[..end]));
+            groups.push(Group::Rest(rests, &tail[..end]));
+            rests += 1;
             tail = &tail[end..];
         }
     }
@@ -427,15 +437,18 @@ fn split<'a>(builder: &'a Builder<'_>) -> (&'a [Step], Vec<Group<'a>>) {
 }
 
 fn rests<'a>(groups: &[Group<'a>]) -> Vec<(usize, &'a [Step])> {
-    let rest = |(at, group): (usize, &Group<'a>)| match group {
-        Group::Rest(steps) => Some((at, *steps)),
+    let rest = |group: &Group<'a>| match group {
+        Group::Rest(at, steps) => Some((*at, *steps)),
         Group::Slot(_) => None,
     };
-    groups.iter().enumerate().filter_map(rest).collect()
+    groups.iter().filter_map(rest).collect()
 }
 
 fn rest_name(at: usize) -> String {
-    format!("rest_{at}")
+    match at {
+        0 => "rest".to_owned(),
+        _ => format!("rest_{at}"),
+    }
 }
 
 fn chain(builder: &Builder<'_>, steps: &[Step]) -> Result<String, String> {
@@ -634,7 +647,8 @@ pub(crate) fn imports(body: &str, enums: &[&str]) -> String {
             format!("use {path}::{{{}}};\n", used.join(", "))
         }
     };
-    let std = from("std::time", &["Duration", "SystemTime"]);
+    let std =
+        from("std::collections", &["HashMap"]) + &from("std::time", &["Duration", "SystemTime"]);
     let ours = [
         from("super::words", enums),
         from(
@@ -663,7 +677,7 @@ pub(crate) fn imports(body: &str, enums: &[&str]) -> String {
     ]
     .concat();
     if std.is_empty() {
-        format!("{ours}")
+        ours
     } else {
         format!("{std}\n{ours}")
     }

@@ -22,6 +22,16 @@ const FLAGS: &[&str] = &[
     "no_mandatory_keys",
 ];
 
+/// Flags of the table that `Flags` does not have.
+const IGNORED: &[&str] = &[
+    "allow_busy",
+    "asking",
+    "module",
+    "no_async_loading",
+    "skip_monitor",
+    "skip_slowlog",
+];
+
 const HEADER: &str = "\
 //! What the servers' command table says of every command.
 
@@ -70,7 +80,7 @@ const fn servers(all: &[Servers]) -> Servers {
 pub(crate) fn write(table: &Table) -> Result<String, String> {
     let mut out = HEADER.to_owned();
     for command in &table.commands {
-        entry(&mut out, command).map_err(|error| format!("{}: {error}", command.name))?;
+        out += &entry(command).map_err(|error| format!("{}: {error}", command.name))?;
     }
     out.push_str("\n/// Every command, in the order of the names' bytes.\npub(crate) static ALL: &[&CommandInfo] = &[\n");
     for command in &table.commands {
@@ -92,12 +102,20 @@ pub(crate) fn constant(name: &str) -> String {
     name.replace([' ', '-'], "_").to_ascii_uppercase()
 }
 
-fn entry(out: &mut String, command: &Command) -> Result<(), String> {
+/// One command's facts.
+pub(crate) fn entry(command: &Command) -> Result<String, String> {
     let words: Vec<_> = command.name.split(' ').collect();
     let head: String = words
         .iter()
         .map(|word| format!("${}\\r\\n{word}\\r\\n", word.len()))
         .collect();
+    let unknown =
+        |flag: &&String| !FLAGS.contains(&flag.as_str()) && !IGNORED.contains(&flag.as_str());
+    if let Some(flag) = command.flags.iter().find(unknown) {
+        return Err(format!(
+            "the flag `{flag}` is new: teach it to the generator"
+        ));
+    }
     let flags: Vec<_> = FLAGS
         .iter()
         .filter(|flag| command.flags.iter().any(|f| f == *flag))
@@ -116,8 +134,7 @@ fn entry(out: &mut String, command: &Command) -> Result<(), String> {
     let instead = overlay::stateful()
         .iter()
         .find(|(name, _)| *name == command.name);
-    let _ = write!(
-        out,
+    Ok(format!(
         "
 /// `{name}`
 pub(crate) static {constant}: CommandInfo = CommandInfo {{
@@ -143,8 +160,7 @@ pub(crate) static {constant}: CommandInfo = CommandInfo {{
         since = command.since,
         servers = set("Servers", "servers", &servers),
         instead = instead.map(|(_, instead)| instead),
-    );
-    Ok(())
+    ))
 }
 
 fn set(ty: &str, function: &str, all: &[String]) -> String {

@@ -4,12 +4,14 @@
 //! with a setter for each branch. Owns these rules; knows nothing of the text that is written.
 
 use super::overlay::{As, Entry, WORDS};
-use super::table::{Argument, Command, Kind};
+use super::table::{Argument, Command, Kind, merged};
 
 /// A builder function, and the struct behind it where the command has options.
 pub(crate) struct Builder<'a> {
     pub(crate) command: &'a Command,
     pub(crate) entry: &'a Entry,
+    /// The command's arguments, with what the entry adds and leaves out.
+    pub(crate) arguments: Vec<Argument>,
     pub(crate) function: String,
     pub(crate) params: Vec<Param>,
     /// What the command consists of, in the order it is sent.
@@ -130,9 +132,15 @@ impl<'a> Builder<'a> {
         let function = entry
             .name
             .map_or_else(|| snake(&command.name), str::to_owned);
+        let arguments = if entry.valkey {
+            merged(&command.arguments, &command.valkey_arguments)
+        } else {
+            command.arguments.clone()
+        };
         let mut builder = Self {
             command,
             entry,
+            arguments: Vec::new(),
             function,
             params: Vec::new(),
             steps: Vec::new(),
@@ -141,8 +149,12 @@ impl<'a> Builder<'a> {
             needs_option: false,
             enums: Vec::new(),
         };
-        builder.check_names()?;
-        builder.sequence(&command.arguments)?;
+        builder.check_names(&arguments)?;
+        builder.sequence(&arguments)?;
+        builder.arguments = arguments
+            .iter()
+            .map(|argument| builder.picked(argument))
+            .collect::<Result<_, _>>()?;
         builder.check_turns()?;
         Ok(builder)
     }
@@ -155,9 +167,6 @@ impl<'a> Builder<'a> {
     fn sequence(&mut self, arguments: &[Argument]) -> Result<(), String> {
         let mut counted = false;
         for (at, argument) in arguments.iter().enumerate() {
-            if self.entry.omitted.contains(&argument.name.as_str()) {
-                continue;
-            }
             if is_count(argument, arguments.get(at + 1)) {
                 if let Some(token) = &argument.token {
                     self.steps.push(Step::Word(token.clone()));
@@ -438,7 +447,7 @@ impl<'a> Builder<'a> {
             .iter()
             .find(|(name, _)| *name == argument.name);
         if !argument.multiple {
-            let name = own.map_or_else(|| snake(&argument.name), |(_, name)| (*name).to_owned());
+            let name = own.map_or_else(|| param_name(argument), |(_, name)| (*name).to_owned());
             let ty = self.type_of(argument)?.ok_or_else(|| {
                 format!("`{}` is no single argument: give it a type", argument.name)
             })?;
@@ -525,7 +534,7 @@ impl<'a> Builder<'a> {
                     .filter_map(|c| c.token.as_deref())
                     .collect();
                 match words[..] {
-                    [yes @ ("YES" | "ON"), no @ ("NO" | "OFF")] => {
+                    [yes @ ("YES" | "ON"), no @ ("NO" | "OFF")] if argument.children.len() == 2 => {
                         Some(Type::Switch(yes.to_owned(), no.to_owned()))
                     }
                     _ => None,
@@ -670,7 +679,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Each name in the entry must be one of the table's.
-    fn check_names(&self) -> Result<(), String> {
+    fn check_names(&self, arguments: &[Argument]) -> Result<(), String> {
         fn any(arguments: &[Argument], name: &str) -> bool {
             arguments
                 .iter()
@@ -679,16 +688,14 @@ impl<'a> Builder<'a> {
         let entry = self.entry;
         let expire = entry.renamed.iter().map(|(name, _)| *name);
         let names = entry.typed.iter().map(|(name, _)| *name);
-        let names = names
-            .chain(entry.promoted.iter().copied())
-            .chain(entry.omitted.iter().copied());
+        let names = names.chain(entry.promoted.iter().copied());
         let names = names.chain(entry.picked.iter().map(|(name, _)| *name));
         let names = names
             .chain(entry.setters.iter().map(|(name, _)| *name))
             .chain(expire);
         let names = names.chain(entry.notes.iter().map(|(name, _)| *name));
         let mut names = names.chain(entry.turns.iter().map(|(name, ..)| *name));
-        match names.find(|name| !any(&self.command.arguments, name)) {
+        match names.find(|name| !any(arguments, name)) {
             Some(name) => Err(format!(
                 "the overlay names `{name}`, the table does not have it"
             )),
@@ -736,6 +743,16 @@ pub(crate) fn snake(name: &str) -> String {
         | "const" => {
             format!("{name}_")
         }
+        _ => name,
+    }
+}
+
+/// The argument's name, without repeating its token: `IFEQ ifeq-value` has a `value`.
+fn param_name(argument: &Argument) -> String {
+    let name = snake(&argument.name);
+    let token = argument.token.as_deref().map(snake).unwrap_or_default();
+    match name.strip_prefix(&format!("{token}_")) {
+        Some(rest) if !token.is_empty() => rest.to_owned(),
         _ => name,
     }
 }

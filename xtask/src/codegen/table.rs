@@ -20,6 +20,8 @@ pub(crate) struct Command {
     pub(crate) servers: Vec<String>,
     pub(crate) keys: Vec<Keys>,
     pub(crate) arguments: Vec<Argument>,
+    /// What Valkey has, where that differs.
+    pub(crate) valkey_arguments: Vec<Argument>,
 }
 
 /// One rule that says which arguments are keys.
@@ -111,7 +113,13 @@ impl Argument {
             text.clone()
         };
         if self.multiple {
-            text = format!("{text} [{repeated} ...]");
+            // A long group is not worth reading twice.
+            let more = if text.len() > 60 {
+                "..."
+            } else {
+                &format!("[{repeated} ...]")
+            };
+            text = format!("{text} {more}");
         }
         text = self.with_token(&text);
         if self.optional {
@@ -129,6 +137,31 @@ impl Argument {
             None => text.to_owned(),
         }
     }
+}
+
+/// `ours`, and the options that only `valkey` has, behind those of ours that they follow there.
+pub(crate) fn merged(ours: &[Argument], valkey: &[Argument]) -> Vec<Argument> {
+    let mut all = ours.to_vec();
+    let mut at = 0;
+    for theirs in valkey {
+        let same = |own: &Argument| {
+            if theirs.token.is_some() {
+                own.token == theirs.token
+            } else {
+                own.name == theirs.name && own.kind == theirs.kind
+            }
+        };
+        if let Some(found) = all.iter().position(same) {
+            all[found].children = merged(&all[found].children, &theirs.children);
+            at = found + 1;
+        } else if theirs.optional || theirs.kind == Kind::Token {
+            let mut new = theirs.clone();
+            new.since = new.since.map(|since| format!("Valkey {since}"));
+            all.insert(at, new);
+            at += 1;
+        }
+    }
+    all
 }
 
 /// The arguments as the servers document them.
@@ -151,6 +184,10 @@ fn command(name: &str, value: &Value) -> Result<Command, String> {
             .map(keys)
             .collect::<Result<_, _>>()?,
         arguments: array(value, "arguments")
+            .iter()
+            .map(argument)
+            .collect::<Result<_, _>>()?,
+        valkey_arguments: array(value, "valkey_arguments")
             .iter()
             .map(argument)
             .collect::<Result<_, _>>()?,

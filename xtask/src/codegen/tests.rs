@@ -1,1 +1,219 @@
+use super::overlay::{As, Entry, entry};
+use super::*;
 
+/// A table of one command with the given arguments.
+fn table(name: &str, arguments: &str) -> Table {
+    let text = format!(
+        r#"{{"{name}": {{"group": "string", "since": "1.0.0", "flags": ["write"], "tips": [],
+        "servers": ["redis-7.0.15", "valkey-9.1.2"], "arguments": [{arguments}], "key_specs": [
+        {{"begin_search": {{"type": "index", "spec": {{"index": 1}}}}, "flags": ["RW"],
+        "find_keys": {{"type": "range", "spec": {{"lastkey": -1, "keystep": 2, "limit": 0}}}}}}]}}}}"#
+    );
+    Table::parse(&text).unwrap()
+}
+
+const KEY: &str = r#"{"name": "key", "type": "key"}"#;
+
+/// The formatted builder of a command with a key and these arguments.
+fn builder(entry: Entry, arguments: &str) -> String {
+    let table = table(entry.command, &format!("{KEY}, {arguments}"));
+    let builder = Builder::derive(&table.commands[0], &entry).unwrap();
+    let files = builders::write(&[builder]).unwrap();
+    format(&crate::workspace(), &files["string.rs"]).unwrap()
+}
+
+/// Why a command with a key and these arguments has no builder.
+fn refusal(entry: Entry, arguments: &str) -> String {
+    let table = table(entry.command, &format!("{KEY}, {arguments}"));
+    Builder::derive(&table.commands[0], &entry).err().unwrap()
+}
+
+#[test]
+fn command_without_options_is_a_function() {
+    let text = builder(
+        entry("PUT", "Option<V>", "Puts it.").rename("seconds", "ttl"),
+        r#"{"name": "seconds", "type": "integer"}, {"name": "value", "type": "string"}"#,
+    );
+    assert_eq!(
+        text,
+        "\
+//! Builders of the group `string`.
+
+use std::time::Duration;
+
+use crate::command::{Cmd, ToArg, seconds};
+use crate::generated::info;
+use crate::reply::FromReply;
+
+/// Puts it.
+///
+/// `PUT key seconds value`, since 1.0.0.
+pub fn put<V: FromReply>(key: impl ToArg, ttl: Duration, value: impl ToArg) -> Cmd<Option<V>> {
+    Cmd::new(&info::PUT).key(key).arg(seconds(ttl)).arg(value)
+}
+"
+    );
+}
+
+const CONDITION: &str = r#"{"name": "condition", "type": "oneof", "flags": ["optional"], "arguments": [
+    {"name": "nx", "type": "pure-token", "token": "NX"},
+    {"name": "xx", "type": "pure-token", "token": "XX"}]}"#;
+
+#[test]
+fn options_that_exclude_each_other_are_one_field() {
+    let text = builder(entry("PUT", "bool", "Puts it."), CONDITION);
+    assert_eq!(text.matches("condition: Option<&'static str>,").count(), 1);
+    assert!(text.contains("pub fn nx(mut self) -> Self {\n        self.condition = Some(\"NX\");"));
+    assert!(text.contains("pub fn xx(mut self) -> Self {\n        self.condition = Some(\"XX\");"));
+    assert!(text.contains("self.cmd.optional(self.condition)"));
+}
+
+#[test]
+fn option_that_changes_the_reply_changes_the_type() {
+    let entry = entry("PUT", "()", "Puts it.").turns("NX", "()", "Option<()>");
+    let text = builder(entry, CONDITION);
+    assert!(text.contains("pub struct Put<R = ()> {"));
+    assert!(text.contains("impl Put<()> {\n    /// Only if it does not exist.\n    pub fn nx(mut self) -> Put<Option<()>> {"));
+    assert!(text.contains("pub fn xx(mut self) -> Self {"));
+}
+
+#[test]
+fn arguments_behind_options_are_kept_until_the_end() {
+    let arguments =
+        format!(r#"{CONDITION}, {{"name": "member", "type": "string", "flags": ["multiple"]}}"#);
+    let text = builder(entry("PUT", "u64", "Puts it."), &arguments);
+    assert!(text.contains("pub fn put<M>(key: impl ToArg, members: impl ToArgs<M>) -> Put {"));
+    assert!(
+        text.contains(
+            "rest: Cmd::new(&info::PUT).some_args(members, \"needs at least one member\"),"
+        )
+    );
+    assert!(text.contains("self.cmd.optional(self.condition).rest(self.rest)"));
+}
+
+#[test]
+fn optional_members_of_a_block_need_the_block() {
+    let text = builder(
+        entry("PUT", "u64", "Puts it."),
+        r#"{"name": "trim", "type": "block", "flags": ["optional"], "arguments": [
+        {"name": "strategy", "type": "oneof", "arguments": [
+            {"name": "maxlen", "type": "pure-token", "token": "MAXLEN"},
+            {"name": "minid", "type": "pure-token", "token": "MINID"}]},
+        {"name": "about", "type": "pure-token", "token": "ABOUT", "flags": ["optional"]},
+        {"name": "threshold", "type": "string"}]}"#,
+    );
+    assert!(text.contains("pub fn maxlen(mut self, threshold: impl ToArg) -> Self {\n        self.trim = Some(\"MAXLEN\");\n        self.threshold = Some(Choice::plain().arg(threshold));"));
+    assert!(text.contains("self.trim.is_some() || !self.about,\n                \"`about` needs `maxlen` or `minid`\","));
+    assert!(text.contains(".optional(self.trim)\n            .flag(\"ABOUT\", self.about)\n            .choice(self.threshold)"));
+}
+
+#[test]
+fn counts_are_derived_from_their_lists() {
+    let text = builder(
+        entry("PUT", "u64", "Puts it."),
+        r#"{"name": "numkeys", "type": "integer"},
+        {"name": "other", "type": "key", "flags": ["multiple"]}"#,
+    );
+    assert!(text.contains("pub fn put<M>(key: impl ToArg, others: impl ToArgs<M>) -> Cmd<u64> {"));
+    assert!(text.contains(".some_counted_keys(others, \"needs at least one other\")"));
+}
+
+#[test]
+fn choice_of_words_becomes_an_enum() {
+    let side = r#"{"name": "side", "type": "oneof", "arguments": [
+        {"name": "left", "type": "pure-token", "token": "LEFT"},
+        {"name": "right", "type": "pure-token", "token": "RIGHT"}]}"#;
+    let text = builder(
+        entry("PUT", "()", "Puts it.").ty("side", As::Enum("Side")),
+        side,
+    );
+    assert!(text.contains("use super::words::Side;"));
+    assert!(text.contains("pub fn put(key: impl ToArg, side: Side) -> Cmd<()> {"));
+    let refused = refusal(entry("PUT", "()", "Puts it."), side);
+    assert_eq!(
+        refused,
+        "`side` is a choice: pick a branch or give it a type"
+    );
+}
+
+#[test]
+fn overlay_that_contradicts_the_table_is_refused() {
+    let refused = refusal(
+        entry("PUT", "()", "Puts it.").rename("nosuch", "x"),
+        CONDITION,
+    );
+    assert_eq!(
+        refused,
+        "the overlay names `nosuch`, the table does not have it"
+    );
+    let error = generate(&table("PUT", KEY), &[entry("GONE", "()", "Is gone.")]).unwrap_err();
+    assert_eq!(error, "GONE: the table does not have it");
+    let twice = [
+        entry("PUT", "()", "Puts it."),
+        entry("PUT", "()", "Puts it."),
+    ];
+    let error = generate(&table("PUT", KEY), &twice).unwrap_err();
+    assert_eq!(error, "two builders are called `put`: name one");
+}
+
+#[test]
+fn valkey_only_options_are_added_and_marked() {
+    let table = Table::parse(
+        r#"{"PUT": {"group": "string", "since": "1.0.0", "arguments": [
+        {"name": "a", "type": "pure-token", "token": "A", "flags": ["optional"]}],
+        "valkey_arguments": [
+        {"name": "a", "type": "pure-token", "token": "A", "flags": ["optional"]},
+        {"name": "b", "type": "pure-token", "token": "B", "flags": ["optional"], "since": "9.0.0"}]}}"#,
+    );
+    let table = table.unwrap();
+    let put = entry("PUT", "()", "Puts it.").with_valkey();
+    let builder = Builder::derive(&table.commands[0], &put).unwrap();
+    let text = &builders::write(&[builder]).unwrap()["string.rs"];
+    assert!(text.contains("/// `PUT [A] [B]`, since 1.0.0."));
+    assert!(text.contains("/// Adds `B`. Since Valkey 9.0.0."));
+}
+
+#[test]
+fn facts_come_from_the_table() {
+    let command = &table("PUT OFF", KEY).commands[0];
+    let text = info::entry(command).unwrap();
+    assert!(text.contains("pub(crate) static PUT_OFF: CommandInfo"));
+    assert!(text.contains(r#"head: b"$3\r\nPUT\r\n$3\r\nOFF\r\n","#));
+    assert!(text.contains("words: 2,"));
+    assert!(text.contains("keys: &[range(1, -1, 2, 0, WRITE)],"));
+    assert!(text.contains("servers(&[Servers::REDIS_7_0, Servers::VALKEY_9_1])"));
+    assert!(text.contains("instead: None,"));
+}
+
+#[test]
+fn check_names_the_file_and_line_that_differ() {
+    let folder = std::env::temp_dir().join(format!("codegen-check-{}", std::process::id()));
+    let files = BTreeMap::from([("builders/a.rs".to_owned(), "one\ntwo\n".to_owned())]);
+    write(&folder, &files).unwrap();
+    let same = check(&folder, &files);
+    fs::write(folder.join("builders/a.rs"), "one\n2\n").unwrap();
+    let differs = check(&folder, &files).unwrap_err();
+    fs::write(folder.join("builders/b.rs"), "").unwrap();
+    let stale = check(&folder, &files).unwrap_err();
+    write(&folder, &files).unwrap();
+    let mended = check(&folder, &files);
+    fs::remove_file(folder.join("builders/a.rs")).unwrap();
+    let missing = check(&folder, &files).unwrap_err();
+    fs::remove_dir_all(&folder).unwrap();
+
+    assert_eq!(same, Ok(()));
+    assert!(
+        differs.contains("builders/a.rs differs at line 2"),
+        "{differs}"
+    );
+    assert!(
+        differs.contains("committed: 2\n  generated: two"),
+        "{differs}"
+    );
+    assert!(
+        stale.contains("builders/b.rs is no longer generated"),
+        "{stale}"
+    );
+    assert_eq!(mended, Ok(()));
+    assert!(missing.contains("builders/a.rs is missing"), "{missing}");
+}

@@ -13,7 +13,7 @@ pub(crate) fn commands(builders: &[Builder<'_>]) -> String {
 pub trait Commands: Execute {
 ",
     );
-    for builder in builders {
+    for builder in builders.iter().filter(|builder| !builder.needs_option) {
         let generics = generics(builder.entry.reply);
         let (params, markers) = parameters(&builder.params, !generics.is_empty());
         let turbofish = if generics.is_empty() {
@@ -47,7 +47,7 @@ pub(crate) fn queue(builders: &[Builder<'_>]) -> String {
 pub trait QueueCommands: Queue {
 ",
     );
-    for builder in builders {
+    for builder in builders.iter().filter(|builder| !builder.needs_option) {
         let generics = generics(builder.entry.reply);
         let (params, markers) = parameters(&builder.params, !generics.is_empty());
         let turbofish = if generics.is_empty() {

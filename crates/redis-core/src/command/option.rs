@@ -176,6 +176,23 @@ impl<R> Cmd<R> {
         self.require(ok, empty)
     }
 
+    /// Adds how many pairs there are, then the pairs, of which there must be one at least.
+    pub(crate) fn some_counted_pairs<A: ToArg, B: ToArg>(
+        mut self,
+        pairs: impl IntoIterator<Item = (A, B)>,
+        empty: &'static str,
+    ) -> Self {
+        let mut list = Args::default();
+        for (a, b) in pairs {
+            list.push(a);
+            list.push(b);
+        }
+        let ok = !list.is_empty();
+        self.args.push(list.len() / 2);
+        self.args.append(list);
+        self.require(ok, empty)
+    }
+
     /// Adds pairs of a key and a value, of which there must be one at least.
     pub(crate) fn some_key_pairs<K: ToArg, V: ToArg>(
         mut self,

@@ -2,6 +2,7 @@
 
 //! Every command as a method of whatever runs commands.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use crate::cmd::{self, *};
@@ -45,6 +46,26 @@ pub trait Commands: Execute {
         self.execute(cmd::brpop::<K, V>(keys, timeout))
     }
 
+    /// Removes the member with the highest score of the first sorted set that has one, waiting for it.
+    /// See [`cmd::bzpopmax`].
+    fn bzpopmax<K: FromReply, M: FromReply>(
+        self,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Self::Output<Option<(K, M, f64)>> {
+        self.execute(cmd::bzpopmax::<K, M>(keys, timeout))
+    }
+
+    /// Removes the member with the lowest score of the first sorted set that has one, waiting for it.
+    /// See [`cmd::bzpopmin`].
+    fn bzpopmin<K: FromReply, M: FromReply>(
+        self,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Self::Output<Option<(K, M, f64)>> {
+        self.execute(cmd::bzpopmin::<K, M>(keys, timeout))
+    }
+
     /// The name of this connection. See [`cmd::client_getname`].
     fn client_getname(self) -> Self::Output<Option<String>> {
         self.execute(cmd::client_getname())
@@ -60,21 +81,13 @@ pub trait Commands: Execute {
         self.execute(cmd::client_info())
     }
 
-    /// Closes connections that match all of the filters; returns how many. See [`cmd::client_kill`].
-    fn client_kill(self) -> Self::Output<u64> {
-        self.execute(cmd::client_kill())
-    }
-
     /// The connections, one a line, as the server prints them. See [`cmd::client_list`].
     fn client_list(self) -> Self::Output<String> {
         self.execute(cmd::client_list())
     }
 
     /// The settings that match patterns. See [`cmd::config_get`].
-    fn config_get<M>(
-        self,
-        parameters: impl ToArgs<M>,
-    ) -> Self::Output<std::collections::HashMap<String, String>> {
+    fn config_get<M>(self, parameters: impl ToArgs<M>) -> Self::Output<HashMap<String, String>> {
         self.execute(cmd::config_get(parameters))
     }
 
@@ -94,6 +107,11 @@ pub trait Commands: Execute {
         settings: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
     ) -> Self::Output<()> {
         self.execute(cmd::config_set(settings))
+    }
+
+    /// Copies a value to another key; false if that exists already. See [`cmd::copy`].
+    fn copy(self, source: impl ToArg, destination: impl ToArg) -> Self::Output<bool> {
+        self.execute(cmd::copy(source, destination))
     }
 
     /// How many keys the database has. See [`cmd::dbsize`].
@@ -221,6 +239,35 @@ pub trait Commands: Execute {
         self.execute(cmd::hexists(key, field))
     }
 
+    /// Lets fields expire after a time to live, rounded up to whole seconds. For each field: 1 if that
+    /// was set, 0 if a condition did not hold, 2 if it was deleted at once, -2 without the field. See
+    /// [`cmd::hexpire`].
+    fn hexpire<M>(
+        self,
+        key: impl ToArg,
+        ttl: Duration,
+        fields: impl ToArgs<M>,
+    ) -> Self::Output<Vec<i64>> {
+        self.execute(cmd::hexpire(key, ttl, fields))
+    }
+
+    /// Lets fields expire at a time, rounded up to whole seconds; returns as `hexpire`. See
+    /// [`cmd::hexpireat`].
+    fn hexpireat<M>(
+        self,
+        key: impl ToArg,
+        time: SystemTime,
+        fields: impl ToArgs<M>,
+    ) -> Self::Output<Vec<i64>> {
+        self.execute(cmd::hexpireat(key, time, fields))
+    }
+
+    /// When fields expire, in seconds since 1970; -1 without an expiry, -2 without the field. See
+    /// [`cmd::hexpiretime`].
+    fn hexpiretime<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
+        self.execute(cmd::hexpiretime(key, fields))
+    }
+
     /// Gets the value of a field. See [`cmd::hget`].
     fn hget<V: FromReply>(self, key: impl ToArg, field: impl ToArg) -> Self::Output<Option<V>> {
         self.execute(cmd::hget::<V>(key, field))
@@ -229,6 +276,24 @@ pub trait Commands: Execute {
     /// Gets all fields and values; decodes to a map or a list of pairs. See [`cmd::hgetall`].
     fn hgetall<T: FromReply>(self, key: impl ToArg) -> Self::Output<T> {
         self.execute(cmd::hgetall::<T>(key))
+    }
+
+    /// Gets the values of fields and deletes them. See [`cmd::hgetdel`].
+    fn hgetdel<V: FromReply>(
+        self,
+        key: impl ToArg,
+        fields: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self::Output<Vec<Option<V>>> {
+        self.execute(cmd::hgetdel::<V>(key, fields))
+    }
+
+    /// Gets the values of fields and sets when they expire. See [`cmd::hgetex`].
+    fn hgetex<V: FromReply>(
+        self,
+        key: impl ToArg,
+        fields: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self::Output<Vec<Option<V>>> {
+        self.execute(cmd::hgetex::<V>(key, fields))
     }
 
     /// Increments a field's number; returns the new one. See [`cmd::hincrby`].
@@ -260,6 +325,46 @@ pub trait Commands: Execute {
         self.execute(cmd::hmget::<V>(key, fields))
     }
 
+    /// Removes the expiry of fields; for each field: 1 if it had one, -1 if not, -2 without the field.
+    /// See [`cmd::hpersist`].
+    fn hpersist<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
+        self.execute(cmd::hpersist(key, fields))
+    }
+
+    /// Lets fields expire after a time to live, rounded up to whole milliseconds; returns as
+    /// `hexpire`. See [`cmd::hpexpire`].
+    fn hpexpire<M>(
+        self,
+        key: impl ToArg,
+        ttl: Duration,
+        fields: impl ToArgs<M>,
+    ) -> Self::Output<Vec<i64>> {
+        self.execute(cmd::hpexpire(key, ttl, fields))
+    }
+
+    /// Lets fields expire at a time, rounded up to whole milliseconds; returns as `hexpire`. See
+    /// [`cmd::hpexpireat`].
+    fn hpexpireat<M>(
+        self,
+        key: impl ToArg,
+        time: SystemTime,
+        fields: impl ToArgs<M>,
+    ) -> Self::Output<Vec<i64>> {
+        self.execute(cmd::hpexpireat(key, time, fields))
+    }
+
+    /// When fields expire, in milliseconds since 1970; -1 without an expiry, -2 without the field. See
+    /// [`cmd::hpexpiretime`].
+    fn hpexpiretime<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
+        self.execute(cmd::hpexpiretime(key, fields))
+    }
+
+    /// Milliseconds until fields expire; -1 without an expiry, -2 without the field. See
+    /// [`cmd::hpttl`].
+    fn hpttl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
+        self.execute(cmd::hpttl(key, fields))
+    }
+
     /// Sets fields; returns how many are new. See [`cmd::hset`].
     fn hset(
         self,
@@ -267,6 +372,15 @@ pub trait Commands: Execute {
         fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
     ) -> Self::Output<u64> {
         self.execute(cmd::hset(key, fields))
+    }
+
+    /// Sets fields and when they expire; false if a condition did not hold. See [`cmd::hsetex`].
+    fn hsetex(
+        self,
+        key: impl ToArg,
+        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
+    ) -> Self::Output<bool> {
+        self.execute(cmd::hsetex(key, fields))
     }
 
     /// Sets a field unless it exists. See [`cmd::hsetnx`].
@@ -277,6 +391,11 @@ pub trait Commands: Execute {
     /// The length of a field's value in bytes; 0 without it. See [`cmd::hstrlen`].
     fn hstrlen(self, key: impl ToArg, field: impl ToArg) -> Self::Output<u64> {
         self.execute(cmd::hstrlen(key, field))
+    }
+
+    /// Seconds until fields expire; -1 without an expiry, -2 without the field. See [`cmd::httl`].
+    fn httl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
+        self.execute(cmd::httl(key, fields))
     }
 
     /// Lists the values of a hash. See [`cmd::hvals`].
@@ -320,6 +439,18 @@ pub trait Commands: Execute {
         self.execute(cmd::lindex::<V>(key, index))
     }
 
+    /// Adds an element beside another; returns the new length, -1 if the other is not there. See
+    /// [`cmd::linsert`].
+    fn linsert(
+        self,
+        key: impl ToArg,
+        place: Place,
+        pivot: impl ToArg,
+        element: impl ToArg,
+    ) -> Self::Output<i64> {
+        self.execute(cmd::linsert(key, place, pivot, element))
+    }
+
     /// How many elements a list has. See [`cmd::llen`].
     fn llen(self, key: impl ToArg) -> Self::Output<u64> {
         self.execute(cmd::llen(key))
@@ -341,9 +472,19 @@ pub trait Commands: Execute {
         self.execute(cmd::lpop::<V>(key))
     }
 
+    /// The index of an element that equals this one. See [`cmd::lpos`].
+    fn lpos(self, key: impl ToArg, element: impl ToArg) -> Self::Output<Option<u64>> {
+        self.execute(cmd::lpos(key, element))
+    }
+
     /// Adds elements in front, one after the other; returns the new length. See [`cmd::lpush`].
     fn lpush<M>(self, key: impl ToArg, elements: impl ToArgs<M>) -> Self::Output<u64> {
         self.execute(cmd::lpush(key, elements))
+    }
+
+    /// Adds elements in front of a list that exists; returns the new length. See [`cmd::lpushx`].
+    fn lpushx<M>(self, key: impl ToArg, elements: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::lpushx(key, elements))
     }
 
     /// Gets the elements from `start` to `stop`, both included. See [`cmd::lrange`].
@@ -385,6 +526,26 @@ pub trait Commands: Execute {
         pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
     ) -> Self::Output<bool> {
         self.execute(cmd::msetnx(pairs))
+    }
+
+    /// How the server keeps a value in memory, such as `listpack`. See [`cmd::object_encoding`].
+    fn object_encoding(self, key: impl ToArg) -> Self::Output<Option<String>> {
+        self.execute(cmd::object_encoding(key))
+    }
+
+    /// How often a key is used, on a logarithmic scale. See [`cmd::object_freq`].
+    fn object_freq(self, key: impl ToArg) -> Self::Output<Option<u64>> {
+        self.execute(cmd::object_freq(key))
+    }
+
+    /// Seconds since a key was last used. See [`cmd::object_idletime`].
+    fn object_idletime(self, key: impl ToArg) -> Self::Output<Option<u64>> {
+        self.execute(cmd::object_idletime(key))
+    }
+
+    /// How many references to a value the server has. See [`cmd::object_refcount`].
+    fn object_refcount(self, key: impl ToArg) -> Self::Output<Option<u64>> {
+        self.execute(cmd::object_refcount(key))
     }
 
     /// Removes a key's expiry; false if it had none. See [`cmd::persist`].
@@ -453,6 +614,11 @@ pub trait Commands: Execute {
         self.execute(cmd::pubsub_shardnumsub::<C>(channels))
     }
 
+    /// Any key of the database. See [`cmd::randomkey`].
+    fn randomkey<K: FromReply>(self) -> Self::Output<Option<K>> {
+        self.execute(cmd::randomkey::<K>())
+    }
+
     /// Renames a key, replacing what has the new name. See [`cmd::rename`].
     fn rename(self, key: impl ToArg, newkey: impl ToArg) -> Self::Output<()> {
         self.execute(cmd::rename(key, newkey))
@@ -471,6 +637,11 @@ pub trait Commands: Execute {
     /// Adds elements at the end; returns the new length. See [`cmd::rpush`].
     fn rpush<M>(self, key: impl ToArg, elements: impl ToArgs<M>) -> Self::Output<u64> {
         self.execute(cmd::rpush(key, elements))
+    }
+
+    /// Adds elements at the end of a list that exists; returns the new length. See [`cmd::rpushx`].
+    fn rpushx<M>(self, key: impl ToArg, elements: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::rpushx(key, elements))
     }
 
     /// Adds members; returns how many are new. See [`cmd::sadd`].
@@ -506,6 +677,12 @@ pub trait Commands: Execute {
         self.execute(cmd::sdiff::<M>(keys))
     }
 
+    /// Stores the members of the first set that no other has; returns how many. See
+    /// [`cmd::sdiffstore`].
+    fn sdiffstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::sdiffstore(destination, keys))
+    }
+
     /// Sets the value of a key. See [`cmd::set`].
     fn set(self, key: impl ToArg, value: impl ToArg) -> Self::Output<()> {
         self.execute(cmd::set(key, value))
@@ -535,6 +712,16 @@ pub trait Commands: Execute {
         self.execute(cmd::sinter::<M>(keys))
     }
 
+    /// Counts the members that all sets have. See [`cmd::sintercard`].
+    fn sintercard<M>(self, keys: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::sintercard(keys))
+    }
+
+    /// Stores the members that all sets have; returns how many. See [`cmd::sinterstore`].
+    fn sinterstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::sinterstore(destination, keys))
+    }
+
     /// Whether a set has a member. See [`cmd::sismember`].
     fn sismember(self, key: impl ToArg, member: impl ToArg) -> Self::Output<bool> {
         self.execute(cmd::sismember(key, member))
@@ -550,9 +737,29 @@ pub trait Commands: Execute {
         self.execute(cmd::smismember(key, members))
     }
 
+    /// Moves a member from set to set; false if it was not in the first. See [`cmd::smove`].
+    fn smove(
+        self,
+        source: impl ToArg,
+        destination: impl ToArg,
+        member: impl ToArg,
+    ) -> Self::Output<bool> {
+        self.execute(cmd::smove(source, destination, member))
+    }
+
+    /// Removes and returns a random member. See [`cmd::spop`].
+    fn spop<M: FromReply>(self, key: impl ToArg) -> Self::Output<Option<M>> {
+        self.execute(cmd::spop::<M>(key))
+    }
+
     /// Publishes a message to a shard channel; returns how many clients got it. See [`cmd::spublish`].
     fn spublish(self, channel: impl ToArg, message: impl ToArg) -> Self::Output<u64> {
         self.execute(cmd::spublish(channel, message))
+    }
+
+    /// Returns a random member. See [`cmd::srandmember`].
+    fn srandmember<M: FromReply>(self, key: impl ToArg) -> Self::Output<Option<M>> {
+        self.execute(cmd::srandmember::<M>(key))
     }
 
     /// Removes members; returns how many there were. See [`cmd::srem`].
@@ -571,6 +778,11 @@ pub trait Commands: Execute {
         keys: impl IntoIterator<Item = impl ToArg>,
     ) -> Self::Output<Vec<M>> {
         self.execute(cmd::sunion::<M>(keys))
+    }
+
+    /// Stores the members that any of the sets has; returns how many. See [`cmd::sunionstore`].
+    fn sunionstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::sunionstore(destination, keys))
     }
 
     /// The server's time: seconds since 1970, and microseconds on top. See [`cmd::time`].
@@ -644,6 +856,12 @@ pub trait Commands: Execute {
         self.execute(cmd::zcard(key))
     }
 
+    /// Counts the members with scores from `min` to `max`; `(` before a score leaves it out. See
+    /// [`cmd::zcount`].
+    fn zcount(self, key: impl ToArg, min: impl ToArg, max: impl ToArg) -> Self::Output<u64> {
+        self.execute(cmd::zcount(key, min, max))
+    }
+
     /// Increments a member's score; returns the new one. See [`cmd::zincrby`].
     fn zincrby(self, key: impl ToArg, by: f64, member: impl ToArg) -> Self::Output<f64> {
         self.execute(cmd::zincrby(key, by, member))
@@ -656,6 +874,16 @@ pub trait Commands: Execute {
         members: impl ToArgs<M>,
     ) -> Self::Output<Vec<Option<f64>>> {
         self.execute(cmd::zmscore(key, members))
+    }
+
+    /// Removes and returns the members with the highest scores. See [`cmd::zpopmax`].
+    fn zpopmax<M: FromReply>(self, key: impl ToArg) -> Self::Output<Vec<(M, f64)>> {
+        self.execute(cmd::zpopmax::<M>(key))
+    }
+
+    /// Removes and returns the members with the lowest scores. See [`cmd::zpopmin`].
+    fn zpopmin<M: FromReply>(self, key: impl ToArg) -> Self::Output<Vec<(M, f64)>> {
+        self.execute(cmd::zpopmin::<M>(key))
     }
 
     /// Lists the members from `start` to `stop`, both included. See [`cmd::zrange`].
@@ -676,6 +904,23 @@ pub trait Commands: Execute {
     /// Removes members; returns how many there were. See [`cmd::zrem`].
     fn zrem<M>(self, key: impl ToArg, members: impl ToArgs<M>) -> Self::Output<u64> {
         self.execute(cmd::zrem(key, members))
+    }
+
+    /// Removes the members at positions `start` to `stop`; returns how many. See
+    /// [`cmd::zremrangebyrank`].
+    fn zremrangebyrank(self, key: impl ToArg, start: i64, stop: i64) -> Self::Output<u64> {
+        self.execute(cmd::zremrangebyrank(key, start, stop))
+    }
+
+    /// Removes the members with scores from `min` to `max`; returns how many. See
+    /// [`cmd::zremrangebyscore`].
+    fn zremrangebyscore(
+        self,
+        key: impl ToArg,
+        min: impl ToArg,
+        max: impl ToArg,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::zremrangebyscore(key, min, max))
     }
 
     /// The position of a member, from 0, highest score first. See [`cmd::zrevrank`].

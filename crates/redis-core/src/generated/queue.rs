@@ -45,6 +45,26 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::brpop::<Value, Value>(keys, timeout))
     }
 
+    /// Removes the member with the highest score of the first sorted set that has one, waiting for it.
+    /// See [`cmd::bzpopmax`].
+    fn bzpopmax(
+        self,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Self {
+        self.queue(cmd::bzpopmax::<Value, Value>(keys, timeout))
+    }
+
+    /// Removes the member with the lowest score of the first sorted set that has one, waiting for it.
+    /// See [`cmd::bzpopmin`].
+    fn bzpopmin(
+        self,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Self {
+        self.queue(cmd::bzpopmin::<Value, Value>(keys, timeout))
+    }
+
     /// The name of this connection. See [`cmd::client_getname`].
     fn client_getname(self) -> Self {
         self.queue(cmd::client_getname())
@@ -58,11 +78,6 @@ pub trait QueueCommands: Queue {
     /// What the server knows of this connection, as it prints it. See [`cmd::client_info`].
     fn client_info(self) -> Self {
         self.queue(cmd::client_info())
-    }
-
-    /// Closes connections that match all of the filters; returns how many. See [`cmd::client_kill`].
-    fn client_kill(self) -> Self {
-        self.queue(cmd::client_kill())
     }
 
     /// The connections, one a line, as the server prints them. See [`cmd::client_list`].
@@ -88,6 +103,11 @@ pub trait QueueCommands: Queue {
     /// Changes settings. See [`cmd::config_set`].
     fn config_set(self, settings: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Self {
         self.queue(cmd::config_set(settings))
+    }
+
+    /// Copies a value to another key; false if that exists already. See [`cmd::copy`].
+    fn copy(self, source: impl ToArg, destination: impl ToArg) -> Self {
+        self.queue(cmd::copy(source, destination))
     }
 
     /// How many keys the database has. See [`cmd::dbsize`].
@@ -215,6 +235,25 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::hexists(key, field))
     }
 
+    /// Lets fields expire after a time to live, rounded up to whole seconds. For each field: 1 if that
+    /// was set, 0 if a condition did not hold, 2 if it was deleted at once, -2 without the field. See
+    /// [`cmd::hexpire`].
+    fn hexpire<M>(self, key: impl ToArg, ttl: Duration, fields: impl ToArgs<M>) -> Self {
+        self.queue(cmd::hexpire(key, ttl, fields))
+    }
+
+    /// Lets fields expire at a time, rounded up to whole seconds; returns as `hexpire`. See
+    /// [`cmd::hexpireat`].
+    fn hexpireat<M>(self, key: impl ToArg, time: SystemTime, fields: impl ToArgs<M>) -> Self {
+        self.queue(cmd::hexpireat(key, time, fields))
+    }
+
+    /// When fields expire, in seconds since 1970; -1 without an expiry, -2 without the field. See
+    /// [`cmd::hexpiretime`].
+    fn hexpiretime<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
+        self.queue(cmd::hexpiretime(key, fields))
+    }
+
     /// Gets the value of a field. See [`cmd::hget`].
     fn hget(self, key: impl ToArg, field: impl ToArg) -> Self {
         self.queue(cmd::hget::<Value>(key, field))
@@ -223,6 +262,16 @@ pub trait QueueCommands: Queue {
     /// Gets all fields and values; decodes to a map or a list of pairs. See [`cmd::hgetall`].
     fn hgetall(self, key: impl ToArg) -> Self {
         self.queue(cmd::hgetall::<Value>(key))
+    }
+
+    /// Gets the values of fields and deletes them. See [`cmd::hgetdel`].
+    fn hgetdel(self, key: impl ToArg, fields: impl IntoIterator<Item = impl ToArg>) -> Self {
+        self.queue(cmd::hgetdel::<Value>(key, fields))
+    }
+
+    /// Gets the values of fields and sets when they expire. See [`cmd::hgetex`].
+    fn hgetex(self, key: impl ToArg, fields: impl IntoIterator<Item = impl ToArg>) -> Self {
+        self.queue(cmd::hgetex::<Value>(key, fields))
     }
 
     /// Increments a field's number; returns the new one. See [`cmd::hincrby`].
@@ -250,6 +299,36 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::hmget::<Value>(key, fields))
     }
 
+    /// Removes the expiry of fields; for each field: 1 if it had one, -1 if not, -2 without the field.
+    /// See [`cmd::hpersist`].
+    fn hpersist<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
+        self.queue(cmd::hpersist(key, fields))
+    }
+
+    /// Lets fields expire after a time to live, rounded up to whole milliseconds; returns as
+    /// `hexpire`. See [`cmd::hpexpire`].
+    fn hpexpire<M>(self, key: impl ToArg, ttl: Duration, fields: impl ToArgs<M>) -> Self {
+        self.queue(cmd::hpexpire(key, ttl, fields))
+    }
+
+    /// Lets fields expire at a time, rounded up to whole milliseconds; returns as `hexpire`. See
+    /// [`cmd::hpexpireat`].
+    fn hpexpireat<M>(self, key: impl ToArg, time: SystemTime, fields: impl ToArgs<M>) -> Self {
+        self.queue(cmd::hpexpireat(key, time, fields))
+    }
+
+    /// When fields expire, in milliseconds since 1970; -1 without an expiry, -2 without the field. See
+    /// [`cmd::hpexpiretime`].
+    fn hpexpiretime<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
+        self.queue(cmd::hpexpiretime(key, fields))
+    }
+
+    /// Milliseconds until fields expire; -1 without an expiry, -2 without the field. See
+    /// [`cmd::hpttl`].
+    fn hpttl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
+        self.queue(cmd::hpttl(key, fields))
+    }
+
     /// Sets fields; returns how many are new. See [`cmd::hset`].
     fn hset(
         self,
@@ -257,6 +336,15 @@ pub trait QueueCommands: Queue {
         fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
     ) -> Self {
         self.queue(cmd::hset(key, fields))
+    }
+
+    /// Sets fields and when they expire; false if a condition did not hold. See [`cmd::hsetex`].
+    fn hsetex(
+        self,
+        key: impl ToArg,
+        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
+    ) -> Self {
+        self.queue(cmd::hsetex(key, fields))
     }
 
     /// Sets a field unless it exists. See [`cmd::hsetnx`].
@@ -267,6 +355,11 @@ pub trait QueueCommands: Queue {
     /// The length of a field's value in bytes; 0 without it. See [`cmd::hstrlen`].
     fn hstrlen(self, key: impl ToArg, field: impl ToArg) -> Self {
         self.queue(cmd::hstrlen(key, field))
+    }
+
+    /// Seconds until fields expire; -1 without an expiry, -2 without the field. See [`cmd::httl`].
+    fn httl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
+        self.queue(cmd::httl(key, fields))
     }
 
     /// Lists the values of a hash. See [`cmd::hvals`].
@@ -310,6 +403,18 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::lindex::<Value>(key, index))
     }
 
+    /// Adds an element beside another; returns the new length, -1 if the other is not there. See
+    /// [`cmd::linsert`].
+    fn linsert(
+        self,
+        key: impl ToArg,
+        place: Place,
+        pivot: impl ToArg,
+        element: impl ToArg,
+    ) -> Self {
+        self.queue(cmd::linsert(key, place, pivot, element))
+    }
+
     /// How many elements a list has. See [`cmd::llen`].
     fn llen(self, key: impl ToArg) -> Self {
         self.queue(cmd::llen(key))
@@ -325,9 +430,19 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::lpop::<Value>(key))
     }
 
+    /// The index of an element that equals this one. See [`cmd::lpos`].
+    fn lpos(self, key: impl ToArg, element: impl ToArg) -> Self {
+        self.queue(cmd::lpos(key, element))
+    }
+
     /// Adds elements in front, one after the other; returns the new length. See [`cmd::lpush`].
     fn lpush<M>(self, key: impl ToArg, elements: impl ToArgs<M>) -> Self {
         self.queue(cmd::lpush(key, elements))
+    }
+
+    /// Adds elements in front of a list that exists; returns the new length. See [`cmd::lpushx`].
+    fn lpushx<M>(self, key: impl ToArg, elements: impl ToArgs<M>) -> Self {
+        self.queue(cmd::lpushx(key, elements))
     }
 
     /// Gets the elements from `start` to `stop`, both included. See [`cmd::lrange`].
@@ -363,6 +478,26 @@ pub trait QueueCommands: Queue {
     /// Sets the values of keys if none of them exists. See [`cmd::msetnx`].
     fn msetnx(self, pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Self {
         self.queue(cmd::msetnx(pairs))
+    }
+
+    /// How the server keeps a value in memory, such as `listpack`. See [`cmd::object_encoding`].
+    fn object_encoding(self, key: impl ToArg) -> Self {
+        self.queue(cmd::object_encoding(key))
+    }
+
+    /// How often a key is used, on a logarithmic scale. See [`cmd::object_freq`].
+    fn object_freq(self, key: impl ToArg) -> Self {
+        self.queue(cmd::object_freq(key))
+    }
+
+    /// Seconds since a key was last used. See [`cmd::object_idletime`].
+    fn object_idletime(self, key: impl ToArg) -> Self {
+        self.queue(cmd::object_idletime(key))
+    }
+
+    /// How many references to a value the server has. See [`cmd::object_refcount`].
+    fn object_refcount(self, key: impl ToArg) -> Self {
+        self.queue(cmd::object_refcount(key))
     }
 
     /// Removes a key's expiry; false if it had none. See [`cmd::persist`].
@@ -425,6 +560,11 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::pubsub_shardnumsub::<Value>(channels))
     }
 
+    /// Any key of the database. See [`cmd::randomkey`].
+    fn randomkey(self) -> Self {
+        self.queue(cmd::randomkey::<Value>())
+    }
+
     /// Renames a key, replacing what has the new name. See [`cmd::rename`].
     fn rename(self, key: impl ToArg, newkey: impl ToArg) -> Self {
         self.queue(cmd::rename(key, newkey))
@@ -443,6 +583,11 @@ pub trait QueueCommands: Queue {
     /// Adds elements at the end; returns the new length. See [`cmd::rpush`].
     fn rpush<M>(self, key: impl ToArg, elements: impl ToArgs<M>) -> Self {
         self.queue(cmd::rpush(key, elements))
+    }
+
+    /// Adds elements at the end of a list that exists; returns the new length. See [`cmd::rpushx`].
+    fn rpushx<M>(self, key: impl ToArg, elements: impl ToArgs<M>) -> Self {
+        self.queue(cmd::rpushx(key, elements))
     }
 
     /// Adds members; returns how many are new. See [`cmd::sadd`].
@@ -475,6 +620,12 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::sdiff::<Value>(keys))
     }
 
+    /// Stores the members of the first set that no other has; returns how many. See
+    /// [`cmd::sdiffstore`].
+    fn sdiffstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::sdiffstore(destination, keys))
+    }
+
     /// Sets the value of a key. See [`cmd::set`].
     fn set(self, key: impl ToArg, value: impl ToArg) -> Self {
         self.queue(cmd::set(key, value))
@@ -501,6 +652,16 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::sinter::<Value>(keys))
     }
 
+    /// Counts the members that all sets have. See [`cmd::sintercard`].
+    fn sintercard<M>(self, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::sintercard(keys))
+    }
+
+    /// Stores the members that all sets have; returns how many. See [`cmd::sinterstore`].
+    fn sinterstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::sinterstore(destination, keys))
+    }
+
     /// Whether a set has a member. See [`cmd::sismember`].
     fn sismember(self, key: impl ToArg, member: impl ToArg) -> Self {
         self.queue(cmd::sismember(key, member))
@@ -516,9 +677,24 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::smismember(key, members))
     }
 
+    /// Moves a member from set to set; false if it was not in the first. See [`cmd::smove`].
+    fn smove(self, source: impl ToArg, destination: impl ToArg, member: impl ToArg) -> Self {
+        self.queue(cmd::smove(source, destination, member))
+    }
+
+    /// Removes and returns a random member. See [`cmd::spop`].
+    fn spop(self, key: impl ToArg) -> Self {
+        self.queue(cmd::spop::<Value>(key))
+    }
+
     /// Publishes a message to a shard channel; returns how many clients got it. See [`cmd::spublish`].
     fn spublish(self, channel: impl ToArg, message: impl ToArg) -> Self {
         self.queue(cmd::spublish(channel, message))
+    }
+
+    /// Returns a random member. See [`cmd::srandmember`].
+    fn srandmember(self, key: impl ToArg) -> Self {
+        self.queue(cmd::srandmember::<Value>(key))
     }
 
     /// Removes members; returns how many there were. See [`cmd::srem`].
@@ -534,6 +710,11 @@ pub trait QueueCommands: Queue {
     /// The members that any of the sets has. See [`cmd::sunion`].
     fn sunion(self, keys: impl IntoIterator<Item = impl ToArg>) -> Self {
         self.queue(cmd::sunion::<Value>(keys))
+    }
+
+    /// Stores the members that any of the sets has; returns how many. See [`cmd::sunionstore`].
+    fn sunionstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::sunionstore(destination, keys))
     }
 
     /// The server's time: seconds since 1970, and microseconds on top. See [`cmd::time`].
@@ -593,6 +774,12 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::zcard(key))
     }
 
+    /// Counts the members with scores from `min` to `max`; `(` before a score leaves it out. See
+    /// [`cmd::zcount`].
+    fn zcount(self, key: impl ToArg, min: impl ToArg, max: impl ToArg) -> Self {
+        self.queue(cmd::zcount(key, min, max))
+    }
+
     /// Increments a member's score; returns the new one. See [`cmd::zincrby`].
     fn zincrby(self, key: impl ToArg, by: f64, member: impl ToArg) -> Self {
         self.queue(cmd::zincrby(key, by, member))
@@ -601,6 +788,16 @@ pub trait QueueCommands: Queue {
     /// The scores of members. See [`cmd::zmscore`].
     fn zmscore<M>(self, key: impl ToArg, members: impl ToArgs<M>) -> Self {
         self.queue(cmd::zmscore(key, members))
+    }
+
+    /// Removes and returns the members with the highest scores. See [`cmd::zpopmax`].
+    fn zpopmax(self, key: impl ToArg) -> Self {
+        self.queue(cmd::zpopmax::<Value>(key))
+    }
+
+    /// Removes and returns the members with the lowest scores. See [`cmd::zpopmin`].
+    fn zpopmin(self, key: impl ToArg) -> Self {
+        self.queue(cmd::zpopmin::<Value>(key))
     }
 
     /// Lists the members from `start` to `stop`, both included. See [`cmd::zrange`].
@@ -616,6 +813,18 @@ pub trait QueueCommands: Queue {
     /// Removes members; returns how many there were. See [`cmd::zrem`].
     fn zrem<M>(self, key: impl ToArg, members: impl ToArgs<M>) -> Self {
         self.queue(cmd::zrem(key, members))
+    }
+
+    /// Removes the members at positions `start` to `stop`; returns how many. See
+    /// [`cmd::zremrangebyrank`].
+    fn zremrangebyrank(self, key: impl ToArg, start: i64, stop: i64) -> Self {
+        self.queue(cmd::zremrangebyrank(key, start, stop))
+    }
+
+    /// Removes the members with scores from `min` to `max`; returns how many. See
+    /// [`cmd::zremrangebyscore`].
+    fn zremrangebyscore(self, key: impl ToArg, min: impl ToArg, max: impl ToArg) -> Self {
+        self.queue(cmd::zremrangebyscore(key, min, max))
     }
 
     /// The position of a member, from 0, highest score first. See [`cmd::zrevrank`].

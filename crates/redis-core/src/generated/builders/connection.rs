@@ -32,11 +32,14 @@ pub fn client_info() -> Cmd<String> {
 
 /// Closes connections that match all of the filters; returns how many.
 ///
-/// `CLIENT KILL <old-format | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA |
-/// PUBSUB>] | [USER username] | [ADDR addr] | [LADDR laddr] | [SKIPME <YES | NO>] | [MAXAGE
-/// maxage]> [<[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER
-/// username] | [ADDR addr] | [LADDR laddr] | [SKIPME <YES | NO>] | [MAXAGE maxage]> ...]>`, since
-/// 2.4.0.
+/// `CLIENT KILL <[ID client-id] | [TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] |
+/// [USER username] | [ADDR addr] | [LADDR laddr] | [SKIPME <YES | NO>] | [MAXAGE maxage] | [NAME
+/// name] | [IDLE idle] | [FLAGS flags] | [LIB-NAME lib-name] | [LIB-VER lib-ver] | [DB db] | [CAPA
+/// capa] | [IP ip] | [NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] | [NOT-ID
+/// not-client-id [not-client-id ...]] | [NOT-USER not-username] | [NOT-ADDR not-addr] | [NOT-LADDR
+/// not-laddr] | [NOT-NAME not-name] | [NOT-FLAGS not-flags] | [NOT-LIB-NAME not-lib-name] |
+/// [NOT-LIB-VER not-lib-ver] | [NOT-DB not-db] | [NOT-CAPA not-capa] | [NOT-IP not-ip]> ...`,
+/// since 2.4.0.
 pub fn client_kill() -> ClientKill {
     ClientKill {
         cmd: Cmd::new(&info::CLIENT_KILL),
@@ -47,6 +50,26 @@ pub fn client_kill() -> ClientKill {
         laddr: None,
         skipme: None,
         max_age: None,
+        name: None,
+        idle: None,
+        flags: None,
+        lib_name: None,
+        lib_ver: None,
+        db: None,
+        capa: None,
+        ip: None,
+        not_client_type: None,
+        not_id: None,
+        not_user: None,
+        not_addr: None,
+        not_laddr: None,
+        not_name: None,
+        not_flags: None,
+        not_lib_name: None,
+        not_lib_ver: None,
+        not_db: None,
+        not_capa: None,
+        not_ip: None,
     }
 }
 
@@ -62,6 +85,26 @@ pub struct ClientKill {
     laddr: Option<Choice>,
     skipme: Option<&'static str>,
     max_age: Option<i64>,
+    name: Option<Choice>,
+    idle: Option<i64>,
+    flags: Option<Choice>,
+    lib_name: Option<Choice>,
+    lib_ver: Option<Choice>,
+    db: Option<i64>,
+    capa: Option<Choice>,
+    ip: Option<Choice>,
+    not_client_type: Option<ClientType>,
+    not_id: Option<Choice>,
+    not_user: Option<Choice>,
+    not_addr: Option<Choice>,
+    not_laddr: Option<Choice>,
+    not_name: Option<Choice>,
+    not_flags: Option<Choice>,
+    not_lib_name: Option<Choice>,
+    not_lib_ver: Option<Choice>,
+    not_db: Option<i64>,
+    not_capa: Option<Choice>,
+    not_ip: Option<Choice>,
 }
 
 impl ClientKill {
@@ -71,25 +114,25 @@ impl ClientKill {
         self
     }
 
-    /// Connections of this type. Since 2.8.12.
+    /// Only connections of this type. Since 2.8.12.
     pub fn client_type(mut self, client_type: ClientType) -> Self {
         self.client_type = Some(client_type);
         self
     }
 
-    /// Connections authenticated as this user.
+    /// Only connections authenticated as this user.
     pub fn user(mut self, username: impl ToArg) -> Self {
         self.user = Some(Choice::word("USER").arg(username));
         self
     }
 
-    /// The connection from this `address:port`.
+    /// Only the connection from this `address:port`.
     pub fn addr(mut self, addr: impl ToArg) -> Self {
         self.addr = Some(Choice::word("ADDR").arg(addr));
         self
     }
 
-    /// Connections to this `address:port` of the server. Since 6.2.0.
+    /// Only connections to this `address:port` of the server. Since 6.2.0.
     pub fn laddr(mut self, laddr: impl ToArg) -> Self {
         self.laddr = Some(Choice::word("LADDR").arg(laddr));
         self
@@ -102,8 +145,128 @@ impl ClientKill {
     }
 
     /// Only connections at least this old. Since 7.4.0.
-    pub fn max_age(mut self, maxage: Duration) -> Self {
-        self.max_age = Some(seconds(maxage));
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(seconds(age));
+        self
+    }
+
+    /// Only connections with this name. Since Valkey 9.0.0.
+    pub fn name(mut self, name: impl ToArg) -> Self {
+        self.name = Some(Choice::word("NAME").arg(name));
+        self
+    }
+
+    /// Only connections that are idle for at least this long. Since Valkey 9.0.0.
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = Some(seconds(idle));
+        self
+    }
+
+    /// Only connections with all of these flags. Since Valkey 9.0.0.
+    pub fn flags(mut self, flags: impl ToArg) -> Self {
+        self.flags = Some(Choice::word("FLAGS").arg(flags));
+        self
+    }
+
+    /// Only connections of this client library. Since Valkey 9.0.0.
+    pub fn lib_name(mut self, lib_name: impl ToArg) -> Self {
+        self.lib_name = Some(Choice::word("LIB-NAME").arg(lib_name));
+        self
+    }
+
+    /// Only connections of this version of their client library. Since Valkey 9.0.0.
+    pub fn lib_ver(mut self, lib_ver: impl ToArg) -> Self {
+        self.lib_ver = Some(Choice::word("LIB-VER").arg(lib_ver));
+        self
+    }
+
+    /// Only connections on this database. Since Valkey 9.0.0.
+    pub fn db(mut self, db: i64) -> Self {
+        self.db = Some(db);
+        self
+    }
+
+    /// Only connections with these capabilities. Since Valkey 9.0.0.
+    pub fn capa(mut self, capa: impl ToArg) -> Self {
+        self.capa = Some(Choice::word("CAPA").arg(capa));
+        self
+    }
+
+    /// Only connections from this address. Since Valkey 9.0.0.
+    pub fn ip(mut self, ip: impl ToArg) -> Self {
+        self.ip = Some(Choice::word("IP").arg(ip));
+        self
+    }
+
+    /// Not connections of this type. Since Valkey 9.0.0.
+    pub fn not_client_type(mut self, not_client_type: ClientType) -> Self {
+        self.not_client_type = Some(not_client_type);
+        self
+    }
+
+    /// Not the connections with these ids. Since Valkey 9.0.0.
+    pub fn not_id(mut self, not_client_ids: impl IntoIterator<Item = u64>) -> Self {
+        self.not_id = Some(Choice::word("NOT-ID").list(not_client_ids));
+        self
+    }
+
+    /// Not connections authenticated as this user. Since Valkey 9.0.0.
+    pub fn not_user(mut self, not_username: impl ToArg) -> Self {
+        self.not_user = Some(Choice::word("NOT-USER").arg(not_username));
+        self
+    }
+
+    /// Not the connection from this `address:port`. Since Valkey 9.0.0.
+    pub fn not_addr(mut self, not_addr: impl ToArg) -> Self {
+        self.not_addr = Some(Choice::word("NOT-ADDR").arg(not_addr));
+        self
+    }
+
+    /// Not connections to this `address:port` of the server. Since Valkey 9.0.0.
+    pub fn not_laddr(mut self, not_laddr: impl ToArg) -> Self {
+        self.not_laddr = Some(Choice::word("NOT-LADDR").arg(not_laddr));
+        self
+    }
+
+    /// Not connections with this name. Since Valkey 9.0.0.
+    pub fn not_name(mut self, not_name: impl ToArg) -> Self {
+        self.not_name = Some(Choice::word("NOT-NAME").arg(not_name));
+        self
+    }
+
+    /// Not connections with any of these flags. Since Valkey 9.0.0.
+    pub fn not_flags(mut self, not_flags: impl ToArg) -> Self {
+        self.not_flags = Some(Choice::word("NOT-FLAGS").arg(not_flags));
+        self
+    }
+
+    /// Not connections of this client library. Since Valkey 9.0.0.
+    pub fn not_lib_name(mut self, not_lib_name: impl ToArg) -> Self {
+        self.not_lib_name = Some(Choice::word("NOT-LIB-NAME").arg(not_lib_name));
+        self
+    }
+
+    /// Not connections of this version of their client library. Since Valkey 9.0.0.
+    pub fn not_lib_ver(mut self, not_lib_ver: impl ToArg) -> Self {
+        self.not_lib_ver = Some(Choice::word("NOT-LIB-VER").arg(not_lib_ver));
+        self
+    }
+
+    /// Not connections on this database. Since Valkey 9.0.0.
+    pub fn not_db(mut self, not_db: i64) -> Self {
+        self.not_db = Some(not_db);
+        self
+    }
+
+    /// Not connections with these capabilities. Since Valkey 9.0.0.
+    pub fn not_capa(mut self, not_capa: impl ToArg) -> Self {
+        self.not_capa = Some(Choice::word("NOT-CAPA").arg(not_capa));
+        self
+    }
+
+    /// Not connections from this address. Since Valkey 9.0.0.
+    pub fn not_ip(mut self, not_ip: impl ToArg) -> Self {
+        self.not_ip = Some(Choice::word("NOT-IP").arg(not_ip));
         self
     }
 }
@@ -120,8 +283,28 @@ impl Command for ClientKill {
                     || self.addr.is_some()
                     || self.laddr.is_some()
                     || self.skipme.is_some()
-                    || self.max_age.is_some(),
-                "needs at least one of its options",
+                    || self.max_age.is_some()
+                    || self.name.is_some()
+                    || self.idle.is_some()
+                    || self.flags.is_some()
+                    || self.lib_name.is_some()
+                    || self.lib_ver.is_some()
+                    || self.db.is_some()
+                    || self.capa.is_some()
+                    || self.ip.is_some()
+                    || self.not_client_type.is_some()
+                    || self.not_id.is_some()
+                    || self.not_user.is_some()
+                    || self.not_addr.is_some()
+                    || self.not_laddr.is_some()
+                    || self.not_name.is_some()
+                    || self.not_flags.is_some()
+                    || self.not_lib_name.is_some()
+                    || self.not_lib_ver.is_some()
+                    || self.not_db.is_some()
+                    || self.not_capa.is_some()
+                    || self.not_ip.is_some(),
+                "needs at least one option",
             )
             .option("ID", self.id)
             .option("TYPE", self.client_type)
@@ -130,18 +313,68 @@ impl Command for ClientKill {
             .choice(self.laddr)
             .option("SKIPME", self.skipme)
             .option("MAXAGE", self.max_age)
+            .choice(self.name)
+            .option("IDLE", self.idle)
+            .choice(self.flags)
+            .choice(self.lib_name)
+            .choice(self.lib_ver)
+            .option("DB", self.db)
+            .choice(self.capa)
+            .choice(self.ip)
+            .option("NOT-TYPE", self.not_client_type)
+            .choice(self.not_id)
+            .choice(self.not_user)
+            .choice(self.not_addr)
+            .choice(self.not_laddr)
+            .choice(self.not_name)
+            .choice(self.not_flags)
+            .choice(self.not_lib_name)
+            .choice(self.not_lib_ver)
+            .option("NOT-DB", self.not_db)
+            .choice(self.not_capa)
+            .choice(self.not_ip)
     }
 }
 
 /// The connections, one a line, as the server prints them.
 ///
-/// `CLIENT LIST [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]`, since
-/// 2.4.0.
+/// `CLIENT LIST [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]] [USER
+/// username] [ADDR addr] [LADDR laddr] [SKIPME <YES | NO>] [MAXAGE maxage] [NAME name] [IDLE idle]
+/// [FLAGS flags] [LIB-NAME lib-name] [LIB-VER lib-ver] [DB db] [CAPA capa] [IP ip] [NOT-TYPE
+/// <NORMAL | MASTER | REPLICA | PUBSUB>] [NOT-ID not-client-id [not-client-id ...]] [NOT-USER
+/// not-username] [NOT-ADDR not-addr] [NOT-LADDR not-laddr] [NOT-NAME not-name] [NOT-FLAGS
+/// not-flags] [NOT-LIB-NAME not-lib-name] [NOT-LIB-VER not-lib-ver] [NOT-DB not-db] [NOT-CAPA
+/// not-capa] [NOT-IP not-ip]`, since 2.4.0.
 pub fn client_list() -> ClientList {
     ClientList {
         cmd: Cmd::new(&info::CLIENT_LIST),
         client_type: None,
         ids: None,
+        user: None,
+        addr: None,
+        laddr: None,
+        skipme: None,
+        max_age: None,
+        name: None,
+        idle: None,
+        flags: None,
+        lib_name: None,
+        lib_ver: None,
+        db: None,
+        capa: None,
+        ip: None,
+        not_client_type: None,
+        not_id: None,
+        not_user: None,
+        not_addr: None,
+        not_laddr: None,
+        not_name: None,
+        not_flags: None,
+        not_lib_name: None,
+        not_lib_ver: None,
+        not_db: None,
+        not_capa: None,
+        not_ip: None,
     }
 }
 
@@ -152,6 +385,31 @@ pub struct ClientList {
     cmd: Cmd<String>,
     client_type: Option<ClientType>,
     ids: Option<Choice>,
+    user: Option<Choice>,
+    addr: Option<Choice>,
+    laddr: Option<Choice>,
+    skipme: Option<&'static str>,
+    max_age: Option<i64>,
+    name: Option<Choice>,
+    idle: Option<i64>,
+    flags: Option<Choice>,
+    lib_name: Option<Choice>,
+    lib_ver: Option<Choice>,
+    db: Option<i64>,
+    capa: Option<Choice>,
+    ip: Option<Choice>,
+    not_client_type: Option<ClientType>,
+    not_id: Option<Choice>,
+    not_user: Option<Choice>,
+    not_addr: Option<Choice>,
+    not_laddr: Option<Choice>,
+    not_name: Option<Choice>,
+    not_flags: Option<Choice>,
+    not_lib_name: Option<Choice>,
+    not_lib_ver: Option<Choice>,
+    not_db: Option<i64>,
+    not_capa: Option<Choice>,
+    not_ip: Option<Choice>,
 }
 
 impl ClientList {
@@ -166,13 +424,190 @@ impl ClientList {
         self.ids = Some(Choice::word("ID").list(client_ids));
         self
     }
+
+    /// Only connections authenticated as this user. Since Valkey 8.1.0.
+    pub fn user(mut self, username: impl ToArg) -> Self {
+        self.user = Some(Choice::word("USER").arg(username));
+        self
+    }
+
+    /// Only the connection from this `address:port`. Since Valkey 8.1.0.
+    pub fn addr(mut self, addr: impl ToArg) -> Self {
+        self.addr = Some(Choice::word("ADDR").arg(addr));
+        self
+    }
+
+    /// Only connections to this `address:port` of the server. Since Valkey 8.1.0.
+    pub fn laddr(mut self, laddr: impl ToArg) -> Self {
+        self.laddr = Some(Choice::word("LADDR").arg(laddr));
+        self
+    }
+
+    /// Whether the caller's own connection is left out. Since Valkey 8.1.0.
+    pub fn skip_me(mut self, skipme: bool) -> Self {
+        self.skipme = Some(if skipme { "YES" } else { "NO" });
+        self
+    }
+
+    /// Only connections at least this old. Since Valkey 8.1.0.
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(seconds(age));
+        self
+    }
+
+    /// Only connections with this name. Since Valkey 9.0.0.
+    pub fn name(mut self, name: impl ToArg) -> Self {
+        self.name = Some(Choice::word("NAME").arg(name));
+        self
+    }
+
+    /// Only connections that are idle for at least this long. Since Valkey 9.0.0.
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = Some(seconds(idle));
+        self
+    }
+
+    /// Only connections with all of these flags. Since Valkey 9.0.0.
+    pub fn flags(mut self, flags: impl ToArg) -> Self {
+        self.flags = Some(Choice::word("FLAGS").arg(flags));
+        self
+    }
+
+    /// Only connections of this client library. Since Valkey 9.0.0.
+    pub fn lib_name(mut self, lib_name: impl ToArg) -> Self {
+        self.lib_name = Some(Choice::word("LIB-NAME").arg(lib_name));
+        self
+    }
+
+    /// Only connections of this version of their client library. Since Valkey 9.0.0.
+    pub fn lib_ver(mut self, lib_ver: impl ToArg) -> Self {
+        self.lib_ver = Some(Choice::word("LIB-VER").arg(lib_ver));
+        self
+    }
+
+    /// Only connections on this database. Since Valkey 9.0.0.
+    pub fn db(mut self, db: i64) -> Self {
+        self.db = Some(db);
+        self
+    }
+
+    /// Only connections with these capabilities. Since Valkey 9.0.0.
+    pub fn capa(mut self, capa: impl ToArg) -> Self {
+        self.capa = Some(Choice::word("CAPA").arg(capa));
+        self
+    }
+
+    /// Only connections from this address. Since Valkey 9.0.0.
+    pub fn ip(mut self, ip: impl ToArg) -> Self {
+        self.ip = Some(Choice::word("IP").arg(ip));
+        self
+    }
+
+    /// Not connections of this type. Since Valkey 9.0.0.
+    pub fn not_client_type(mut self, not_client_type: ClientType) -> Self {
+        self.not_client_type = Some(not_client_type);
+        self
+    }
+
+    /// Not the connections with these ids. Since Valkey 9.0.0.
+    pub fn not_id(mut self, not_client_ids: impl IntoIterator<Item = u64>) -> Self {
+        self.not_id = Some(Choice::word("NOT-ID").list(not_client_ids));
+        self
+    }
+
+    /// Not connections authenticated as this user. Since Valkey 9.0.0.
+    pub fn not_user(mut self, not_username: impl ToArg) -> Self {
+        self.not_user = Some(Choice::word("NOT-USER").arg(not_username));
+        self
+    }
+
+    /// Not the connection from this `address:port`. Since Valkey 9.0.0.
+    pub fn not_addr(mut self, not_addr: impl ToArg) -> Self {
+        self.not_addr = Some(Choice::word("NOT-ADDR").arg(not_addr));
+        self
+    }
+
+    /// Not connections to this `address:port` of the server. Since Valkey 9.0.0.
+    pub fn not_laddr(mut self, not_laddr: impl ToArg) -> Self {
+        self.not_laddr = Some(Choice::word("NOT-LADDR").arg(not_laddr));
+        self
+    }
+
+    /// Not connections with this name. Since Valkey 9.0.0.
+    pub fn not_name(mut self, not_name: impl ToArg) -> Self {
+        self.not_name = Some(Choice::word("NOT-NAME").arg(not_name));
+        self
+    }
+
+    /// Not connections with any of these flags. Since Valkey 9.0.0.
+    pub fn not_flags(mut self, not_flags: impl ToArg) -> Self {
+        self.not_flags = Some(Choice::word("NOT-FLAGS").arg(not_flags));
+        self
+    }
+
+    /// Not connections of this client library. Since Valkey 9.0.0.
+    pub fn not_lib_name(mut self, not_lib_name: impl ToArg) -> Self {
+        self.not_lib_name = Some(Choice::word("NOT-LIB-NAME").arg(not_lib_name));
+        self
+    }
+
+    /// Not connections of this version of their client library. Since Valkey 9.0.0.
+    pub fn not_lib_ver(mut self, not_lib_ver: impl ToArg) -> Self {
+        self.not_lib_ver = Some(Choice::word("NOT-LIB-VER").arg(not_lib_ver));
+        self
+    }
+
+    /// Not connections on this database. Since Valkey 9.0.0.
+    pub fn not_db(mut self, not_db: i64) -> Self {
+        self.not_db = Some(not_db);
+        self
+    }
+
+    /// Not connections with these capabilities. Since Valkey 9.0.0.
+    pub fn not_capa(mut self, not_capa: impl ToArg) -> Self {
+        self.not_capa = Some(Choice::word("NOT-CAPA").arg(not_capa));
+        self
+    }
+
+    /// Not connections from this address. Since Valkey 9.0.0.
+    pub fn not_ip(mut self, not_ip: impl ToArg) -> Self {
+        self.not_ip = Some(Choice::word("NOT-IP").arg(not_ip));
+        self
+    }
 }
 
 impl Command for ClientList {
     type Reply = String;
 
     fn into_cmd(self) -> Cmd<String> {
-        self.cmd.option("TYPE", self.client_type).choice(self.ids)
+        self.cmd
+            .option("TYPE", self.client_type)
+            .choice(self.ids)
+            .choice(self.user)
+            .choice(self.addr)
+            .choice(self.laddr)
+            .option("SKIPME", self.skipme)
+            .option("MAXAGE", self.max_age)
+            .choice(self.name)
+            .option("IDLE", self.idle)
+            .choice(self.flags)
+            .choice(self.lib_name)
+            .choice(self.lib_ver)
+            .option("DB", self.db)
+            .choice(self.capa)
+            .choice(self.ip)
+            .option("NOT-TYPE", self.not_client_type)
+            .choice(self.not_id)
+            .choice(self.not_user)
+            .choice(self.not_addr)
+            .choice(self.not_laddr)
+            .choice(self.not_name)
+            .choice(self.not_flags)
+            .choice(self.not_lib_name)
+            .choice(self.not_lib_ver)
+            .option("NOT-DB", self.not_db)
+            .choice(self.not_capa)
+            .choice(self.not_ip)
     }
 }
 

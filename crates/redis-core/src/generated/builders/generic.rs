@@ -8,6 +8,48 @@ use crate::command::{Cmd, Command, ToArg, ToArgs, millis, seconds, unix_millis, 
 use crate::generated::info;
 use crate::reply::FromReply;
 
+/// Copies a value to another key; false if that exists already.
+///
+/// `COPY source destination [DB destination-db] [REPLACE]`, since 6.2.0.
+pub fn copy(source: impl ToArg, destination: impl ToArg) -> Copy {
+    Copy {
+        cmd: Cmd::new(&info::COPY).key(source).key(destination),
+        db: None,
+        replace: false,
+    }
+}
+
+/// [`copy`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Copy {
+    cmd: Cmd<bool>,
+    db: Option<u64>,
+    replace: bool,
+}
+
+impl Copy {
+    /// Copies to this database.
+    pub fn db(mut self, destination_db: u64) -> Self {
+        self.db = Some(destination_db);
+        self
+    }
+
+    /// Replaces what the other key holds.
+    pub fn replace(mut self) -> Self {
+        self.replace = true;
+        self
+    }
+}
+
+impl Command for Copy {
+    type Reply = bool;
+
+    fn into_cmd(self) -> Cmd<bool> {
+        self.cmd.option("DB", self.db).flag("REPLACE", self.replace)
+    }
+}
+
 /// Deletes keys; returns how many there were.
 ///
 /// `DEL key [key ...]`, since 1.0.0.
@@ -140,6 +182,34 @@ pub fn keys<K: FromReply>(pattern: impl ToArg) -> Cmd<Vec<K>> {
     Cmd::new(&info::KEYS).arg(pattern)
 }
 
+/// How the server keeps a value in memory, such as `listpack`.
+///
+/// `OBJECT ENCODING key`, since 2.2.3.
+pub fn object_encoding(key: impl ToArg) -> Cmd<Option<String>> {
+    Cmd::new(&info::OBJECT_ENCODING).key(key)
+}
+
+/// How often a key is used, on a logarithmic scale.
+///
+/// `OBJECT FREQ key`, since 4.0.0.
+pub fn object_freq(key: impl ToArg) -> Cmd<Option<u64>> {
+    Cmd::new(&info::OBJECT_FREQ).key(key)
+}
+
+/// Seconds since a key was last used.
+///
+/// `OBJECT IDLETIME key`, since 2.2.3.
+pub fn object_idletime(key: impl ToArg) -> Cmd<Option<u64>> {
+    Cmd::new(&info::OBJECT_IDLETIME).key(key)
+}
+
+/// How many references to a value the server has.
+///
+/// `OBJECT REFCOUNT key`, since 2.2.3.
+pub fn object_refcount(key: impl ToArg) -> Cmd<Option<u64>> {
+    Cmd::new(&info::OBJECT_REFCOUNT).key(key)
+}
+
 /// Removes a key's expiry; false if it had none.
 ///
 /// `PERSIST key`, since 2.2.0.
@@ -256,6 +326,13 @@ impl Command for Pexpireat {
 /// `PTTL key`, since 2.6.0.
 pub fn pttl(key: impl ToArg) -> Cmd<i64> {
     Cmd::new(&info::PTTL).key(key)
+}
+
+/// Any key of the database.
+///
+/// `RANDOMKEY`, since 1.0.0.
+pub fn randomkey<K: FromReply>() -> Cmd<Option<K>> {
+    Cmd::new(&info::RANDOMKEY)
 }
 
 /// Renames a key, replacing what has the new name.

@@ -2,7 +2,11 @@
 
 //! Builders of the group `hash`.
 
-use crate::command::{Cmd, ToArg, ToArgs};
+use std::time::{Duration, SystemTime};
+
+use crate::command::{
+    Cmd, Command, Expiry, ToArg, ToArgs, millis, seconds, unix_millis, unix_seconds,
+};
 use crate::generated::info;
 use crate::reply::FromReply;
 
@@ -22,6 +26,130 @@ pub fn hexists(key: impl ToArg, field: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::HEXISTS).key(key).arg(field)
 }
 
+/// Lets fields expire after a time to live, rounded up to whole seconds. For each field: 1 if that
+/// was set, 0 if a condition did not hold, 2 if it was deleted at once, -2 without the field.
+///
+/// `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`, since 7.4.0.
+pub fn hexpire<M>(key: impl ToArg, ttl: Duration, fields: impl ToArgs<M>) -> Hexpire {
+    Hexpire {
+        cmd: Cmd::new(&info::HEXPIRE).key(key).arg(seconds(ttl)),
+        condition: None,
+        rest: Cmd::new(&info::HEXPIRE)
+            .arg("FIELDS")
+            .some_counted_args(fields, "needs at least one field"),
+    }
+}
+
+/// [`hexpire`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Hexpire {
+    cmd: Cmd<Vec<i64>>,
+    condition: Option<&'static str>,
+    rest: Cmd<()>,
+}
+
+impl Hexpire {
+    /// Only fields without an expiry.
+    pub fn nx(mut self) -> Self {
+        self.condition = Some("NX");
+        self
+    }
+
+    /// Only fields with an expiry.
+    pub fn xx(mut self) -> Self {
+        self.condition = Some("XX");
+        self
+    }
+
+    /// Only fields whose present expiry is earlier.
+    pub fn gt(mut self) -> Self {
+        self.condition = Some("GT");
+        self
+    }
+
+    /// Only fields whose present expiry is later, or that have none.
+    pub fn lt(mut self) -> Self {
+        self.condition = Some("LT");
+        self
+    }
+}
+
+impl Command for Hexpire {
+    type Reply = Vec<i64>;
+
+    fn into_cmd(self) -> Cmd<Vec<i64>> {
+        self.cmd.optional(self.condition).rest(self.rest)
+    }
+}
+
+/// Lets fields expire at a time, rounded up to whole seconds; returns as `hexpire`.
+///
+/// `HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`, since
+/// 7.4.0.
+pub fn hexpireat<M>(key: impl ToArg, time: SystemTime, fields: impl ToArgs<M>) -> Hexpireat {
+    Hexpireat {
+        cmd: Cmd::new(&info::HEXPIREAT).key(key).arg(unix_seconds(time)),
+        condition: None,
+        rest: Cmd::new(&info::HEXPIREAT)
+            .arg("FIELDS")
+            .some_counted_args(fields, "needs at least one field"),
+    }
+}
+
+/// [`hexpireat`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Hexpireat {
+    cmd: Cmd<Vec<i64>>,
+    condition: Option<&'static str>,
+    rest: Cmd<()>,
+}
+
+impl Hexpireat {
+    /// Only fields without an expiry.
+    pub fn nx(mut self) -> Self {
+        self.condition = Some("NX");
+        self
+    }
+
+    /// Only fields with an expiry.
+    pub fn xx(mut self) -> Self {
+        self.condition = Some("XX");
+        self
+    }
+
+    /// Only fields whose present expiry is earlier.
+    pub fn gt(mut self) -> Self {
+        self.condition = Some("GT");
+        self
+    }
+
+    /// Only fields whose present expiry is later, or that have none.
+    pub fn lt(mut self) -> Self {
+        self.condition = Some("LT");
+        self
+    }
+}
+
+impl Command for Hexpireat {
+    type Reply = Vec<i64>;
+
+    fn into_cmd(self) -> Cmd<Vec<i64>> {
+        self.cmd.optional(self.condition).rest(self.rest)
+    }
+}
+
+/// When fields expire, in seconds since 1970; -1 without an expiry, -2 without the field.
+///
+/// `HEXPIRETIME key FIELDS numfields field [field ...]`, since 7.4.0.
+pub fn hexpiretime<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<i64>> {
+    Cmd::new(&info::HEXPIRETIME)
+        .key(key)
+        .arg("FIELDS")
+        .some_counted_args(fields, "needs at least one field")
+}
+
 /// Gets the value of a field.
 ///
 /// `HGET key field`, since 2.0.0.
@@ -34,6 +162,82 @@ pub fn hget<V: FromReply>(key: impl ToArg, field: impl ToArg) -> Cmd<Option<V>> 
 /// `HGETALL key`, since 2.0.0.
 pub fn hgetall<T: FromReply>(key: impl ToArg) -> Cmd<T> {
     Cmd::new(&info::HGETALL).key(key)
+}
+
+/// Gets the values of fields and deletes them.
+///
+/// `HGETDEL key FIELDS numfields field [field ...]`, since 8.0.0.
+pub fn hgetdel<V: FromReply>(
+    key: impl ToArg,
+    fields: impl IntoIterator<Item = impl ToArg>,
+) -> Cmd<Vec<Option<V>>> {
+    Cmd::new(&info::HGETDEL)
+        .key(key)
+        .arg("FIELDS")
+        .some_counted_args(fields, "needs at least one field")
+}
+
+/// Gets the values of fields and sets when they expire.
+///
+/// `HGETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
+/// unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]`, since 8.0.0.
+pub fn hgetex<V: FromReply>(
+    key: impl ToArg,
+    fields: impl IntoIterator<Item = impl ToArg>,
+) -> Hgetex<Vec<Option<V>>> {
+    Hgetex {
+        cmd: Cmd::new(&info::HGETEX).key(key),
+        expiration: None,
+        rest: Cmd::new(&info::HGETEX)
+            .arg("FIELDS")
+            .some_counted_args(fields, "needs at least one field"),
+    }
+}
+
+/// [`hgetex`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Hgetex<R> {
+    cmd: Cmd<R>,
+    expiration: Option<Expiry>,
+    rest: Cmd<()>,
+}
+
+impl<R> Hgetex<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Hgetex<T> {
+        Hgetex {
+            cmd: self.cmd.returning(),
+            expiration: self.expiration,
+            rest: self.rest,
+        }
+    }
+
+    /// Expires after this time to live, rounded up to whole milliseconds; sends `EX` or `PX`.
+    pub fn ex(mut self, ttl: Duration) -> Self {
+        self.expiration = Some(Expiry::In(ttl));
+        self
+    }
+
+    /// Expires at this time, rounded up to whole milliseconds; sends `EXAT` or `PXAT`.
+    pub fn ex_at(mut self, time: SystemTime) -> Self {
+        self.expiration = Some(Expiry::At(time));
+        self
+    }
+
+    /// Removes the expiry.
+    pub fn persist(mut self) -> Self {
+        self.expiration = Some(Expiry::Word("PERSIST"));
+        self
+    }
+}
+
+impl<R: FromReply> Command for Hgetex<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.expiry(self.expiration).rest(self.rest)
+    }
 }
 
 /// Increments a field's number; returns the new one.
@@ -76,6 +280,151 @@ pub fn hmget<V: FromReply>(
         .some_args(fields, "needs at least one field")
 }
 
+/// Removes the expiry of fields; for each field: 1 if it had one, -1 if not, -2 without the field.
+///
+/// `HPERSIST key FIELDS numfields field [field ...]`, since 7.4.0.
+pub fn hpersist<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<i64>> {
+    Cmd::new(&info::HPERSIST)
+        .key(key)
+        .arg("FIELDS")
+        .some_counted_args(fields, "needs at least one field")
+}
+
+/// Lets fields expire after a time to live, rounded up to whole milliseconds; returns as
+/// `hexpire`.
+///
+/// `HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`, since
+/// 7.4.0.
+pub fn hpexpire<M>(key: impl ToArg, ttl: Duration, fields: impl ToArgs<M>) -> Hpexpire {
+    Hpexpire {
+        cmd: Cmd::new(&info::HPEXPIRE).key(key).arg(millis(ttl)),
+        condition: None,
+        rest: Cmd::new(&info::HPEXPIRE)
+            .arg("FIELDS")
+            .some_counted_args(fields, "needs at least one field"),
+    }
+}
+
+/// [`hpexpire`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Hpexpire {
+    cmd: Cmd<Vec<i64>>,
+    condition: Option<&'static str>,
+    rest: Cmd<()>,
+}
+
+impl Hpexpire {
+    /// Only fields without an expiry.
+    pub fn nx(mut self) -> Self {
+        self.condition = Some("NX");
+        self
+    }
+
+    /// Only fields with an expiry.
+    pub fn xx(mut self) -> Self {
+        self.condition = Some("XX");
+        self
+    }
+
+    /// Only fields whose present expiry is earlier.
+    pub fn gt(mut self) -> Self {
+        self.condition = Some("GT");
+        self
+    }
+
+    /// Only fields whose present expiry is later, or that have none.
+    pub fn lt(mut self) -> Self {
+        self.condition = Some("LT");
+        self
+    }
+}
+
+impl Command for Hpexpire {
+    type Reply = Vec<i64>;
+
+    fn into_cmd(self) -> Cmd<Vec<i64>> {
+        self.cmd.optional(self.condition).rest(self.rest)
+    }
+}
+
+/// Lets fields expire at a time, rounded up to whole milliseconds; returns as `hexpire`.
+///
+/// `HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`,
+/// since 7.4.0.
+pub fn hpexpireat<M>(key: impl ToArg, time: SystemTime, fields: impl ToArgs<M>) -> Hpexpireat {
+    Hpexpireat {
+        cmd: Cmd::new(&info::HPEXPIREAT).key(key).arg(unix_millis(time)),
+        condition: None,
+        rest: Cmd::new(&info::HPEXPIREAT)
+            .arg("FIELDS")
+            .some_counted_args(fields, "needs at least one field"),
+    }
+}
+
+/// [`hpexpireat`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Hpexpireat {
+    cmd: Cmd<Vec<i64>>,
+    condition: Option<&'static str>,
+    rest: Cmd<()>,
+}
+
+impl Hpexpireat {
+    /// Only fields without an expiry.
+    pub fn nx(mut self) -> Self {
+        self.condition = Some("NX");
+        self
+    }
+
+    /// Only fields with an expiry.
+    pub fn xx(mut self) -> Self {
+        self.condition = Some("XX");
+        self
+    }
+
+    /// Only fields whose present expiry is earlier.
+    pub fn gt(mut self) -> Self {
+        self.condition = Some("GT");
+        self
+    }
+
+    /// Only fields whose present expiry is later, or that have none.
+    pub fn lt(mut self) -> Self {
+        self.condition = Some("LT");
+        self
+    }
+}
+
+impl Command for Hpexpireat {
+    type Reply = Vec<i64>;
+
+    fn into_cmd(self) -> Cmd<Vec<i64>> {
+        self.cmd.optional(self.condition).rest(self.rest)
+    }
+}
+
+/// When fields expire, in milliseconds since 1970; -1 without an expiry, -2 without the field.
+///
+/// `HPEXPIRETIME key FIELDS numfields field [field ...]`, since 7.4.0.
+pub fn hpexpiretime<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<i64>> {
+    Cmd::new(&info::HPEXPIRETIME)
+        .key(key)
+        .arg("FIELDS")
+        .some_counted_args(fields, "needs at least one field")
+}
+
+/// Milliseconds until fields expire; -1 without an expiry, -2 without the field.
+///
+/// `HPTTL key FIELDS numfields field [field ...]`, since 7.4.0.
+pub fn hpttl<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<i64>> {
+    Cmd::new(&info::HPTTL)
+        .key(key)
+        .arg("FIELDS")
+        .some_counted_args(fields, "needs at least one field")
+}
+
 /// Sets fields; returns how many are new.
 ///
 /// `HSET key field value [field value ...]`, since 2.0.0.
@@ -86,6 +435,77 @@ pub fn hset(
     Cmd::new(&info::HSET)
         .key(key)
         .some_pairs(fields, "needs at least one field")
+}
+
+/// Sets fields and when they expire; false if a condition did not hold.
+///
+/// `HSETEX key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
+/// unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]`, since 8.0.0.
+pub fn hsetex(
+    key: impl ToArg,
+    fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
+) -> Hsetex {
+    Hsetex {
+        cmd: Cmd::new(&info::HSETEX).key(key),
+        condition: None,
+        expiration: None,
+        rest: Cmd::new(&info::HSETEX)
+            .arg("FIELDS")
+            .some_counted_pairs(fields, "needs at least one field"),
+    }
+}
+
+/// [`hsetex`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Hsetex {
+    cmd: Cmd<bool>,
+    condition: Option<&'static str>,
+    expiration: Option<Expiry>,
+    rest: Cmd<()>,
+}
+
+impl Hsetex {
+    /// Only if none of the fields exists.
+    pub fn fnx(mut self) -> Self {
+        self.condition = Some("FNX");
+        self
+    }
+
+    /// Only if all of the fields exist.
+    pub fn fxx(mut self) -> Self {
+        self.condition = Some("FXX");
+        self
+    }
+
+    /// Expires after this time to live, rounded up to whole milliseconds; sends `EX` or `PX`.
+    pub fn ex(mut self, ttl: Duration) -> Self {
+        self.expiration = Some(Expiry::In(ttl));
+        self
+    }
+
+    /// Expires at this time, rounded up to whole milliseconds; sends `EXAT` or `PXAT`.
+    pub fn ex_at(mut self, time: SystemTime) -> Self {
+        self.expiration = Some(Expiry::At(time));
+        self
+    }
+
+    /// Keeps the present expiry.
+    pub fn keep_ttl(mut self) -> Self {
+        self.expiration = Some(Expiry::Word("KEEPTTL"));
+        self
+    }
+}
+
+impl Command for Hsetex {
+    type Reply = bool;
+
+    fn into_cmd(self) -> Cmd<bool> {
+        self.cmd
+            .optional(self.condition)
+            .expiry(self.expiration)
+            .rest(self.rest)
+    }
 }
 
 /// Sets a field unless it exists.
@@ -100,6 +520,16 @@ pub fn hsetnx(key: impl ToArg, field: impl ToArg, value: impl ToArg) -> Cmd<bool
 /// `HSTRLEN key field`, since 3.2.0.
 pub fn hstrlen(key: impl ToArg, field: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::HSTRLEN).key(key).arg(field)
+}
+
+/// Seconds until fields expire; -1 without an expiry, -2 without the field.
+///
+/// `HTTL key FIELDS numfields field [field ...]`, since 7.4.0.
+pub fn httl<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<i64>> {
+    Cmd::new(&info::HTTL)
+        .key(key)
+        .arg("FIELDS")
+        .some_counted_args(fields, "needs at least one field")
 }
 
 /// Lists the values of a hash.

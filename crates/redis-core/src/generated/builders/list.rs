@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::words::Side;
+use super::words::{Place, Side};
 use crate::command::{Cmd, Command, ToArg, ToArgs};
 use crate::generated::info;
 use crate::reply::FromReply;
@@ -56,6 +56,17 @@ pub fn brpop<K: FromReply, V: FromReply>(
 /// `LINDEX key index`, since 1.0.0.
 pub fn lindex<V: FromReply>(key: impl ToArg, index: i64) -> Cmd<Option<V>> {
     Cmd::new(&info::LINDEX).key(key).arg(index)
+}
+
+/// Adds an element beside another; returns the new length, -1 if the other is not there.
+///
+/// `LINSERT key <BEFORE | AFTER> pivot element`, since 2.2.0.
+pub fn linsert(key: impl ToArg, place: Place, pivot: impl ToArg, element: impl ToArg) -> Cmd<i64> {
+    Cmd::new(&info::LINSERT)
+        .key(key)
+        .arg(place)
+        .arg(pivot)
+        .arg(element)
 }
 
 /// How many elements a list has.
@@ -125,11 +136,85 @@ impl<R: FromReply> Command for Lpop<R> {
     }
 }
 
+/// The index of an element that equals this one.
+///
+/// `LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len]`, since 6.0.6.
+pub fn lpos(key: impl ToArg, element: impl ToArg) -> Lpos<Option<u64>> {
+    Lpos {
+        cmd: Cmd::new(&info::LPOS).key(key).arg(element),
+        rank: None,
+        count: None,
+        maxlen: None,
+    }
+}
+
+/// [`lpos`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Lpos<R> {
+    cmd: Cmd<R>,
+    rank: Option<i64>,
+    count: Option<u64>,
+    maxlen: Option<u64>,
+}
+
+impl<R> Lpos<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Lpos<T> {
+        Lpos {
+            cmd: self.cmd.returning(),
+            rank: self.rank,
+            count: self.count,
+            maxlen: self.maxlen,
+        }
+    }
+
+    /// Begins with the match of this rank: 1 is the first, -1 the last.
+    pub fn rank(mut self, rank: i64) -> Self {
+        self.rank = Some(rank);
+        self
+    }
+
+    /// Looks at this many elements at the most, 0 meaning all.
+    pub fn maxlen(mut self, len: u64) -> Self {
+        self.maxlen = Some(len);
+        self
+    }
+}
+
+impl Lpos<Option<u64>> {
+    /// The indexes of up to so many matches, 0 meaning all.
+    pub fn count(mut self, matches: u64) -> Lpos<Vec<u64>> {
+        self.count = Some(matches);
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for Lpos<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd
+            .option("RANK", self.rank)
+            .option("COUNT", self.count)
+            .option("MAXLEN", self.maxlen)
+    }
+}
+
 /// Adds elements in front, one after the other; returns the new length.
 ///
 /// `LPUSH key element [element ...]`, since 1.0.0.
 pub fn lpush<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::LPUSH)
+        .key(key)
+        .some_args(elements, "needs at least one element")
+}
+
+/// Adds elements in front of a list that exists; returns the new length.
+///
+/// `LPUSHX key element [element ...]`, since 2.2.0.
+pub fn lpushx<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<u64> {
+    Cmd::new(&info::LPUSHX)
         .key(key)
         .some_args(elements, "needs at least one element")
 }
@@ -211,6 +296,15 @@ impl<R: FromReply> Command for Rpop<R> {
 /// `RPUSH key element [element ...]`, since 1.0.0.
 pub fn rpush<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::RPUSH)
+        .key(key)
+        .some_args(elements, "needs at least one element")
+}
+
+/// Adds elements at the end of a list that exists; returns the new length.
+///
+/// `RPUSHX key element [element ...]`, since 2.2.0.
+pub fn rpushx<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<u64> {
+    Cmd::new(&info::RPUSHX)
         .key(key)
         .some_args(elements, "needs at least one element")
 }

@@ -2,13 +2,15 @@
 
 //! Builders of the group `server`.
 
+use std::collections::HashMap;
+
 use crate::command::{Choice, Cmd, Command, ToArg, ToArgs};
 use crate::generated::info;
 
 /// The settings that match patterns.
 ///
 /// `CONFIG GET parameter [parameter ...]`, since 2.0.0.
-pub fn config_get<M>(parameters: impl ToArgs<M>) -> Cmd<std::collections::HashMap<String, String>> {
+pub fn config_get<M>(parameters: impl ToArgs<M>) -> Cmd<HashMap<String, String>> {
     Cmd::new(&info::CONFIG_GET).some_args(parameters, "needs at least one parameter")
 }
 

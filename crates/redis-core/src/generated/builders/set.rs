@@ -2,7 +2,7 @@
 
 //! Builders of the group `set`.
 
-use crate::command::{Cmd, ToArg, ToArgs};
+use crate::command::{Cmd, Command, ToArg, ToArgs};
 use crate::generated::info;
 use crate::reply::FromReply;
 
@@ -29,11 +29,63 @@ pub fn sdiff<M: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Cmd<Ve
     Cmd::new(&info::SDIFF).some_keys(keys, "needs at least one key")
 }
 
+/// Stores the members of the first set that no other has; returns how many.
+///
+/// `SDIFFSTORE destination key [key ...]`, since 1.0.0.
+pub fn sdiffstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Cmd<u64> {
+    Cmd::new(&info::SDIFFSTORE)
+        .key(destination)
+        .some_keys(keys, "needs at least one key")
+}
+
 /// The members that all sets have.
 ///
 /// `SINTER key [key ...]`, since 1.0.0.
 pub fn sinter<M: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Cmd<Vec<M>> {
     Cmd::new(&info::SINTER).some_keys(keys, "needs at least one key")
+}
+
+/// Counts the members that all sets have.
+///
+/// `SINTERCARD numkeys key [key ...] [LIMIT limit]`, since 7.0.0.
+pub fn sintercard<M>(keys: impl ToArgs<M>) -> Sintercard {
+    Sintercard {
+        cmd: Cmd::new(&info::SINTERCARD).some_counted_keys(keys, "needs at least one key"),
+        limit: None,
+    }
+}
+
+/// [`sintercard`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Sintercard {
+    cmd: Cmd<u64>,
+    limit: Option<u64>,
+}
+
+impl Sintercard {
+    /// Stops counting at this many.
+    pub fn limit(mut self, limit: u64) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+}
+
+impl Command for Sintercard {
+    type Reply = u64;
+
+    fn into_cmd(self) -> Cmd<u64> {
+        self.cmd.option("LIMIT", self.limit)
+    }
+}
+
+/// Stores the members that all sets have; returns how many.
+///
+/// `SINTERSTORE destination key [key ...]`, since 1.0.0.
+pub fn sinterstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Cmd<u64> {
+    Cmd::new(&info::SINTERSTORE)
+        .key(destination)
+        .some_keys(keys, "needs at least one key")
 }
 
 /// Whether a set has a member.
@@ -59,6 +111,104 @@ pub fn smismember<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<Vec<bool>>
         .some_args(members, "needs at least one member")
 }
 
+/// Moves a member from set to set; false if it was not in the first.
+///
+/// `SMOVE source destination member`, since 1.0.0.
+pub fn smove(source: impl ToArg, destination: impl ToArg, member: impl ToArg) -> Cmd<bool> {
+    Cmd::new(&info::SMOVE)
+        .key(source)
+        .key(destination)
+        .arg(member)
+}
+
+/// Removes and returns a random member.
+///
+/// `SPOP key [count]`, since 1.0.0.
+pub fn spop<M: FromReply>(key: impl ToArg) -> Spop<Option<M>> {
+    Spop {
+        cmd: Cmd::new(&info::SPOP).key(key),
+        count: None,
+    }
+}
+
+/// [`spop`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Spop<R> {
+    cmd: Cmd<R>,
+    count: Option<i64>,
+}
+
+impl<R> Spop<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Spop<T> {
+        Spop {
+            cmd: self.cmd.returning(),
+            count: self.count,
+        }
+    }
+}
+
+impl<M> Spop<Option<M>> {
+    /// Removes up to so many members, and returns them as a list. Since 3.2.0.
+    pub fn count(mut self, count: i64) -> Spop<Vec<M>> {
+        self.count = Some(count);
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for Spop<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.optional(self.count)
+    }
+}
+
+/// Returns a random member.
+///
+/// `SRANDMEMBER key [count]`, since 1.0.0.
+pub fn srandmember<M: FromReply>(key: impl ToArg) -> Srandmember<Option<M>> {
+    Srandmember {
+        cmd: Cmd::new(&info::SRANDMEMBER).key(key),
+        count: None,
+    }
+}
+
+/// [`srandmember`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Srandmember<R> {
+    cmd: Cmd<R>,
+    count: Option<i64>,
+}
+
+impl<R> Srandmember<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Srandmember<T> {
+        Srandmember {
+            cmd: self.cmd.returning(),
+            count: self.count,
+        }
+    }
+}
+
+impl<M> Srandmember<Option<M>> {
+    /// So many different members; negative: exactly so many, which may repeat. Since 2.6.0.
+    pub fn count(mut self, count: i64) -> Srandmember<Vec<M>> {
+        self.count = Some(count);
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for Srandmember<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.optional(self.count)
+    }
+}
+
 /// Removes members; returns how many there were.
 ///
 /// `SREM key member [member ...]`, since 1.0.0.
@@ -73,4 +223,13 @@ pub fn srem<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<u64> {
 /// `SUNION key [key ...]`, since 1.0.0.
 pub fn sunion<M: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Cmd<Vec<M>> {
     Cmd::new(&info::SUNION).some_keys(keys, "needs at least one key")
+}
+
+/// Stores the members that any of the sets has; returns how many.
+///
+/// `SUNIONSTORE destination key [key ...]`, since 1.0.0.
+pub fn sunionstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Cmd<u64> {
+    Cmd::new(&info::SUNIONSTORE)
+        .key(destination)
+        .some_keys(keys, "needs at least one key")
 }

@@ -2,9 +2,35 @@
 
 //! Builders of the group `sorted-set`.
 
+use std::time::Duration;
+
 use crate::command::{Choice, Cmd, Command, ToArg, ToArgs};
 use crate::generated::info;
 use crate::reply::FromReply;
+
+/// Removes the member with the highest score of the first sorted set that has one, waiting for it.
+///
+/// `BZPOPMAX key [key ...] timeout`, since 5.0.0.
+pub fn bzpopmax<K: FromReply, M: FromReply>(
+    keys: impl IntoIterator<Item = impl ToArg>,
+    timeout: impl Into<Option<Duration>>,
+) -> Cmd<Option<(K, M, f64)>> {
+    Cmd::new(&info::BZPOPMAX)
+        .some_keys(keys, "needs at least one key")
+        .timeout(timeout.into())
+}
+
+/// Removes the member with the lowest score of the first sorted set that has one, waiting for it.
+///
+/// `BZPOPMIN key [key ...] timeout`, since 5.0.0.
+pub fn bzpopmin<K: FromReply, M: FromReply>(
+    keys: impl IntoIterator<Item = impl ToArg>,
+    timeout: impl Into<Option<Duration>>,
+) -> Cmd<Option<(K, M, f64)>> {
+    Cmd::new(&info::BZPOPMIN)
+        .some_keys(keys, "needs at least one key")
+        .timeout(timeout.into())
+}
 
 /// Adds members with their scores; returns how many are new.
 ///
@@ -16,7 +42,7 @@ pub fn zadd(key: impl ToArg, members: impl IntoIterator<Item = (f64, impl ToArg)
         comparison: None,
         ch: false,
         incr: false,
-        rest_4: Cmd::new(&info::ZADD).some_pairs(members, "needs at least one member"),
+        rest: Cmd::new(&info::ZADD).some_pairs(members, "needs at least one member"),
     }
 }
 
@@ -29,7 +55,7 @@ pub struct Zadd<R> {
     comparison: Option<&'static str>,
     ch: bool,
     incr: bool,
-    rest_4: Cmd<()>,
+    rest: Cmd<()>,
 }
 
 impl<R> Zadd<R> {
@@ -41,7 +67,7 @@ impl<R> Zadd<R> {
             comparison: self.comparison,
             ch: self.ch,
             incr: self.incr,
-            rest_4: self.rest_4,
+            rest: self.rest,
         }
     }
 
@@ -94,7 +120,7 @@ impl<R: FromReply> Command for Zadd<R> {
             .optional(self.comparison)
             .flag("CH", self.ch)
             .flag("INCR", self.incr)
-            .rest(self.rest_4)
+            .rest(self.rest)
     }
 }
 
@@ -103,6 +129,13 @@ impl<R: FromReply> Command for Zadd<R> {
 /// `ZCARD key`, since 1.2.0.
 pub fn zcard(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::ZCARD).key(key)
+}
+
+/// Counts the members with scores from `min` to `max`; `(` before a score leaves it out.
+///
+/// `ZCOUNT key min max`, since 2.0.0.
+pub fn zcount(key: impl ToArg, min: impl ToArg, max: impl ToArg) -> Cmd<u64> {
+    Cmd::new(&info::ZCOUNT).key(key).arg(min).arg(max)
 }
 
 /// Increments a member's score; returns the new one.
@@ -119,6 +152,90 @@ pub fn zmscore<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<Vec<Option<f6
     Cmd::new(&info::ZMSCORE)
         .key(key)
         .some_args(members, "needs at least one member")
+}
+
+/// Removes and returns the members with the highest scores.
+///
+/// `ZPOPMAX key [count]`, since 5.0.0.
+pub fn zpopmax<M: FromReply>(key: impl ToArg) -> Zpopmax<Vec<(M, f64)>> {
+    Zpopmax {
+        cmd: Cmd::new(&info::ZPOPMAX).key(key),
+        count: None,
+    }
+}
+
+/// [`zpopmax`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zpopmax<R> {
+    cmd: Cmd<R>,
+    count: Option<u64>,
+}
+
+impl<R> Zpopmax<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Zpopmax<T> {
+        Zpopmax {
+            cmd: self.cmd.returning(),
+            count: self.count,
+        }
+    }
+
+    /// Removes up to so many members, instead of one.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl<R: FromReply> Command for Zpopmax<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.optional(self.count)
+    }
+}
+
+/// Removes and returns the members with the lowest scores.
+///
+/// `ZPOPMIN key [count]`, since 5.0.0.
+pub fn zpopmin<M: FromReply>(key: impl ToArg) -> Zpopmin<Vec<(M, f64)>> {
+    Zpopmin {
+        cmd: Cmd::new(&info::ZPOPMIN).key(key),
+        count: None,
+    }
+}
+
+/// [`zpopmin`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zpopmin<R> {
+    cmd: Cmd<R>,
+    count: Option<u64>,
+}
+
+impl<R> Zpopmin<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Zpopmin<T> {
+        Zpopmin {
+            cmd: self.cmd.returning(),
+            count: self.count,
+        }
+    }
+
+    /// Removes up to so many members, instead of one.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl<R: FromReply> Command for Zpopmin<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.optional(self.count)
+    }
 }
 
 /// Lists the members from `start` to `stop`, both included.
@@ -257,6 +374,23 @@ pub fn zrem<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::ZREM)
         .key(key)
         .some_args(members, "needs at least one member")
+}
+
+/// Removes the members at positions `start` to `stop`; returns how many.
+///
+/// `ZREMRANGEBYRANK key start stop`, since 2.0.0.
+pub fn zremrangebyrank(key: impl ToArg, start: i64, stop: i64) -> Cmd<u64> {
+    Cmd::new(&info::ZREMRANGEBYRANK)
+        .key(key)
+        .arg(start)
+        .arg(stop)
+}
+
+/// Removes the members with scores from `min` to `max`; returns how many.
+///
+/// `ZREMRANGEBYSCORE key min max`, since 1.2.0.
+pub fn zremrangebyscore(key: impl ToArg, min: impl ToArg, max: impl ToArg) -> Cmd<u64> {
+    Cmd::new(&info::ZREMRANGEBYSCORE).key(key).arg(min).arg(max)
 }
 
 /// The position of a member, from 0, highest score first.

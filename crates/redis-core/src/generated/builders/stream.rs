@@ -24,7 +24,7 @@ pub fn xadd(
         operator: None,
         threshold: None,
         limit: None,
-        rest_7: Cmd::new(&info::XADD)
+        rest: Cmd::new(&info::XADD)
             .arg(id)
             .some_pairs(fields, "needs at least one field"),
     }
@@ -42,7 +42,7 @@ pub struct Xadd<R> {
     operator: Option<&'static str>,
     threshold: Option<Choice>,
     limit: Option<u64>,
-    rest_7: Cmd<()>,
+    rest: Cmd<()>,
 }
 
 impl<R> Xadd<R> {
@@ -57,7 +57,7 @@ impl<R> Xadd<R> {
             operator: self.operator,
             threshold: self.threshold,
             limit: self.limit,
-            rest_7: self.rest_7,
+            rest: self.rest,
         }
     }
 
@@ -138,11 +138,11 @@ impl<R: FromReply> Command for Xadd<R> {
     fn into_cmd(self) -> Cmd<R> {
         self.cmd
             .require(
-                self.trim.is_some() || !self.operator.is_some(),
+                self.trim.is_some() || self.operator.is_none(),
                 "`exactly` or `approximately` needs `maxlen` or `minid`",
             )
             .require(
-                self.trim.is_some() || !self.limit.is_some(),
+                self.trim.is_some() || self.limit.is_none(),
                 "`limit` needs `maxlen` or `minid`",
             )
             .flag("NOMKSTREAM", self.no_mkstream)
@@ -152,7 +152,7 @@ impl<R: FromReply> Command for Xadd<R> {
             .optional(self.operator)
             .choice(self.threshold)
             .option("LIMIT", self.limit)
-            .rest(self.rest_7)
+            .rest(self.rest)
     }
 }
 

@@ -215,7 +215,8 @@ impl<R> Set<R> {
         self
     }
 
-    /// Returns the value before, whether or not the new one is set. Since 6.2.0.
+    /// Returns the value before, whether or not the new one is set; together with `nx` from 7.0 on.
+    /// Since 6.2.0.
     pub fn get<V: FromReply>(mut self) -> Set<Option<V>> {
         self.get = true;
         self.returning()
@@ -223,77 +224,77 @@ impl<R> Set<R> {
 }
 
 impl Set<()> {
-    /// Only if it does not exist.
+    /// Only if the key does not exist.
     pub fn nx(mut self) -> Set<Option<()>> {
         self.condition = Some(Choice::word("NX"));
         self.returning()
     }
 
-    /// Only if it exists.
+    /// Only if the key exists.
     pub fn xx(mut self) -> Set<Option<()>> {
         self.condition = Some(Choice::word("XX"));
         self.returning()
     }
 
-    /// Only if the present value is this one. Since 8.4.0.
-    pub fn if_eq(mut self, ifeq_value: impl ToArg) -> Set<Option<()>> {
-        self.condition = Some(Choice::word("IFEQ").arg(ifeq_value));
+    /// Only if the present value is this one; on Valkey from 8.1 on. Since 8.4.0.
+    pub fn if_eq(mut self, value: impl ToArg) -> Set<Option<()>> {
+        self.condition = Some(Choice::word("IFEQ").arg(value));
         self.returning()
     }
 
     /// Only if the present value is not this one. Since 8.4.0.
-    pub fn if_ne(mut self, ifne_value: impl ToArg) -> Set<Option<()>> {
-        self.condition = Some(Choice::word("IFNE").arg(ifne_value));
+    pub fn if_ne(mut self, value: impl ToArg) -> Set<Option<()>> {
+        self.condition = Some(Choice::word("IFNE").arg(value));
         self.returning()
     }
 
     /// Only if the digest of the present value is this one, in hexadecimal. Since 8.4.0.
-    pub fn if_digest_eq(mut self, ifdeq_digest: impl ToArg) -> Set<Option<()>> {
-        self.condition = Some(Choice::word("IFDEQ").arg(ifdeq_digest));
+    pub fn if_digest_eq(mut self, digest: impl ToArg) -> Set<Option<()>> {
+        self.condition = Some(Choice::word("IFDEQ").arg(digest));
         self.returning()
     }
 
     /// Only if the digest of the present value is not this one, in hexadecimal. Since 8.4.0.
-    pub fn if_digest_ne(mut self, ifdne_digest: impl ToArg) -> Set<Option<()>> {
-        self.condition = Some(Choice::word("IFDNE").arg(ifdne_digest));
+    pub fn if_digest_ne(mut self, digest: impl ToArg) -> Set<Option<()>> {
+        self.condition = Some(Choice::word("IFDNE").arg(digest));
         self.returning()
     }
 }
 
 impl<V> Set<Option<V>> {
-    /// Only if it does not exist.
+    /// Only if the key does not exist.
     pub fn nx(mut self) -> Self {
         self.condition = Some(Choice::word("NX"));
         self
     }
 
-    /// Only if it exists.
+    /// Only if the key exists.
     pub fn xx(mut self) -> Self {
         self.condition = Some(Choice::word("XX"));
         self
     }
 
-    /// Only if the present value is this one. Since 8.4.0.
-    pub fn if_eq(mut self, ifeq_value: impl ToArg) -> Self {
-        self.condition = Some(Choice::word("IFEQ").arg(ifeq_value));
+    /// Only if the present value is this one; on Valkey from 8.1 on. Since 8.4.0.
+    pub fn if_eq(mut self, value: impl ToArg) -> Self {
+        self.condition = Some(Choice::word("IFEQ").arg(value));
         self
     }
 
     /// Only if the present value is not this one. Since 8.4.0.
-    pub fn if_ne(mut self, ifne_value: impl ToArg) -> Self {
-        self.condition = Some(Choice::word("IFNE").arg(ifne_value));
+    pub fn if_ne(mut self, value: impl ToArg) -> Self {
+        self.condition = Some(Choice::word("IFNE").arg(value));
         self
     }
 
     /// Only if the digest of the present value is this one, in hexadecimal. Since 8.4.0.
-    pub fn if_digest_eq(mut self, ifdeq_digest: impl ToArg) -> Self {
-        self.condition = Some(Choice::word("IFDEQ").arg(ifdeq_digest));
+    pub fn if_digest_eq(mut self, digest: impl ToArg) -> Self {
+        self.condition = Some(Choice::word("IFDEQ").arg(digest));
         self
     }
 
     /// Only if the digest of the present value is not this one, in hexadecimal. Since 8.4.0.
-    pub fn if_digest_ne(mut self, ifdne_digest: impl ToArg) -> Self {
-        self.condition = Some(Choice::word("IFDNE").arg(ifdne_digest));
+    pub fn if_digest_ne(mut self, digest: impl ToArg) -> Self {
+        self.condition = Some(Choice::word("IFDNE").arg(digest));
         self
     }
 }

@@ -4,7 +4,7 @@
 
 use crate::command::{Arg, ToArg, Written};
 
-/// `NORMAL`, `MASTER`, `SLAVE`, `REPLICA`, `PUBSUB`.
+/// `NORMAL`, `MASTER`, `PRIMARY`, `SLAVE`, `REPLICA`, `PUBSUB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ClientType {
@@ -12,6 +12,8 @@ pub enum ClientType {
     Normal,
     /// `MASTER`.
     Master,
+    /// `PRIMARY`.
+    Primary,
     /// `SLAVE`.
     Slave,
     /// `REPLICA`.
@@ -25,9 +27,30 @@ impl ToArg for ClientType {
         let word = match self {
             Self::Normal => "NORMAL",
             Self::Master => "MASTER",
+            Self::Primary => "PRIMARY",
             Self::Slave => "SLAVE",
             Self::Replica => "REPLICA",
             Self::Pubsub => "PUBSUB",
+        };
+        arg.bytes(word.as_bytes())
+    }
+}
+
+/// `BEFORE`, `AFTER`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Place {
+    /// `BEFORE`.
+    Before,
+    /// `AFTER`.
+    After,
+}
+
+impl ToArg for Place {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        let word = match self {
+            Self::Before => "BEFORE",
+            Self::After => "AFTER",
         };
         arg.bytes(word.as_bytes())
     }

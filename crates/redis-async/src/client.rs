@@ -1,0 +1,178 @@
+//! The client: one shared link, a pool of dedicated ones, and one call for each way to use them.
+
+use std::collections::hash_map::RandomState;
+use std::future::poll_fn;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+use std::time::Instant;
+
+use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
+use redis_core::watch::{self, Attempts};
+use redis_core::{Cmd, Command, Config, Execute, FromReply, Result, ToArgs};
+
+use crate::inbox::Closing;
+use crate::link::Link;
+use crate::pipeline::{self, Pipeline};
+use crate::pool::Pool;
+use crate::pubsub::PubSub;
+use crate::request::ReplyFuture;
+use crate::runtime::Runtime;
+use crate::watch::{Transaction, Watched};
+
+/// A client. Cloning it is cheap; all clones share one connection, on which the commands of any number
+/// of tasks are under way together. Blocking commands, watches and subscriptions get connections of
+/// their own by themselves.
+///
+/// Running a command never changes the client. Its database is part of the configuration: use one client
+/// for each. The connections close when the last clone is dropped.
+#[derive(Clone, Debug)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) config: Arc<Config>,
+    runtime: Arc<dyn Runtime>,
+    pub(crate) link: Arc<Link>,
+    pub(crate) pool: Arc<Pool>,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.link.close(Closing::Drain);
+        self.pool.close();
+    }
+}
+
+impl Client {
+    /// A client for a configuration, on a runtime. Nothing is connected before the first command.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when the settings do not fit together.
+    pub fn new(mut config: Config, runtime: Arc<dyn Runtime>) -> Result<Self> {
+        config.check()?;
+        let seed = *config.seed.get_or_insert_with(random);
+        let config = Arc::new(config);
+        let link = Link::new(config.clone(), runtime.clone(), seed);
+        let pool = Pool::new(config.clone(), runtime.clone(), seed);
+        Ok(Self { shared: Arc::new(Shared { config, runtime, link, pool }) })
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.shared.config
+    }
+
+    /// Starts a pipeline: commands are queued and sent together, as one transaction unless
+    /// [`transaction(false)`](Pipeline::transaction) says otherwise.
+    pub fn pipeline(&self) -> Pipeline {
+        Pipeline::new(self.shared.clone())
+    }
+
+    /// Runs a tuple of commands as one transaction; the reply types are those of the commands.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pipeline::execute`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Pipeline::execute`].
+    pub async fn batch<B: Batched>(&self, commands: B) -> Result<B::Output> {
+        let mut queue = Queued::atomic();
+        commands.queue_all(&mut queue);
+        pipeline::execute(&self.shared, &mut queue).await
+    }
+
+    /// Watches keys on a connection of its own: commands on the [`Watched`] run at once, and its
+    /// transaction is applied only if no watched key has changed by then.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` without a key; what a connection or the server fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes its connection; nothing is watched.
+    pub async fn watch<M>(&self, keys: impl ToArgs<M>) -> Result<Watched> {
+        let cmd = watch::watch(keys)?;
+        self.watch_by(cmd).await
+    }
+
+    async fn watch_by(&self, cmd: Cmd<()>) -> Result<Watched> {
+        Watched::start(self.shared.pool.acquire().await?, cmd).await
+    }
+
+    /// Watches keys and runs `attempt`, which reads what it needs and returns the transaction to apply;
+    /// starts over, after a growing wait, as long as a watched key changes in between. Returns the
+    /// transaction's replies and the value given to [`Transaction::returning`].
+    ///
+    /// # Errors
+    ///
+    /// What `attempt` fails with, unless that is a watch error; `Watch` when `max_transaction_attempts`
+    /// are used up; what a connection or the server fails with. When the link is lost while the
+    /// transaction is applied the error says `MaybeExecuted`, and it is not run again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes its connection. A transaction that was written by then may be applied,
+    /// as a whole.
+    pub async fn transaction<T: FromReplies, V, M, F: Future<Output = Result<Transaction<V>>>>(
+        &self,
+        keys: impl ToArgs<M>,
+        mut attempt: impl FnMut(Watched) -> F,
+    ) -> Result<(T, V)> {
+        let keys = watch::watch(keys)?;
+        let mut attempts = Attempts::new(self.config(), random());
+        loop {
+            let error = match self.try_transaction(keys.clone(), &mut attempt).await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            let until = Instant::now() + attempts.after(error)?;
+            let mut timer = self.shared.runtime.timer();
+            poll_fn(|cx| timer.poll_at(cx, until)).await;
+        }
+    }
+
+    async fn try_transaction<T: FromReplies, V, F: Future<Output = Result<Transaction<V>>>>(
+        &self,
+        keys: Cmd<()>,
+        attempt: &mut impl FnMut(Watched) -> F,
+    ) -> Result<(T, V)> {
+        let watched = self.watch_by(keys).await?;
+        attempt(watched).await?.execute_returning().await
+    }
+
+    /// Subscriptions on a connection of their own. Nothing is connected before the first one.
+    pub fn pubsub(&self) -> PubSub {
+        PubSub::new(self.shared.config.clone(), self.shared.runtime.clone(), random())
+    }
+}
+
+impl<'a> Execute for &'a Client {
+    type Output<R: FromReply> = ReplyFuture<'a, R>;
+
+    fn execute<C: Command>(self, command: C) -> ReplyFuture<'a, C::Reply> {
+        let cmd = command.into_cmd();
+        if let Err(error) = cmd.check() {
+            return ReplyFuture::refused(error);
+        }
+        if cmd.is_blocking() {
+            return ReplyFuture::dedicated(self.shared.pool.acquire(), cmd);
+        }
+        ReplyFuture::on(&self.shared.link, cmd)
+    }
+}
+
+/// A seed: std's hasher keys are the randomness that needs no dependency.
+fn random() -> u64 {
+    RandomState::new().hash_one(0)
+}

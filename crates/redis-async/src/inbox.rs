@@ -1,0 +1,365 @@
+//! Where callers and the driver of a link meet.
+//!
+//! A caller encodes its command and takes a slot for the reply under one short lock, so that the order of
+//! bytes and slots can't diverge; slots are recycled, so that a command allocates nothing. The driver
+//! takes everything at once and completes slots in bulk. Owns no socket and makes no system call.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::Bytes;
+use redis_core::Error;
+use redis_core::batch::{Batch, Ticket};
+
+/// What came of a request.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Its one frame, or its frames in one run.
+    One(Bytes),
+    /// Its frames in several runs.
+    Runs(Vec<Bytes>),
+    Failed(Error),
+}
+
+#[derive(Debug)]
+struct Slot {
+    /// Counts how often the slot was used: a ticket of another use is of no effect.
+    generation: u32,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The next free slot.
+    Free(Option<u32>),
+    /// Runs that came so far, and who waits for the rest.
+    Waiting(Vec<Bytes>, Waker),
+    Ready(Outcome),
+    /// Nobody waits; the replies are still to come.
+    Abandoned,
+}
+
+/// A caller that waits for room.
+#[derive(Debug)]
+struct Waiter {
+    id: u64,
+    waker: Waker,
+    deadline: Option<Instant>,
+}
+
+/// What callers left for the driver, and the driver for callers.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    pub(crate) batch: Batch,
+    slots: Vec<Slot>,
+    free: Option<u32>,
+    /// Slots that are not free.
+    used: usize,
+    /// Requests to give up that the driver has taken.
+    abandoned: Vec<Ticket>,
+    waiters: VecDeque<Waiter>,
+    next_waiter: u64,
+    /// Bytes that the driver took and could not write yet.
+    pub(crate) unsent: usize,
+    /// How many requests were under way together lately.
+    pub(crate) crowd: usize,
+    driver: Option<Waker>,
+    /// The driver was woken and has not looked yet.
+    notified: bool,
+    /// A driver's task exists.
+    pub(crate) driven: bool,
+    pub(crate) closing: Option<Closing>,
+    /// The link will never take anything again.
+    pub(crate) over: bool,
+}
+
+/// How a link is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// When everything under way is answered.
+    Drain,
+    /// At once.
+    Now,
+}
+
+impl Inbox {
+    /// Takes a slot; its ticket goes with the request.
+    #[inline]
+    pub(crate) fn take_slot(&mut self, cx: &Context<'_>) -> Ticket {
+        self.used += 1;
+        let state = State::Waiting(Vec::new(), cx.waker().clone());
+        let index = match self.free {
+            Some(index) => {
+                let slot = &mut self.slots[index as usize];
+                if let State::Free(next) = std::mem::replace(&mut slot.state, state) {
+                    self.free = next;
+                }
+                index
+            }
+            None => {
+                self.slots.push(Slot { generation: 0, state });
+                (self.slots.len() - 1) as u32
+            }
+        };
+        Ticket(u64::from(self.slots[index as usize].generation) << 32 | u64::from(index))
+    }
+
+    #[inline]
+    fn slot(&mut self, ticket: Ticket) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(ticket.0 as u32 as usize)?;
+        (slot.generation == (ticket.0 >> 32) as u32).then_some(slot)
+    }
+
+    #[inline]
+    fn release(&mut self, ticket: Ticket) {
+        let free = self.free;
+        if let Some(slot) = self.slot(ticket) {
+            slot.generation = slot.generation.wrapping_add(1);
+            slot.state = State::Free(free);
+            self.free = Some(ticket.0 as u32);
+            self.used -= 1;
+        }
+    }
+
+    /// The outcome, once it is there; the slot is free then.
+    #[inline]
+    pub(crate) fn poll_outcome(&mut self, ticket: Ticket, cx: &Context<'_>) -> Poll<Outcome> {
+        let slot = self.slot(ticket).expect("a slot is kept until its outcome was taken");
+        match std::mem::replace(&mut slot.state, State::Abandoned) {
+            State::Ready(outcome) => {
+                self.release(ticket);
+                Poll::Ready(outcome)
+            }
+            State::Waiting(runs, mut waker) => {
+                waker.clone_from(cx.waker());
+                slot.state = State::Waiting(runs, waker);
+                Poll::Pending
+            }
+            State::Free(_) | State::Abandoned => unreachable!("a waiting caller's slot is waiting or ready"),
+        }
+    }
+
+    /// Gives a request up: what the driver has not taken is taken back, bytes included.
+    pub(crate) fn abandon(&mut self, ticket: Ticket) {
+        let ready = matches!(self.slot(ticket), Some(Slot { state: State::Ready(_), .. }));
+        if ready || self.batch.take_back(ticket) {
+            self.release(ticket);
+        } else if let Some(slot) = self.slot(ticket) {
+            slot.state = State::Abandoned;
+            self.abandoned.push(ticket);
+        }
+    }
+
+    /// Requests the driver is to give up. Their slots are free.
+    pub(crate) fn take_abandoned(&mut self, mut abandon: impl FnMut(Ticket)) {
+        while let Some(ticket) = self.abandoned.pop() {
+            if let Some(Slot { state: State::Abandoned, .. }) = self.slot(ticket) {
+                abandon(ticket);
+                self.release(ticket);
+            }
+        }
+    }
+
+    /// Some of a request's replies are there; `wake` collects whom to wake without the lock.
+    #[inline]
+    pub(crate) fn add_replies(&mut self, ticket: Ticket, run: Bytes, done: bool, wake: &mut Vec<Waker>) {
+        let Some(slot) = self.slot(ticket) else { return };
+        match std::mem::replace(&mut slot.state, State::Abandoned) {
+            State::Waiting(mut runs, waker) if !done => {
+                runs.push(run);
+                slot.state = State::Waiting(runs, waker);
+            }
+            State::Waiting(mut runs, waker) => {
+                slot.state = State::Ready(if runs.is_empty() {
+                    Outcome::One(run)
+                } else {
+                    runs.push(run);
+                    Outcome::Runs(runs)
+                });
+                wake.push(waker);
+            }
+            State::Abandoned if done => self.release(ticket),
+            state => slot.state = state,
+        }
+    }
+
+    /// A request gets no (further) reply.
+    pub(crate) fn fail(&mut self, ticket: Ticket, error: Error, wake: &mut Vec<Waker>) {
+        let Some(slot) = self.slot(ticket) else { return };
+        match std::mem::replace(&mut slot.state, State::Abandoned) {
+            State::Waiting(_, waker) => {
+                slot.state = State::Ready(Outcome::Failed(error));
+                wake.push(waker);
+            }
+            State::Abandoned => self.release(ticket),
+            state => slot.state = state,
+        }
+    }
+
+    /// Fails everything that waits: the batch with the first error, what was taken with the second.
+    pub(crate) fn fail_all(&mut self, not_sent: &Error, taken: &Error, wake: &mut Vec<Waker>) {
+        let mut back = Vec::new();
+        self.batch.clear(|ticket| back.push(ticket));
+        for ticket in back {
+            self.fail(ticket, not_sent.clone(), wake);
+        }
+        for index in 0..self.slots.len() {
+            let ticket = Ticket(u64::from(self.slots[index].generation) << 32 | index as u64);
+            if let State::Waiting(..) | State::Abandoned = self.slots[index].state {
+                self.fail(ticket, taken.clone(), wake);
+            }
+        }
+        self.abandoned.clear();
+        self.wake_waiters(usize::MAX, wake);
+    }
+
+    /// Requests under way, answered ones included whose caller has not looked.
+    #[inline]
+    pub(crate) fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Waits for room; the same `id` again keeps its place.
+    pub(crate) fn wait_for_room(&mut self, id: &mut Option<u64>, deadline: Option<Instant>, cx: &Context<'_>) {
+        if let Some(waiter) = self.waiters.iter_mut().find(|waiter| Some(waiter.id) == *id) {
+            waiter.waker.clone_from(cx.waker());
+            return;
+        }
+        let waiter = |id| Waiter { id, waker: cx.waker().clone(), deadline };
+        match *id {
+            // It was woken and found no room: it goes first.
+            Some(id) => self.waiters.push_front(waiter(id)),
+            None => {
+                self.next_waiter += 1;
+                *id = Some(self.next_waiter);
+                self.waiters.push_back(waiter(self.next_waiter));
+            }
+        }
+    }
+
+    /// Stops waiting for room.
+    pub(crate) fn stop_waiting(&mut self, id: u64) {
+        self.waiters.retain(|waiter| waiter.id != id);
+    }
+
+    /// Whether others wait for room already.
+    #[inline]
+    pub(crate) fn has_waiters(&self) -> bool {
+        !self.waiters.is_empty()
+    }
+
+    /// Wakes the first `n` who wait for room.
+    pub(crate) fn wake_waiters(&mut self, n: usize, wake: &mut Vec<Waker>) {
+        let n = n.min(self.waiters.len());
+        wake.extend(self.waiters.drain(..n).map(|waiter| waiter.waker));
+    }
+
+    /// Wakes those whose deadline has passed; tells the next one.
+    pub(crate) fn expire_waiters(&mut self, now: Instant, wake: &mut Vec<Waker>) -> Option<Instant> {
+        self.waiters.retain(|waiter| {
+            let due = waiter.deadline.is_some_and(|deadline| deadline <= now);
+            if due {
+                wake.push(waiter.waker.clone());
+            }
+            !due
+        });
+        self.waiters.iter().filter_map(|waiter| waiter.deadline).min()
+    }
+
+    /// The driver looks: whatever comes from now on wakes it.
+    #[inline]
+    pub(crate) fn driver_looks(&mut self, cx: &Context<'_>) {
+        self.notified = false;
+        match &mut self.driver {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => self.driver = Some(cx.waker().clone()),
+        }
+    }
+
+    /// The waker to call so that the driver looks, unless it was called already.
+    #[inline]
+    pub(crate) fn notify(&mut self) -> Option<Waker> {
+        if std::mem::replace(&mut self.notified, true) {
+            return None;
+        }
+        self.driver.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis_core::ErrorKind;
+    use redis_core::batch::Deadline;
+
+    use super::*;
+
+    fn context() -> Context<'static> {
+        Context::from_waker(Waker::noop())
+    }
+
+    fn request(inbox: &mut Inbox) -> Ticket {
+        let ticket = inbox.take_slot(&context());
+        inbox.batch.push(ticket, &redis_core::Cmd::<()>::raw("PING"), Deadline::Never);
+        ticket
+    }
+
+    #[test]
+    fn slots_are_recycled_and_old_tickets_are_void() {
+        let mut inbox = Inbox::default();
+        let first = request(&mut inbox);
+        inbox.add_replies(first, "+a\r\n".into(), true, &mut Vec::new());
+        assert!(matches!(inbox.poll_outcome(first, &context()), Poll::Ready(Outcome::One(_))));
+        let second = request(&mut inbox);
+        assert_eq!(second.0 as u32, first.0 as u32);
+        assert_ne!(second, first);
+        inbox.add_replies(first, "+late\r\n".into(), true, &mut Vec::new());
+        assert!(inbox.poll_outcome(second, &context()).is_pending());
+        assert_eq!(inbox.used(), 1);
+    }
+
+    #[test]
+    fn an_abandoned_request_that_was_not_taken_leaves_nothing() {
+        let mut inbox = Inbox::default();
+        let ticket = request(&mut inbox);
+        inbox.abandon(ticket);
+        assert_eq!((inbox.used(), inbox.batch.len(), inbox.batch.bytes()), (0, 0, 0));
+        inbox.take_abandoned(|_| panic!("there is nothing for the driver to give up"));
+    }
+
+    #[test]
+    fn an_abandoned_request_that_was_taken_frees_its_slot_once() {
+        let mut inbox = Inbox::default();
+        let answered = request(&mut inbox);
+        let given_up = request(&mut inbox);
+        inbox.batch.clear(|_| {});
+        inbox.abandon(answered);
+        inbox.abandon(given_up);
+        inbox.add_replies(answered, "+a\r\n".into(), true, &mut Vec::new());
+        let reused = request(&mut inbox);
+        let mut told = Vec::new();
+        inbox.take_abandoned(|ticket| told.push(ticket));
+        assert_eq!(told, [given_up]);
+        assert_eq!(inbox.used(), 1);
+        assert!(inbox.poll_outcome(reused, &context()).is_pending());
+    }
+
+    #[test]
+    fn failing_all_resolves_every_request_once() {
+        let mut inbox = Inbox::default();
+        let taken = request(&mut inbox);
+        inbox.batch.clear(|_| {});
+        let waiting = request(&mut inbox);
+        let (a, b) = (Error::new(ErrorKind::Closed, "a"), Error::new(ErrorKind::Closed, "b"));
+        let mut wake = Vec::new();
+        inbox.fail_all(&a, &b, &mut wake);
+        assert_eq!(wake.len(), 2);
+        for (ticket, says) in [(taken, "b"), (waiting, "a")] {
+            match inbox.poll_outcome(ticket, &context()) {
+                Poll::Ready(Outcome::Failed(error)) => assert_eq!(error.to_string(), says),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(inbox.used(), 0);
+    }
+}

@@ -1,0 +1,28 @@
+//! The async client that every runtime's adapter shares.
+//!
+//! Use it through `redis-tokio` or `redis-smol`. This crate knows sockets, timers and tasks only by the
+//! [`Runtime`] trait, and futures-io; every decision is taken by the machines of `redis-core`.
+
+mod client;
+mod inbox;
+mod link;
+mod pipeline;
+mod pool;
+mod pubsub;
+mod request;
+mod runtime;
+mod watch;
+
+pub use redis_core::pipeline::{Batched, FromReplies};
+pub use redis_core::pubsub::{Message, MessageData, MessageKind};
+pub use redis_core::{
+    Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error, ErrorKind, Execute,
+    FromReply, Protocol, Queue, QueueCommands, Result, Secret, ToArg, ToArgs, Value, cmd,
+};
+
+pub use crate::client::Client;
+pub use crate::pipeline::Pipeline;
+pub use crate::pubsub::PubSub;
+pub use crate::request::ReplyFuture;
+pub use crate::runtime::{BoxFuture, Runtime, Socket, Timer};
+pub use crate::watch::{Transaction, Watched, WatchedReply};

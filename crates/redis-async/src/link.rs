@@ -1,0 +1,484 @@
+//! One link to a server: callers submit, a driver task moves the bytes.
+//!
+//! The driver's state sits behind a lock of its own, so that a caller that finds the link idle can write
+//! its command itself. No lock is held across a wait, and none is taken while the other is waited for.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use bytes::Bytes;
+use redis_core::batch::{Batch, Deadline, Ticket};
+use redis_core::connection::{Event, Role};
+use redis_core::recv::RecvBuffer;
+use redis_core::session::{Action, Session};
+use redis_core::{Config, Delivery, Error, ErrorKind, Result};
+
+use crate::inbox::{Closing, Inbox, Outcome};
+use crate::runtime::{BoxFuture, Runtime, Socket, Timer};
+
+/// How many times the driver goes around before it lets other tasks run.
+const ROUNDS: usize = 16;
+
+/// With more requests than this under way lately, a caller leaves writing to the driver, which writes
+/// for all of them at once.
+const CROWD: usize = 1;
+
+/// A link that connects on demand.
+pub(crate) struct Link {
+    config: Arc<Config>,
+    runtime: Arc<dyn Runtime>,
+    once: bool,
+    seed: u64,
+    inbox: Mutex<Inbox>,
+    driver: Mutex<Driver>,
+}
+
+struct Driver {
+    session: Session,
+    socket: Option<Box<dyn Socket>>,
+    connecting: Option<BoxFuture<io::Result<Box<dyn Socket>>>>,
+    recv: RecvBuffer,
+    timer: Option<Box<dyn Timer>>,
+    /// When the timer is set to wake the driver.
+    armed: Option<Instant>,
+    /// What was taken from the inbox and not yet by the session.
+    batch: Batch,
+    events: Vec<Event>,
+    wake: Vec<Waker>,
+}
+
+impl Link {
+    /// A link that connects again whenever that is needed.
+    pub(crate) fn new(config: Arc<Config>, runtime: Arc<dyn Runtime>, seed: u64) -> Arc<Self> {
+        Self::build(config, runtime, seed, false)
+    }
+
+    /// A link of a single connection.
+    pub(crate) fn once(config: Arc<Config>, runtime: Arc<dyn Runtime>, seed: u64) -> Arc<Self> {
+        Self::build(config, runtime, seed, true)
+    }
+
+    fn build(config: Arc<Config>, runtime: Arc<dyn Runtime>, seed: u64, once: bool) -> Arc<Self> {
+        let driver = Mutex::new(Driver::new(new_session(&config, seed, once)));
+        Arc::new(Self { config, runtime, once, seed, inbox: Mutex::default(), driver })
+    }
+
+    pub(crate) fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    #[inline]
+    fn inbox(&self) -> MutexGuard<'_, Inbox> {
+        // Nothing that can panic runs under the lock, short of a bug.
+        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Submits a request: `encode` puts it into the batch. Waits while there is no room.
+    pub(crate) fn poll_submit(
+        self: &Arc<Self>,
+        cx: &mut Context<'_>,
+        waiting: &mut Waiting,
+        deadline: Deadline,
+        encode: impl FnOnce(&mut Batch, Ticket, Deadline),
+    ) -> Poll<Result<Ticket>> {
+        let mut inbox = self.inbox();
+        if inbox.over || inbox.closing.is_some() {
+            return Poll::Ready(Err(Error::new(ErrorKind::Closed, "the connection was closed")));
+        }
+        let mut deadline = deadline;
+        if waiting.id.is_some() || inbox.has_waiters() || !self.has_room(&inbox) {
+            if self.poll_room(cx, &mut inbox, waiting, deadline)?.is_pending() {
+                // The driver keeps the deadline.
+                let waker = inbox.notify();
+                drop(inbox);
+                waker.into_iter().for_each(Waker::wake);
+                return Poll::Pending;
+            }
+            deadline = waiting.deadline.map_or(Deadline::Never, Deadline::At);
+        }
+        let ticket = inbox.take_slot(cx);
+        encode(&mut inbox.batch, ticket, deadline);
+        let idle = inbox.used() == 1 && inbox.crowd <= CROWD && inbox.driven;
+        let start = !std::mem::replace(&mut inbox.driven, true);
+        if idle && !start {
+            drop(inbox);
+            if let Ok(mut driver) = self.driver.try_lock()
+                && driver.write_now(self)
+            {
+                return Poll::Ready(Ok(ticket));
+            }
+            inbox = self.inbox();
+        }
+        let waker = inbox.notify();
+        drop(inbox);
+        if start {
+            if let Err(error) = self.runtime.spawn(Box::pin(Task(self.clone()))) {
+                let error = Error::new(ErrorKind::Connect, format!("no task can be started: {error}"))
+                    .with_source(error);
+                self.driver_gone(&error);
+            }
+        } else if let Some(waker) = waker {
+            waker.wake();
+        }
+        Poll::Ready(Ok(ticket))
+    }
+
+    fn has_room(&self, inbox: &Inbox) -> bool {
+        inbox.used() < self.config.max_in_flight
+            && inbox.unsent + inbox.batch.bytes() <= self.config.max_unsent
+    }
+
+    fn poll_room(
+        &self,
+        cx: &mut Context<'_>,
+        inbox: &mut Inbox,
+        waiting: &mut Waiting,
+        deadline: Deadline,
+    ) -> Result<Poll<()>> {
+        let now = Instant::now();
+        if waiting.id.is_none() {
+            waiting.deadline = deadline.at(now);
+        } else if self.has_room(inbox) {
+            return Ok(Poll::Ready(()));
+        }
+        if waiting.deadline.is_some_and(|deadline| deadline <= now) {
+            return Err(Error::new(
+                ErrorKind::Timeout,
+                "the deadline passed while the link had no room for another request",
+            ));
+        }
+        inbox.wait_for_room(&mut waiting.id, waiting.deadline, cx);
+        Ok(Poll::Pending)
+    }
+
+    /// Gives up waiting for room.
+    pub(crate) fn stop_waiting(&self, waiting: &Waiting) {
+        if let Some(id) = waiting.id {
+            self.inbox().stop_waiting(id);
+        }
+    }
+
+    /// The outcome of a request; its ticket is void then.
+    #[inline]
+    pub(crate) fn poll_outcome(&self, cx: &Context<'_>, ticket: Ticket) -> Poll<Outcome> {
+        self.inbox().poll_outcome(ticket, cx)
+    }
+
+    /// Gives up a request: its replies, if any come, are for nobody.
+    pub(crate) fn abandon(&self, ticket: Ticket) {
+        self.inbox().abandon(ticket);
+    }
+
+    /// Ends the link.
+    pub(crate) fn close(&self, how: Closing) {
+        let mut inbox = self.inbox();
+        if inbox.closing != Some(Closing::Now) {
+            inbox.closing = Some(how);
+        }
+        let waker = inbox.notify();
+        drop(inbox);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether nothing is under way, and another request would be taken.
+    pub(crate) fn is_clean(&self) -> bool {
+        let inbox = self.inbox();
+        inbox.used() == 0 && !inbox.over && inbox.closing.is_none()
+    }
+
+    /// The driver's task ended without having been told to: its runtime is gone, or never was there.
+    fn driver_gone(&self, error: &Error) {
+        let mut driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
+        *driver = Driver::new(new_session(&self.config, self.seed, self.once));
+        let mut wake = Vec::new();
+        let mut inbox = self.inbox();
+        inbox.driven = false;
+        inbox.over = self.once;
+        inbox.unsent = 0;
+        let not_sent = error.clone().with_delivery(Delivery::NotSent);
+        let taken = error.clone().with_delivery(Delivery::MaybeExecuted);
+        inbox.fail_all(&not_sent, &taken, &mut wake);
+        drop(inbox);
+        drop(driver);
+        wake.into_iter().for_each(Waker::wake);
+    }
+}
+
+fn new_session(config: &Arc<Config>, seed: u64, once: bool) -> Session {
+    match once {
+        true => Session::once(config.clone(), Role::Commands, seed),
+        false => Session::new(config.clone(), Role::Commands, seed),
+    }
+}
+
+/// A caller's place among those who wait for room.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    id: Option<u64>,
+    deadline: Option<Instant>,
+}
+
+/// The driver's task: ends with its link.
+struct Task(Arc<Link>);
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let link = &self.0;
+        let mut driver = link.driver.lock().unwrap_or_else(PoisonError::into_inner);
+        driver.poll(link, cx)
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        if !self.0.inbox().over {
+            self.0.driver_gone(&Error::new(
+                ErrorKind::Closed,
+                "the runtime that drove the connection was shut down",
+            ));
+        }
+    }
+}
+
+/// Whether anything moved.
+type Progress = bool;
+
+impl Driver {
+    fn new(session: Session) -> Self {
+        Self {
+            session,
+            socket: None,
+            connecting: None,
+            recv: RecvBuffer::default(),
+            timer: None,
+            armed: None,
+            batch: Batch::default(),
+            events: Vec::new(),
+            wake: Vec::new(),
+        }
+    }
+
+    /// The caller's own attempt to write: true when the driver need not look.
+    fn write_now(&mut self, link: &Link) -> bool {
+        if !self.session.is_ready() || !self.batch.is_empty() {
+            return false;
+        }
+        std::mem::swap(&mut self.batch, &mut link.inbox().batch);
+        if self.session.submit(Instant::now(), &mut self.batch).is_err() {
+            return false;
+        }
+        // Should the socket be full, the driver tries again, and is the one to be woken.
+        self.write(&mut Context::from_waker(Waker::noop()));
+        let timer_will_do = match (self.session.poll_timeout(), self.armed) {
+            (None, _) => true,
+            (Some(due), Some(armed)) => armed <= due,
+            (Some(_), None) => false,
+        };
+        self.session.unsent() == 0 && self.session.is_ready() && timer_will_do
+    }
+
+    fn poll(&mut self, link: &Arc<Link>, cx: &mut Context<'_>) -> Poll<()> {
+        for _ in 0..ROUNDS {
+            let now = Instant::now();
+            let waiters_due = self.take_inbox(link, now, cx);
+            self.session.handle_timeout(now);
+            let mut progress = self.act(link, now, cx);
+            progress |= self.write(cx);
+            progress |= self.read(now, cx, link);
+            self.deliver(link, Bytes::new());
+            if self.session.is_over() {
+                return Poll::Ready(());
+            }
+            if !progress {
+                return match self.poll_timer(link, waiters_due, cx) {
+                    // A deadline has passed meanwhile.
+                    Poll::Ready(()) => {
+                        cx.waker().wake_by_ref();
+                        Poll::Pending
+                    }
+                    Poll::Pending => Poll::Pending,
+                };
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Takes what callers left. Returns when the next caller stops waiting for room.
+    fn take_inbox(&mut self, link: &Link, now: Instant, cx: &Context<'_>) -> Option<Instant> {
+        let mut inbox = link.inbox();
+        inbox.driver_looks(cx);
+        inbox.take_abandoned(|ticket| {
+            if !self.batch.take_back(ticket) {
+                self.session.abandon(ticket);
+            }
+        });
+        let closing = inbox.closing;
+        if self.batch.is_empty() {
+            std::mem::swap(&mut self.batch, &mut inbox.batch);
+        }
+        let waiters_due = inbox.expire_waiters(now, &mut self.wake);
+        drop(inbox);
+        self.wake_all();
+        if !self.batch.is_empty() {
+            // When it is full the batch stays here, and goes in after the next replies.
+            let _ = self.session.submit(now, &mut self.batch);
+        }
+        match closing {
+            Some(Closing::Drain) if self.batch.is_empty() => self.session.close(now),
+            Some(Closing::Now) => {
+                self.session.close(now);
+                self.session.handle_disconnect(now, None);
+            }
+            _ => {}
+        }
+        waiters_due
+    }
+
+    /// Does what the session asks for.
+    fn act(&mut self, link: &Link, now: Instant, cx: &mut Context<'_>) -> Progress {
+        let mut progress = false;
+        while let Some(action) = self.session.poll_action() {
+            progress = true;
+            self.socket = None;
+            self.recv = RecvBuffer::default();
+            self.connecting = match action {
+                Action::Open(endpoint) => Some(link.runtime.connect(endpoint)),
+                Action::Close => None,
+            };
+        }
+        if let Some(connecting) = &mut self.connecting
+            && let Poll::Ready(result) = connecting.as_mut().poll(cx)
+        {
+            progress = true;
+            self.connecting = None;
+            match result {
+                Ok(socket) => {
+                    self.socket = Some(socket);
+                    self.session.handle_opened();
+                }
+                Err(error) => self.session.handle_open_failed(now, error),
+            }
+        }
+        progress
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> Progress {
+        let mut progress = false;
+        while let (Some(socket), Some(transmit)) = (&mut self.socket, self.session.poll_transmit()) {
+            let written = match transmit.slices() {
+                [slice] => Pin::new(socket).poll_write(cx, slice),
+                slices => Pin::new(socket).poll_write_vectored(cx, slices),
+            };
+            match written {
+                Poll::Ready(Ok(0)) => self.lost(io::ErrorKind::WriteZero),
+                Poll::Ready(Ok(n)) => self.session.handle_transmitted(n),
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => self.lost(error.kind()),
+                Poll::Pending => break,
+            }
+            progress = true;
+        }
+        progress
+    }
+
+    fn lost(&mut self, why: io::ErrorKind) {
+        self.session.handle_disconnect(Instant::now(), Some(why));
+        self.socket = None;
+    }
+
+    fn read(&mut self, now: Instant, cx: &mut Context<'_>, link: &Link) -> Progress {
+        let Some(socket) = &mut self.socket else { return false };
+        let space = self.recv.space(self.session.read_hint());
+        match Pin::new(socket).poll_read(cx, space) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(0)) => {
+                self.session.handle_disconnect(now, None);
+                self.socket = None;
+            }
+            Poll::Ready(Ok(n)) => {
+                self.recv.advance(n);
+                let used = self.session.handle_input(now, self.recv.data(), &mut self.events);
+                let chunk = if self.events.is_empty() { self.skip(used) } else { self.recv.take(used) };
+                self.deliver(link, chunk);
+            }
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Poll::Ready(Err(error)) => self.lost(error.kind()),
+        }
+        true
+    }
+
+    /// Consumes what nobody will look at.
+    fn skip(&mut self, used: usize) -> Bytes {
+        self.recv.consume(used);
+        Bytes::new()
+    }
+
+    /// Completes the slots of what was answered or has failed, under one lock; wakes without it.
+    fn deliver(&mut self, link: &Link, chunk: Bytes) {
+        let failed = std::iter::from_fn(|| self.session.poll_event()).collect::<Vec<_>>();
+        if self.events.is_empty() && failed.is_empty() {
+            return;
+        }
+        let mut inbox = link.inbox();
+        if !self.events.is_empty() {
+            inbox.crowd = self.events.len();
+        }
+        for event in self.events.drain(..) {
+            // Pushes on such a link are for nobody.
+            if let Event::Replies { ticket, range, done, .. } = event {
+                inbox.add_replies(ticket, chunk.slice(range), done, &mut self.wake);
+            }
+        }
+        let mut over = None;
+        for event in failed {
+            match event {
+                Event::Failed { ticket, error } => inbox.fail(ticket, error, &mut self.wake),
+                Event::Closed(error) => over = Some(error),
+                _ => {}
+            }
+        }
+        inbox.unsent = self.session.unsent() + self.batch.bytes();
+        if let Some(error) = over.filter(|_| self.session.is_over()) {
+            inbox.over = true;
+            let error = error.with_delivery(Delivery::NotSent);
+            inbox.fail_all(&error, &error, &mut self.wake);
+        } else if inbox.has_waiters() && link.has_room(&inbox) {
+            let room = link.config.max_in_flight - inbox.used();
+            inbox.wake_waiters(room, &mut self.wake);
+        }
+        drop(inbox);
+        self.wake_all();
+    }
+
+    fn wake_all(&mut self) {
+        self.wake.drain(..).for_each(Waker::wake);
+    }
+
+    fn poll_timer(&mut self, link: &Link, waiters_due: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+        let due = [self.session.poll_timeout(), waiters_due].into_iter().flatten().min();
+        let Some(due) = due else {
+            self.armed = None;
+            return Poll::Pending;
+        };
+        // A timer that wakes early does no harm; setting it anew each time would cost.
+        let at = self.armed.filter(|&armed| armed <= due).unwrap_or(due);
+        let timer = self.timer.get_or_insert_with(|| link.runtime.timer());
+        let polled = timer.poll_at(cx, at);
+        self.armed = polled.is_pending().then_some(at);
+        polled
+    }
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link").field("endpoint", &self.config.endpoint).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,96 @@
+//! Pipelines over the shared link.
+
+use std::sync::Arc;
+
+use redis_core::pipeline::{FromReplies, Pipeline as Queued, Sent};
+use redis_core::{Block, Command, Queue, Result, Value};
+
+use crate::client::Shared;
+use crate::request::{On, runs, send_all};
+
+/// Commands that are sent together. Queue them by chaining or one statement each, then execute.
+#[derive(Debug)]
+pub struct Pipeline {
+    shared: Arc<Shared>,
+    queued: Queued,
+}
+
+impl Pipeline {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, queued: Queued::atomic() }
+    }
+
+    /// Whether the commands run between MULTI and EXEC, without others in between: the default.
+    pub fn transaction(&mut self, transaction: bool) -> &mut Self {
+        self.queued.set_transaction(transaction);
+        self
+    }
+
+    /// Sends what is queued and decodes the replies, in order; the pipeline is empty afterwards and can
+    /// be used again. An empty one is not sent.
+    ///
+    /// # Errors
+    ///
+    /// The first failed command's error, with its position and text: all others have run, or none in a
+    /// transaction that was refused while queueing. `Decode` when a reply, or their number, does not fit
+    /// `T`. What a connection fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives the commands up: what was not written never is; otherwise they may run,
+    /// a transaction as a whole, and their replies are thrown away.
+    pub async fn execute<T: FromReplies>(&mut self) -> Result<T> {
+        execute(&self.shared, &mut self.queued).await
+    }
+
+    /// As [`execute`](Self::execute), with every reply, and errors in their places.
+    ///
+    /// # Errors
+    ///
+    /// What a connection, or the transaction as a whole, fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`execute`](Self::execute).
+    pub async fn execute_all(&mut self) -> Result<Vec<Result<Value>>> {
+        let Some(sent) = self.queued.take()? else { return Ok(Vec::new()) };
+        let replies = send_all(link(&self.shared, &sent).await?, &sent).await?;
+        Ok(sent.open(runs(&replies))?.all())
+    }
+
+    /// Empties the queue.
+    pub fn clear(&mut self) {
+        self.queued.clear();
+    }
+
+    /// How many commands are queued.
+    pub fn len(&self) -> usize {
+        self.queued.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.queued.is_empty()
+    }
+}
+
+pub(crate) async fn execute<T: FromReplies>(shared: &Shared, queued: &mut Queued) -> Result<T> {
+    let Some(sent) = queued.take()? else { return T::from_nothing() };
+    let replies = send_all(link(shared, &sent).await?, &sent).await?;
+    T::from_replies(&mut sent.open(runs(&replies))?)
+}
+
+/// The link that all share, unless a command in it can hold it.
+async fn link<'a>(shared: &'a Shared, sent: &Sent) -> Result<On<'a>> {
+    match sent.block() {
+        Block::Never => Ok(On::Shared(&shared.link)),
+        _ => Ok(On::Pooled(shared.pool.acquire().await?)),
+    }
+}
+
+impl Queue for &mut Pipeline {
+    fn queue<C: Command>(self, command: C) -> Self {
+        self.queued.push(command);
+        self
+    }
+}

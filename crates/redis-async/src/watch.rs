@@ -1,0 +1,159 @@
+//! Optimistic locking on a connection of its own.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use redis_core::pipeline::{FromReplies, Pipeline as Queued};
+use redis_core::{Cmd, Command, Execute, FromReply, Queue, Result, ToArgs, watch};
+
+use crate::pool::Pooled;
+use crate::request::{On, ReplyFuture, runs, send_all};
+
+/// A connection that watches keys. Commands run at once; [`multi`](Self::multi) starts the transaction.
+/// Dropping it closes the connection; [`reset`](Self::reset) keeps it.
+#[derive(Debug)]
+pub struct Watched {
+    connection: Pooled,
+}
+
+impl Watched {
+    pub(crate) async fn start(mut connection: Pooled, watch: Cmd<()>) -> Result<Self> {
+        connection.set_dedicated(true);
+        ReplyFuture::on(connection.link(), watch).await?;
+        Ok(Self { connection })
+    }
+
+    /// Watches more keys.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` without a key; `Watch` when the link was lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// After dropping the future the keys may be watched or not.
+    pub async fn watch<M>(&mut self, keys: impl ToArgs<M>) -> Result<()> {
+        let cmd = watch::watch(keys)?;
+        ReplyFuture::on(self.connection.link(), cmd).await.map_err(watch::lost_before_multi)
+    }
+
+    /// Starts queueing: what follows is applied by [`Transaction::execute`], or not at all.
+    pub fn multi(self) -> Transaction {
+        Transaction { watched: self, queued: Queued::atomic(), value: () }
+    }
+
+    /// Stops watching; the connection stays this one's, and [`watch`](Self::watch) can be called again.
+    ///
+    /// # Errors
+    ///
+    /// `Watch` when the link was lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// After dropping the future the keys may still be watched.
+    pub async fn unwatch(&mut self) -> Result<()> {
+        ReplyFuture::on(self.connection.link(), watch::unwatch()).await.map_err(watch::lost_before_multi)
+    }
+
+    /// Stops watching and gives the connection back.
+    ///
+    /// # Errors
+    ///
+    /// `Watch` when the link was lost; the connection is closed then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn reset(mut self) -> Result<()> {
+        self.unwatch().await?;
+        self.connection.set_dedicated(false);
+        Ok(())
+    }
+}
+
+/// The reply of a command on a [`Watched`].
+///
+/// # Cancel safety
+///
+/// As [`ReplyFuture`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct WatchedReply<'a, R>(ReplyFuture<'a, R>);
+
+impl<R: FromReply> Future for WatchedReply<'_, R> {
+    type Output = Result<R>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<R>> {
+        Pin::new(&mut self.0).poll(cx).map_err(watch::lost_before_multi)
+    }
+}
+
+impl<'a> Execute for &'a mut Watched {
+    type Output<R: FromReply> = WatchedReply<'a, R>;
+
+    fn execute<C: Command>(self, command: C) -> WatchedReply<'a, C::Reply> {
+        let cmd = command.into_cmd();
+        WatchedReply(match cmd.check() {
+            Ok(()) => ReplyFuture::on(self.connection.link(), cmd),
+            Err(error) => ReplyFuture::refused(error),
+        })
+    }
+}
+
+/// Commands that are applied together if no watched key has changed. Each call that queues one returns
+/// the transaction.
+#[derive(Debug)]
+pub struct Transaction<V = ()> {
+    watched: Watched,
+    queued: Queued,
+    value: V,
+}
+
+impl<V> Transaction<V> {
+    /// Gives the value that [`Client::transaction`](crate::Client::transaction) returns beside the replies.
+    pub fn returning<U>(self, value: U) -> Transaction<U> {
+        Transaction { watched: self.watched, queued: self.queued, value }
+    }
+
+    /// Applies the commands, and decodes their replies. An empty transaction is sent too: it tells
+    /// whether a watched key has changed.
+    ///
+    /// # Errors
+    ///
+    /// `Watch` when a watched key has changed or the link was lost before: nothing was applied.
+    /// Otherwise as [`Pipeline::execute`](crate::Pipeline::execute).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection; what was written by then may be applied, as a whole.
+    pub async fn execute<T: FromReplies>(self) -> Result<T> {
+        self.execute_returning().await.map(|(replies, _)| replies)
+    }
+
+    pub(crate) async fn execute_returning<T: FromReplies>(self) -> Result<(T, V)> {
+        let Self { watched: Watched { mut connection }, queued, value } = self;
+        let sent = queued.take_watched()?;
+        let replies = send_all(On::Shared(connection.link()), &sent).await.map_err(watch::lost)?;
+        // EXEC ends the watch, whatever it says.
+        connection.set_dedicated(false);
+        let replies = T::from_replies(&mut sent.open(runs(&replies))?)?;
+        Ok((replies, value))
+    }
+
+    /// How many commands are queued.
+    pub fn len(&self) -> usize {
+        self.queued.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.queued.is_empty()
+    }
+}
+
+impl<V> Queue for Transaction<V> {
+    fn queue<C: Command>(mut self, command: C) -> Self {
+        self.queued.push(command);
+        self
+    }
+}

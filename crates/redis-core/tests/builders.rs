@@ -1,0 +1,836 @@
+//! What every builder sends, with each of its options, and what its reply's type is.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use redis_core::cmd::{self, ClientType, Place, Side};
+use redis_core::{
+    Block, Cmd, Command, Commands, ErrorKind, Execute, FromReply, Queue, QueueCommands, Result,
+    ToArg, Value, lookup,
+};
+
+/// Checks a command and gives its words, separated by spaces.
+fn words(command: impl Command) -> String {
+    let cmd = command.into_cmd();
+    if let Err(error) = cmd.check() {
+        panic!("{error}");
+    }
+    split(&cmd.to_vec())
+}
+
+/// Checks that a command can be sent, and consists of these words.
+#[track_caller]
+fn sends(command: impl Command, expected: &str) {
+    assert_eq!(words(command), expected);
+}
+
+/// The words of an encoded command. None of the tests' words has a line break or a space.
+fn split(encoded: &[u8]) -> String {
+    let text = std::str::from_utf8(encoded).expect("the tests' words are text");
+    let mut lines = text.split_terminator("\r\n");
+    let count = lines.next().expect("an array header");
+    let mut words = Vec::new();
+    while let (Some(len), Some(word)) = (lines.next(), lines.next()) {
+        assert_eq!(len, format!("${}", word.len()));
+        words.push(word);
+    }
+    assert_eq!(count, format!("*{}", words.len()));
+    words.join(" ")
+}
+
+/// Why a command can't be sent.
+fn refusal(command: impl Command) -> String {
+    let error = command.into_cmd().check().expect_err("a refusal");
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    error.to_string()
+}
+
+/// Compiles if the command's reply is an `R`.
+fn replies<R: FromReply>(command: impl Command<Reply = R>) -> impl Command<Reply = R> {
+    command
+}
+
+fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+fn at(duration: Duration) -> SystemTime {
+    UNIX_EPOCH + duration
+}
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn generic() {
+    sends(cmd::copy("a", "b"), "COPY a b");
+    sends(cmd::copy("a", "b").replace().db(3), "COPY a b DB 3 REPLACE");
+    sends(cmd::del("a"), "DEL a");
+    sends(cmd::del(["a", "b"]), "DEL a b");
+    sends(cmd::exists(vec!["a".to_owned()]), "EXISTS a");
+    sends(cmd::expire("k", secs(5)), "EXPIRE k 5");
+    sends(cmd::expire("k", ms(5001)).nx(), "EXPIRE k 6 NX");
+    sends(cmd::expire("k", secs(5)).nx().xx(), "EXPIRE k 5 XX");
+    sends(cmd::expire("k", secs(5)).gt(), "EXPIRE k 5 GT");
+    sends(
+        replies::<bool>(cmd::expire("k", secs(5)).lt()),
+        "EXPIRE k 5 LT",
+    );
+    sends(cmd::expireat("k", at(secs(9))), "EXPIREAT k 9");
+    sends(cmd::expireat("k", at(secs(9))).nx(), "EXPIREAT k 9 NX");
+    sends(cmd::expireat("k", at(secs(9))).xx(), "EXPIREAT k 9 XX");
+    sends(cmd::expireat("k", at(secs(9))).gt(), "EXPIREAT k 9 GT");
+    sends(cmd::expireat("k", at(ms(8001))).lt(), "EXPIREAT k 9 LT");
+    sends(cmd::key_type("k"), "TYPE k");
+    sends(replies::<Vec<String>>(cmd::keys("a*")), "KEYS a*");
+    sends(cmd::object_encoding("k"), "OBJECT ENCODING k");
+    sends(cmd::object_freq("k"), "OBJECT FREQ k");
+    sends(cmd::object_idletime("k"), "OBJECT IDLETIME k");
+    sends(cmd::object_refcount("k"), "OBJECT REFCOUNT k");
+    sends(cmd::persist("k"), "PERSIST k");
+    sends(cmd::pexpire("k", secs(1)), "PEXPIRE k 1000");
+    sends(
+        cmd::pexpire("k", Duration::from_micros(1)).nx(),
+        "PEXPIRE k 1 NX",
+    );
+    sends(cmd::pexpire("k", ms(7)).xx(), "PEXPIRE k 7 XX");
+    sends(cmd::pexpire("k", ms(7)).gt(), "PEXPIRE k 7 GT");
+    sends(cmd::pexpire("k", ms(7)).lt(), "PEXPIRE k 7 LT");
+    sends(cmd::pexpireat("k", at(ms(7))), "PEXPIREAT k 7");
+    sends(cmd::pexpireat("k", at(ms(7))).nx(), "PEXPIREAT k 7 NX");
+    sends(cmd::pexpireat("k", at(ms(7))).xx(), "PEXPIREAT k 7 XX");
+    sends(cmd::pexpireat("k", at(ms(7))).gt(), "PEXPIREAT k 7 GT");
+    sends(cmd::pexpireat("k", at(ms(7))).lt(), "PEXPIREAT k 7 LT");
+    sends(cmd::pttl("k"), "PTTL k");
+    sends(cmd::randomkey::<String>(), "RANDOMKEY");
+    sends(cmd::rename("a", "b"), "RENAME a b");
+    sends(cmd::renamenx("a", "b"), "RENAMENX a b");
+    sends(cmd::touch(["a", "b"].iter()), "TOUCH a b");
+    sends(cmd::ttl("k"), "TTL k");
+    sends(cmd::unlink([1, 2]), "UNLINK 1 2");
+}
+
+#[test]
+fn strings() {
+    sends(cmd::append("k", "v"), "APPEND k v");
+    sends(cmd::decr("k"), "DECR k");
+    sends(cmd::decrby("k", 2), "DECRBY k 2");
+    sends(cmd::get::<String>("k"), "GET k");
+    sends(cmd::getdel::<String>("k"), "GETDEL k");
+    sends(cmd::getex::<String>("k"), "GETEX k");
+    sends(cmd::getex::<String>("k").ex(secs(1)), "GETEX k EX 1");
+    sends(cmd::getex::<String>("k").ex(ms(1)), "GETEX k PX 1");
+    sends(
+        cmd::getex::<String>("k").ex_at(at(secs(7))),
+        "GETEX k EXAT 7",
+    );
+    sends(cmd::getex::<String>("k").ex_at(at(ms(7))), "GETEX k PXAT 7");
+    sends(
+        cmd::getex::<String>("k").ex(ms(1)).persist(),
+        "GETEX k PERSIST",
+    );
+    sends(cmd::getrange::<String>("k", 0, -1), "GETRANGE k 0 -1");
+    sends(cmd::getset::<String>("k", "v"), "GETSET k v");
+    sends(cmd::incr("k"), "INCR k");
+    sends(cmd::incrby("k", -3), "INCRBY k -3");
+    sends(cmd::incrbyfloat("k", 0.5), "INCRBYFLOAT k 0.5");
+    sends(cmd::mget::<i64>(["a", "b"]), "MGET a b");
+    sends(cmd::mset([("a", 1), ("b", 2)]), "MSET a 1 b 2");
+    sends(cmd::mset(&HashMap::from([("a", 1)])), "MSET a 1");
+    sends(cmd::msetnx([("a", "x")]), "MSETNX a x");
+    sends(cmd::psetex("k", ms(3), "v"), "PSETEX k 3 v");
+    sends(cmd::setex("k", secs(3), "v"), "SETEX k 3 v");
+    sends(cmd::setnx("k", "v"), "SETNX k v");
+    sends(cmd::setrange("k", 4, "v"), "SETRANGE k 4 v");
+    sends(cmd::strlen("k"), "STRLEN k");
+}
+
+#[test]
+fn set_has_every_option() {
+    sends(replies::<()>(cmd::set("k", "v")), "SET k v");
+    sends(cmd::set("k", "v").ex(secs(60)), "SET k v EX 60");
+    sends(cmd::set("k", "v").ex(ms(1500)), "SET k v PX 1500");
+    sends(cmd::set("k", "v").ex_at(at(secs(60))), "SET k v EXAT 60");
+    sends(cmd::set("k", "v").ex_at(at(ms(60))), "SET k v PXAT 60");
+    sends(cmd::set("k", "v").ex(secs(1)).keep_ttl(), "SET k v KEEPTTL");
+    sends(replies::<Option<()>>(cmd::set("k", "v").nx()), "SET k v NX");
+    sends(cmd::set("k", "v").nx().xx(), "SET k v XX");
+    sends(cmd::set("k", "v").xx().nx(), "SET k v NX");
+    sends(cmd::set("k", "v").if_eq("x"), "SET k v IFEQ x");
+    sends(cmd::set("k", "v").if_ne("x"), "SET k v IFNE x");
+    sends(cmd::set("k", "v").if_digest_eq("0f"), "SET k v IFDEQ 0f");
+    sends(cmd::set("k", "v").if_digest_ne("0f"), "SET k v IFDNE 0f");
+    let get = || cmd::set("k", "v").get::<String>();
+    sends(replies::<Option<String>>(get()), "SET k v GET");
+    sends(replies::<Option<String>>(get().nx()), "SET k v NX GET");
+    sends(get().xx(), "SET k v XX GET");
+    sends(get().if_eq("x"), "SET k v IFEQ x GET");
+    sends(get().if_ne("x"), "SET k v IFNE x GET");
+    sends(get().if_digest_eq("x"), "SET k v IFDEQ x GET");
+    sends(get().if_digest_ne("x"), "SET k v IFDNE x GET");
+    let all = cmd::set("k", "v").ex(secs(9)).nx().get::<i64>();
+    sends(replies::<Option<i64>>(all), "SET k v NX GET EX 9");
+    sends(cmd::set("k", "v").returning::<Value>(), "SET k v");
+}
+
+#[test]
+fn hashes() {
+    sends(cmd::hdel("k", "f"), "HDEL k f");
+    sends(cmd::hdel("k", ["f", "g"]), "HDEL k f g");
+    sends(cmd::hexists("k", "f"), "HEXISTS k f");
+    sends(cmd::hexpire("k", secs(5), "f"), "HEXPIRE k 5 FIELDS 1 f");
+    sends(
+        cmd::hexpire("k", secs(5), ["f", "g"]).nx(),
+        "HEXPIRE k 5 NX FIELDS 2 f g",
+    );
+    sends(
+        cmd::hexpire("k", secs(5), "f").xx(),
+        "HEXPIRE k 5 XX FIELDS 1 f",
+    );
+    sends(
+        cmd::hexpire("k", secs(5), "f").gt(),
+        "HEXPIRE k 5 GT FIELDS 1 f",
+    );
+    sends(
+        cmd::hexpire("k", secs(5), "f").lt(),
+        "HEXPIRE k 5 LT FIELDS 1 f",
+    );
+    sends(
+        cmd::hexpireat("k", at(secs(5)), "f"),
+        "HEXPIREAT k 5 FIELDS 1 f",
+    );
+    sends(
+        cmd::hexpireat("k", at(secs(5)), "f").nx(),
+        "HEXPIREAT k 5 NX FIELDS 1 f",
+    );
+    sends(
+        cmd::hexpireat("k", at(secs(5)), "f").xx(),
+        "HEXPIREAT k 5 XX FIELDS 1 f",
+    );
+    sends(
+        cmd::hexpireat("k", at(secs(5)), "f").gt(),
+        "HEXPIREAT k 5 GT FIELDS 1 f",
+    );
+    sends(
+        cmd::hexpireat("k", at(secs(5)), "f").lt(),
+        "HEXPIREAT k 5 LT FIELDS 1 f",
+    );
+    sends(cmd::hexpiretime("k", "f"), "HEXPIRETIME k FIELDS 1 f");
+    sends(cmd::hget::<String>("k", "f"), "HGET k f");
+    sends(cmd::hgetall::<HashMap<String, i64>>("k"), "HGETALL k");
+    sends(cmd::hgetdel::<String>("k", ["f"]), "HGETDEL k FIELDS 1 f");
+    let getex = || cmd::hgetex::<String>("k", ["f", "g"]);
+    sends(getex(), "HGETEX k FIELDS 2 f g");
+    sends(getex().ex(secs(1)), "HGETEX k EX 1 FIELDS 2 f g");
+    sends(getex().ex_at(at(ms(1))), "HGETEX k PXAT 1 FIELDS 2 f g");
+    sends(getex().persist(), "HGETEX k PERSIST FIELDS 2 f g");
+    sends(cmd::hincrby("k", "f", 2), "HINCRBY k f 2");
+    sends(cmd::hincrbyfloat("k", "f", 2.5), "HINCRBYFLOAT k f 2.5");
+    sends(cmd::hkeys::<String>("k"), "HKEYS k");
+    sends(cmd::hlen("k"), "HLEN k");
+    sends(cmd::hmget::<String>("k", ["f", "g"]), "HMGET k f g");
+    sends(cmd::hpersist("k", "f"), "HPERSIST k FIELDS 1 f");
+    sends(
+        cmd::hpexpire("k", secs(5), "f"),
+        "HPEXPIRE k 5000 FIELDS 1 f",
+    );
+    sends(
+        cmd::hpexpire("k", ms(5), "f").nx(),
+        "HPEXPIRE k 5 NX FIELDS 1 f",
+    );
+    sends(
+        cmd::hpexpire("k", ms(5), "f").xx(),
+        "HPEXPIRE k 5 XX FIELDS 1 f",
+    );
+    sends(
+        cmd::hpexpire("k", ms(5), "f").gt(),
+        "HPEXPIRE k 5 GT FIELDS 1 f",
+    );
+    sends(
+        cmd::hpexpire("k", ms(5), "f").lt(),
+        "HPEXPIRE k 5 LT FIELDS 1 f",
+    );
+    sends(
+        cmd::hpexpireat("k", at(ms(5)), "f"),
+        "HPEXPIREAT k 5 FIELDS 1 f",
+    );
+    sends(
+        cmd::hpexpireat("k", at(ms(5)), "f").nx(),
+        "HPEXPIREAT k 5 NX FIELDS 1 f",
+    );
+    sends(
+        cmd::hpexpireat("k", at(ms(5)), "f").xx(),
+        "HPEXPIREAT k 5 XX FIELDS 1 f",
+    );
+    sends(
+        cmd::hpexpireat("k", at(ms(5)), "f").gt(),
+        "HPEXPIREAT k 5 GT FIELDS 1 f",
+    );
+    sends(
+        cmd::hpexpireat("k", at(ms(5)), "f").lt(),
+        "HPEXPIREAT k 5 LT FIELDS 1 f",
+    );
+    sends(cmd::hpexpiretime("k", "f"), "HPEXPIRETIME k FIELDS 1 f");
+    sends(cmd::hpttl("k", "f"), "HPTTL k FIELDS 1 f");
+    sends(cmd::hset("k", [("f", 1), ("g", 2)]), "HSET k f 1 g 2");
+    let setex = || cmd::hsetex("k", [("f", 1), ("g", 2)]);
+    sends(setex(), "HSETEX k FIELDS 2 f 1 g 2");
+    sends(
+        setex().fnx().ex(secs(3)),
+        "HSETEX k FNX EX 3 FIELDS 2 f 1 g 2",
+    );
+    sends(
+        setex().fxx().keep_ttl(),
+        "HSETEX k FXX KEEPTTL FIELDS 2 f 1 g 2",
+    );
+    sends(
+        setex().ex_at(at(secs(3))),
+        "HSETEX k EXAT 3 FIELDS 2 f 1 g 2",
+    );
+    sends(cmd::hsetnx("k", "f", 1), "HSETNX k f 1");
+    sends(cmd::hstrlen("k", "f"), "HSTRLEN k f");
+    sends(cmd::httl("k", "f"), "HTTL k FIELDS 1 f");
+    sends(cmd::hvals::<String>("k"), "HVALS k");
+}
+
+#[test]
+fn lists() {
+    let blmove = cmd::blmove::<String>("a", "b", Side::Left, Side::Right, ms(2500));
+    sends(blmove, "BLMOVE a b LEFT RIGHT 2.5");
+    sends(
+        cmd::blpop::<String, String>(["a", "b"], secs(1)),
+        "BLPOP a b 1",
+    );
+    sends(cmd::brpop::<String, String>(["a"], None), "BRPOP a 0");
+    sends(cmd::lindex::<String>("k", -1), "LINDEX k -1");
+    sends(
+        cmd::linsert("k", Place::Before, "p", "e"),
+        "LINSERT k BEFORE p e",
+    );
+    sends(
+        cmd::linsert("k", Place::After, "p", "e"),
+        "LINSERT k AFTER p e",
+    );
+    sends(cmd::llen("k"), "LLEN k");
+    let lmove = cmd::lmove::<String>("a", "b", Side::Right, Side::Left);
+    sends(lmove, "LMOVE a b RIGHT LEFT");
+    sends(replies::<Option<i64>>(cmd::lpop("k")), "LPOP k");
+    sends(
+        replies::<Option<Vec<i64>>>(cmd::lpop::<i64>("k").count(2)),
+        "LPOP k 2",
+    );
+    sends(replies::<Option<u64>>(cmd::lpos("k", "e")), "LPOS k e");
+    let lpos = cmd::lpos("k", "e").rank(-1).count(0).maxlen(9);
+    sends(
+        replies::<Vec<u64>>(lpos),
+        "LPOS k e RANK -1 COUNT 0 MAXLEN 9",
+    );
+    sends(cmd::lpush("k", "e"), "LPUSH k e");
+    sends(cmd::lpushx("k", ["e", "f"]), "LPUSHX k e f");
+    sends(cmd::lrange::<String>("k", 0, -1), "LRANGE k 0 -1");
+    sends(cmd::lrem("k", -2, "e"), "LREM k -2 e");
+    sends(cmd::lset("k", 0, "e"), "LSET k 0 e");
+    sends(cmd::ltrim("k", 0, 9), "LTRIM k 0 9");
+    sends(cmd::rpop::<String>("k"), "RPOP k");
+    sends(cmd::rpop::<String>("k").count(3), "RPOP k 3");
+    sends(cmd::rpush("k", vec![1, 2]), "RPUSH k 1 2");
+    sends(cmd::rpushx("k", 1.5), "RPUSHX k 1.5");
+}
+
+#[test]
+fn sets() {
+    sends(cmd::sadd("k", "m"), "SADD k m");
+    sends(cmd::sadd("k", b"m"), "SADD k m");
+    sends(cmd::sadd("k", vec![b'm', b'n']), "SADD k mn");
+    sends(cmd::sadd("k", (0..3).map(|n| n * n)), "SADD k 0 1 4");
+    sends(cmd::scard("k"), "SCARD k");
+    sends(cmd::sdiff::<String>(["a", "b"]), "SDIFF a b");
+    sends(cmd::sdiffstore("d", ["a", "b"]), "SDIFFSTORE d a b");
+    sends(cmd::sinter::<String>(["a", "b"]), "SINTER a b");
+    sends(cmd::sintercard(["a", "b"]), "SINTERCARD 2 a b");
+    sends(
+        cmd::sintercard(["a", "b"]).limit(3),
+        "SINTERCARD 2 a b LIMIT 3",
+    );
+    sends(cmd::sinterstore("d", ["a", "b"]), "SINTERSTORE d a b");
+    sends(cmd::sismember("k", "m"), "SISMEMBER k m");
+    sends(cmd::smembers::<String>("k"), "SMEMBERS k");
+    sends(cmd::smismember("k", ["m", "n"]), "SMISMEMBER k m n");
+    sends(cmd::smove("a", "b", "m"), "SMOVE a b m");
+    sends(replies::<Option<String>>(cmd::spop("k")), "SPOP k");
+    sends(
+        replies::<Vec<String>>(cmd::spop::<String>("k").count(2)),
+        "SPOP k 2",
+    );
+    sends(cmd::srandmember::<String>("k"), "SRANDMEMBER k");
+    sends(
+        cmd::srandmember::<String>("k").count(-2),
+        "SRANDMEMBER k -2",
+    );
+    sends(cmd::srem("k", ["m"]), "SREM k m");
+    sends(cmd::sunion::<String>(["a", "b"]), "SUNION a b");
+    sends(cmd::sunionstore("d", "a"), "SUNIONSTORE d a");
+}
+
+#[test]
+fn sorted_sets() {
+    sends(
+        cmd::bzpopmax::<String, String>(["a"], secs(1)),
+        "BZPOPMAX a 1",
+    );
+    sends(
+        cmd::bzpopmin::<String, String>(["a", "b"], None),
+        "BZPOPMIN a b 0",
+    );
+    let zadd = || cmd::zadd("k", [(1.0, "m"), (-2.5, "n")]);
+    sends(replies::<u64>(zadd()), "ZADD k 1 m -2.5 n");
+    sends(zadd().nx().xx(), "ZADD k XX 1 m -2.5 n");
+    sends(zadd().nx().ch(), "ZADD k NX CH 1 m -2.5 n");
+    sends(zadd().gt().lt(), "ZADD k LT 1 m -2.5 n");
+    sends(zadd().xx().gt(), "ZADD k XX GT 1 m -2.5 n");
+    let incr = cmd::zadd("k", [(1.5, "m")]).incr();
+    sends(replies::<Option<f64>>(incr), "ZADD k INCR 1.5 m");
+    sends(cmd::zcard("k"), "ZCARD k");
+    sends(cmd::zcount("k", "(1", f64::INFINITY), "ZCOUNT k (1 inf");
+    sends(cmd::zincrby("k", 1.5, "m"), "ZINCRBY k 1.5 m");
+    sends(cmd::zmscore("k", ["m", "n"]), "ZMSCORE k m n");
+    sends(cmd::zpopmax::<String>("k"), "ZPOPMAX k");
+    sends(cmd::zpopmin::<String>("k").count(2), "ZPOPMIN k 2");
+    sends(cmd::zpopmax::<String>("k").count(2), "ZPOPMAX k 2");
+    sends(
+        replies::<Vec<String>>(cmd::zrange("k", 0, -1)),
+        "ZRANGE k 0 -1",
+    );
+    let scores = cmd::zrange::<String>("k", "(1", 5)
+        .by_score()
+        .rev()
+        .limit(2, 10)
+        .with_scores();
+    let scores = replies::<Vec<(String, f64)>>(scores);
+    sends(scores, "ZRANGE k (1 5 BYSCORE REV LIMIT 2 10 WITHSCORES");
+    sends(
+        cmd::zrange::<String>("k", "[a", "+").by_lex(),
+        "ZRANGE k [a + BYLEX",
+    );
+    sends(replies::<Option<u64>>(cmd::zrank("k", "m")), "ZRANK k m");
+    let rank = replies::<Option<(u64, f64)>>(cmd::zrank("k", "m").with_score());
+    sends(rank, "ZRANK k m WITHSCORE");
+    sends(cmd::zrem("k", "m"), "ZREM k m");
+    sends(cmd::zremrangebyrank("k", 0, 5), "ZREMRANGEBYRANK k 0 5");
+    sends(
+        cmd::zremrangebyscore("k", "-inf", 5),
+        "ZREMRANGEBYSCORE k -inf 5",
+    );
+    sends(cmd::zrevrank("k", "m"), "ZREVRANK k m");
+    sends(
+        cmd::zrevrank("k", "m").with_score(),
+        "ZREVRANK k m WITHSCORE",
+    );
+    sends(cmd::zscore("k", "m"), "ZSCORE k m");
+}
+
+#[test]
+fn streams() {
+    let xadd = || cmd::xadd("k", "*", [("f", "v")]);
+    sends(replies::<String>(xadd()), "XADD k * f v");
+    let plain = replies::<Option<String>>(xadd().no_mkstream().keep_ref());
+    sends(plain, "XADD k NOMKSTREAM KEEPREF * f v");
+    sends(xadd().del_ref(), "XADD k DELREF * f v");
+    sends(xadd().acked(), "XADD k ACKED * f v");
+    sends(xadd().idempotent_auto("p"), "XADD k IDMPAUTO p * f v");
+    sends(xadd().idempotent("p", "i"), "XADD k IDMP p i * f v");
+    sends(xadd().maxlen(9), "XADD k MAXLEN 9 * f v");
+    sends(xadd().maxlen(9).exactly(), "XADD k MAXLEN = 9 * f v");
+    let trimmed = xadd().limit(5).approximately().minid("1-0");
+    sends(trimmed, "XADD k MINID ~ 1-0 LIMIT 5 * f v");
+    assert_eq!(
+        refusal(xadd().limit(5)),
+        "XADD: `limit` needs `maxlen` or `minid`"
+    );
+    sends(cmd::xlen("k"), "XLEN k");
+    sends(cmd::xrange::<Value>("k", "-", "+"), "XRANGE k - +");
+    sends(
+        cmd::xrange::<Value>("k", "-", "+").count(2),
+        "XRANGE k - + COUNT 2",
+    );
+    sends(cmd::xrevrange::<Value>("k", "+", "-"), "XREVRANGE k + -");
+    sends(
+        cmd::xrevrange::<Value>("k", "+", "-").count(2),
+        "XREVRANGE k + - COUNT 2",
+    );
+}
+
+#[test]
+fn scripting() {
+    sends(cmd::eval::<i64>("s", ["k"], [1, 2]), "EVAL s 1 k 1 2");
+    sends(cmd::eval::<i64>("s", NONE, NONE), "EVAL s 0");
+    sends(cmd::eval_ro::<i64>("s", NONE, [1]), "EVAL_RO s 0 1");
+    sends(
+        cmd::evalsha::<i64>("s", ["k", "l"], NONE),
+        "EVALSHA s 2 k l",
+    );
+    sends(cmd::evalsha_ro::<i64>("s", ["k"], NONE), "EVALSHA_RO s 1 k");
+    sends(cmd::script_exists(["a", "b"]), "SCRIPT EXISTS a b");
+    sends(cmd::script_flush(), "SCRIPT FLUSH");
+    sends(cmd::script_flush().synchronous(), "SCRIPT FLUSH SYNC");
+    sends(cmd::script_flush().asynchronous(), "SCRIPT FLUSH ASYNC");
+    sends(cmd::script_load("s"), "SCRIPT LOAD s");
+}
+
+#[test]
+fn pubsub() {
+    sends(cmd::publish("c", "m"), "PUBLISH c m");
+    sends(cmd::pubsub_channels::<String>(), "PUBSUB CHANNELS");
+    sends(
+        cmd::pubsub_channels::<String>().pattern("a*"),
+        "PUBSUB CHANNELS a*",
+    );
+    sends(cmd::pubsub_numpat(), "PUBSUB NUMPAT");
+    sends(
+        cmd::pubsub_numsub::<String>(["a", "b"]),
+        "PUBSUB NUMSUB a b",
+    );
+    sends(cmd::pubsub_numsub::<String>(NONE), "PUBSUB NUMSUB");
+    sends(
+        cmd::pubsub_shardchannels::<String>(),
+        "PUBSUB SHARDCHANNELS",
+    );
+    let pattern = cmd::pubsub_shardchannels::<String>().pattern("a*");
+    sends(pattern, "PUBSUB SHARDCHANNELS a*");
+    sends(
+        cmd::pubsub_shardnumsub::<String>(["a"]),
+        "PUBSUB SHARDNUMSUB a",
+    );
+    sends(cmd::spublish("c", "m"), "SPUBLISH c m");
+    assert_eq!(
+        cmd::spublish("{a}c", "m").slot(),
+        cmd::get::<Value>("a").slot()
+    );
+    assert_eq!(cmd::publish("c", "m").slot(), None);
+}
+
+#[test]
+fn connection() {
+    sends(cmd::client_getname(), "CLIENT GETNAME");
+    sends(cmd::client_id(), "CLIENT ID");
+    sends(cmd::client_info(), "CLIENT INFO");
+    sends(cmd::client_list(), "CLIENT LIST");
+    sends(cmd::echo::<String>("hi"), "ECHO hi");
+    sends(replies::<()>(cmd::ping()), "PING");
+    sends(replies::<String>(cmd::ping().message("hi")), "PING hi");
+}
+
+#[test]
+fn client_kill_and_list_have_every_filter() {
+    let killed = cmd::client_kill()
+        .id(7)
+        .client_type(ClientType::Normal)
+        .user("u")
+        .addr("a:1")
+        .laddr("b:2")
+        .skip_me(false)
+        .max_age(secs(9))
+        .name("n")
+        .idle(secs(8))
+        .flags("N")
+        .lib_name("l")
+        .lib_ver("v")
+        .db(3)
+        .capa("r")
+        .ip("i")
+        .not_client_type(ClientType::Replica)
+        .not_id([1, 2])
+        .not_user("u")
+        .not_addr("a")
+        .not_laddr("b")
+        .not_name("n")
+        .not_flags("M")
+        .not_lib_name("l")
+        .not_lib_ver("v")
+        .not_db(4)
+        .not_capa("r")
+        .not_ip("i");
+    let rest = "TYPE NORMAL USER u ADDR a:1 LADDR b:2 SKIPME NO MAXAGE 9 NAME n IDLE 8 FLAGS N \
+                LIB-NAME l LIB-VER v DB 3 CAPA r IP i NOT-TYPE REPLICA NOT-ID 1 2 NOT-USER u \
+                NOT-ADDR a NOT-LADDR b NOT-NAME n NOT-FLAGS M NOT-LIB-NAME l NOT-LIB-VER v \
+                NOT-DB 4 NOT-CAPA r NOT-IP i";
+    sends(killed, &format!("CLIENT KILL ID 7 {rest}"));
+    sends(cmd::client_kill().skip_me(true), "CLIENT KILL SKIPME YES");
+    assert_eq!(
+        refusal(cmd::client_kill()),
+        "CLIENT KILL: needs at least one option"
+    );
+    let listed = cmd::client_list()
+        .client_type(ClientType::Normal)
+        .ids([7, 8])
+        .user("u")
+        .addr("a:1")
+        .laddr("b:2")
+        .skip_me(false)
+        .max_age(secs(9))
+        .name("n")
+        .idle(secs(8))
+        .flags("N")
+        .lib_name("l")
+        .lib_ver("v")
+        .db(3)
+        .capa("r")
+        .ip("i")
+        .not_client_type(ClientType::Replica)
+        .not_id([1, 2])
+        .not_user("u")
+        .not_addr("a")
+        .not_laddr("b")
+        .not_name("n")
+        .not_flags("M")
+        .not_lib_name("l")
+        .not_lib_ver("v")
+        .not_db(4)
+        .not_capa("r")
+        .not_ip("i");
+    let rest = rest.replacen("TYPE NORMAL", "TYPE NORMAL ID 7 8", 1);
+    sends(listed, &format!("CLIENT LIST {rest}"));
+    let empty = refusal(cmd::client_list().ids([]));
+    assert_eq!(
+        empty,
+        "CLIENT LIST: the list of one of its options is empty"
+    );
+}
+
+#[test]
+fn server() {
+    sends(cmd::config_get("max*"), "CONFIG GET max*");
+    sends(cmd::config_get(["a", "b"]), "CONFIG GET a b");
+    sends(cmd::config_resetstat(), "CONFIG RESETSTAT");
+    sends(cmd::config_rewrite(), "CONFIG REWRITE");
+    sends(cmd::config_set([("a", 1), ("b", 2)]), "CONFIG SET a 1 b 2");
+    sends(cmd::dbsize(), "DBSIZE");
+    sends(cmd::flushall(), "FLUSHALL");
+    sends(cmd::flushall().asynchronous(), "FLUSHALL ASYNC");
+    sends(cmd::flushall().synchronous(), "FLUSHALL SYNC");
+    sends(cmd::flushdb(), "FLUSHDB");
+    sends(cmd::flushdb().asynchronous(), "FLUSHDB ASYNC");
+    sends(cmd::flushdb().synchronous(), "FLUSHDB SYNC");
+    sends(cmd::info(), "INFO");
+    sends(cmd::info().sections("server"), "INFO server");
+    sends(
+        cmd::info().sections(["server", "memory"]),
+        "INFO server memory",
+    );
+    sends(cmd::time(), "TIME");
+}
+
+#[test]
+fn empty_lists_are_refused_before_sending() {
+    assert_eq!(refusal(cmd::del(NONE)), "DEL: needs at least one key");
+    assert_eq!(
+        refusal(cmd::mget::<String>(NONE)),
+        "MGET: needs at least one key"
+    );
+    assert_eq!(
+        refusal(cmd::sadd("k", NONE)),
+        "SADD: needs at least one member"
+    );
+    assert_eq!(
+        refusal(cmd::mset([("", ""); 0])),
+        "MSET: needs at least one key"
+    );
+    assert_eq!(
+        refusal(cmd::hset("k", [("", ""); 0])),
+        "HSET: needs at least one field"
+    );
+    assert_eq!(
+        refusal(cmd::zadd("k", [(0.0, ""); 0])),
+        "ZADD: needs at least one member"
+    );
+    assert_eq!(
+        refusal(cmd::xadd("k", "*", [("", ""); 0])),
+        "XADD: needs at least one field"
+    );
+    assert_eq!(
+        refusal(cmd::sintercard(NONE)),
+        "SINTERCARD: needs at least one key"
+    );
+    assert_eq!(
+        refusal(cmd::hsetex("k", [("", ""); 0])),
+        "HSETEX: needs at least one field"
+    );
+    assert_eq!(
+        refusal(cmd::httl("k", NONE)),
+        "HTTL: needs at least one field"
+    );
+}
+
+#[test]
+fn times_that_mean_something_else_are_refused() {
+    let zero = "SET: a time to live of zero: delete the key instead";
+    assert_eq!(refusal(cmd::set("k", "v").ex(Duration::ZERO)), zero);
+    let past = "SET: an expiry that is not after 1970";
+    assert_eq!(refusal(cmd::set("k", "v").ex_at(UNIX_EPOCH)), past);
+    let zero = "BLPOP: a timeout of zero means none to the server: use `None` for that";
+    assert_eq!(
+        refusal(cmd::blpop::<Value, Value>(["k"], Duration::ZERO)),
+        zero
+    );
+}
+
+#[test]
+fn blocking_commands_say_for_how_long() {
+    assert_eq!(
+        cmd::blpop::<Value, Value>(["k"], secs(2)).block(),
+        Block::For(secs(2))
+    );
+    assert_eq!(
+        cmd::blpop::<Value, Value>(["k"], None).block(),
+        Block::Forever
+    );
+    assert_eq!(cmd::lpop::<Value>("k").into_cmd().block(), Block::Never);
+    // Older servers would take a tenth of a millisecond for none.
+    let short = cmd::blpop::<Value, Value>(["k"], Duration::from_micros(100));
+    sends(short, "BLPOP k 0.001");
+}
+
+#[test]
+fn the_first_key_decides_the_slot() {
+    let slot = |key: &str| cmd::get::<Value>(key).slot();
+    assert_eq!(cmd::mset([("a", "1"), ("b", "2")]).slot(), slot("a"));
+    assert_eq!(cmd::eval::<Value>("s", ["a", "b"], ["c"]).slot(), slot("a"));
+    assert_eq!(cmd::eval::<Value>("s", NONE, ["c"]).slot(), None);
+    assert_eq!(cmd::sintercard(["a"]).into_cmd().slot(), slot("a"));
+    assert_eq!(cmd::zadd("a", [(1.0, "b")]).into_cmd().slot(), slot("a"));
+}
+
+#[test]
+fn debug_shows_no_argument() {
+    let secret = "hunter2";
+    let shown = [
+        format!("{:?}", cmd::set("k", secret).if_eq(secret)),
+        format!("{:?}", cmd::zadd("k", [(1.0, secret)])),
+        format!("{:?}", cmd::ping().message::<String>(secret)),
+    ];
+    for shown in shown {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+struct Recorder;
+
+impl Execute for Recorder {
+    type Output<R: FromReply> = String;
+
+    fn execute<C: Command>(self, command: C) -> String {
+        words(command)
+    }
+}
+
+#[derive(Default)]
+struct Recorded(Vec<String>);
+
+impl Queue for Recorded {
+    fn queue<C: Command>(mut self, command: C) -> Self {
+        self.0.push(words(command));
+        self
+    }
+}
+
+#[test]
+fn commands_are_methods_of_what_executes() {
+    assert_eq!(Recorder.get::<String>("k"), "GET k");
+    assert_eq!(Recorder.set("k", "v"), "SET k v");
+    assert_eq!(Recorder.sadd("k", ["a", "b"]), "SADD k a b");
+    assert_eq!(Recorder.blpop::<String, i64>(["k"], secs(1)), "BLPOP k 1");
+    assert_eq!(Recorder.eval::<()>("s", ["k"], [1]), "EVAL s 1 k 1");
+    assert_eq!(Recorder.ping(), "PING");
+}
+
+#[test]
+fn commands_chain_on_what_queues() {
+    let queued = Recorded::default()
+        .set("foo", "bar")
+        .sadd("faz", "baz")
+        .incr("auto_number")
+        .hgetall("h")
+        .queue(cmd::set("k", "v").nx());
+    let expected = [
+        "SET foo bar",
+        "SADD faz baz",
+        "INCR auto_number",
+        "HGETALL h",
+        "SET k v NX",
+    ];
+    assert_eq!(queued.0, expected);
+}
+
+#[test]
+fn batches_have_the_tuple_of_their_replies() {
+    use redis_core::pipeline::{Batched, FromReplies};
+
+    fn queued<B: Batched<Output = O>, O: FromReplies>(batch: B) -> Vec<String> {
+        batch.queue_all(Recorded::default()).0
+    }
+    let batch = (cmd::get::<i64>("k"), cmd::incr("j"), cmd::set("k", 1).nx());
+    let queued = queued::<_, (Option<i64>, i64, Option<()>)>(batch);
+    assert_eq!(queued, ["GET k", "INCR j", "SET k 1 NX"]);
+}
+
+#[test]
+fn lookup_finds_every_command_of_the_table() {
+    let table = include_str!("../commands/commands.json");
+    let mut found = 0;
+    for line in table.lines().filter(|line| line.starts_with('"')) {
+        let name = line.split('"').nth(1).expect("a name in quotes");
+        let lower = name.to_ascii_lowercase();
+        let words: Vec<&[u8]> = lower.split(' ').map(str::as_bytes).collect();
+        let info = lookup(&words).unwrap_or_else(|| panic!("{name} is not found"));
+        assert_eq!(info.name, name);
+        assert_eq!(usize::from(info.words), words.len());
+        let mut head = Vec::new();
+        for word in name.split(' ') {
+            head.extend_from_slice(format!("${}\r\n{word}\r\n", word.len()).as_bytes());
+        }
+        assert_eq!(info.head, head);
+        found += 1;
+    }
+    assert_eq!(found, 426);
+    assert!(lookup(&[b"NO", b"SUCH"]).is_none());
+}
+
+#[test]
+fn stateful_commands_are_refused_and_name_the_right_call() {
+    for (name, hint) in [
+        ("SELECT 1", "set the database in the configuration"),
+        (
+            "multi",
+            "use `client.pipeline()` or `client.transaction(keys, ..)`",
+        ),
+        (
+            "CLIENT SETNAME me",
+            "set the client name in the configuration",
+        ),
+        ("SUBSCRIBE c", "use `client.pubsub()`"),
+        ("WATCH k", "use `client.watch(keys)`"),
+        ("MONITOR", "use `client.monitor()`"),
+    ] {
+        let reason = refusal(Cmd::<Value>::raw(name));
+        assert!(reason.ends_with(hint), "{reason}");
+    }
+    assert!(Cmd::<Value>::raw("CLIENT LIST").check().is_ok());
+}
+
+#[test]
+fn user_types_are_arguments_everywhere() -> Result<()> {
+    struct UserId(u64);
+    impl ToArg for UserId {
+        fn to_arg(&self, arg: redis_core::Arg<'_>) -> redis_core::Written {
+            arg.unsigned(self.0)
+        }
+    }
+    let users = [UserId(1), UserId(2)];
+    sends(cmd::del(&users[0]), "DEL 1");
+    sends(cmd::del(&users), "DEL 1 2");
+    sends(cmd::del(users.iter().rev()), "DEL 2 1");
+    cmd::del(users).check()
+}

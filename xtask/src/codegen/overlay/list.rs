@@ -1,0 +1,51 @@
+//! Commands of the group `list`.
+
+use super::{As, Entry, entry};
+
+pub(super) fn entries() -> Vec<Entry> {
+    let pop = |command, doc| {
+        entry(command, "Option<V>", doc)
+            .ty("count", As::Type("u64"))
+            .turns("count", "Option<V>", "Option<Vec<V>>")
+            .note("count", "Removes up to so many elements, and returns them as a list.")
+    };
+    let blocking_pop = |command, doc| entry(command, "Option<(K, V)>", doc).ty("timeout", As::Timeout);
+    vec![
+        entry("BLMOVE", "Option<V>", "Moves an element from list to list, waiting for one.")
+            .rename("wherefrom", "from")
+            .rename("whereto", "to")
+            .ty("wherefrom", As::Enum("Side"))
+            .ty("whereto", As::Enum("Side"))
+            .ty("timeout", As::Timeout),
+        blocking_pop("BLPOP", "Removes the first element of the first list that has one, waiting for it."),
+        blocking_pop("BRPOP", "Removes the last element of the first list that has one, waiting for it."),
+        entry("LINDEX", "Option<V>", "Gets the element at an index; negative ones count from the end."),
+        entry("LINSERT", "i64", "Adds an element beside another; returns the new length, -1 if the other is not there.")
+            .rename("where", "place")
+            .ty("where", As::Enum("Place")),
+        entry("LLEN", "u64", "How many elements a list has."),
+        entry("LMOVE", "Option<V>", "Moves an element from list to list.")
+            .rename("wherefrom", "from")
+            .rename("whereto", "to")
+            .ty("wherefrom", As::Enum("Side"))
+            .ty("whereto", As::Enum("Side")),
+        entry("LPOS", "Option<u64>", "The index of an element that equals this one.")
+            .ty("num-matches", As::Type("u64"))
+            .ty("len", As::Type("u64"))
+            .rename("num-matches", "matches")
+            .turns("COUNT", "Option<u64>", "Vec<u64>")
+            .note("RANK", "Begins with the match of this rank: 1 is the first, -1 the last.")
+            .note("COUNT", "The indexes of up to so many matches, 0 meaning all.")
+            .note("MAXLEN", "Looks at this many elements at the most, 0 meaning all."),
+        pop("LPOP", "Removes and returns the first element."),
+        entry("LPUSH", "u64", "Adds elements in front, one after the other; returns the new length."),
+        entry("LPUSHX", "u64", "Adds elements in front of a list that exists; returns the new length."),
+        entry("LRANGE", "Vec<V>", "Gets the elements from `start` to `stop`, both included."),
+        entry("LREM", "u64", "Removes up to `count` elements equal to one; negative: from the end, 0: all."),
+        entry("LSET", "()", "Replaces the element at an index."),
+        entry("LTRIM", "()", "Keeps only the elements from `start` to `stop`, both included."),
+        pop("RPOP", "Removes and returns the last element."),
+        entry("RPUSH", "u64", "Adds elements at the end; returns the new length."),
+        entry("RPUSHX", "u64", "Adds elements at the end of a list that exists; returns the new length."),
+    ]
+}

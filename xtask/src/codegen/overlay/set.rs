@@ -1,0 +1,34 @@
+//! Commands of the group `set`.
+
+use super::{As, Entry, entry};
+
+pub(super) fn entries() -> Vec<Entry> {
+    let store = |command, doc| entry(command, "u64", doc);
+    let any = |command, doc| {
+        entry(command, "Option<M>", doc)
+            .ty("count", As::Type("i64"))
+            .turns("count", "Option<M>", "Vec<M>")
+    };
+    vec![
+        entry("SADD", "u64", "Adds members; returns how many are new."),
+        entry("SCARD", "u64", "How many members a set has."),
+        entry("SDIFF", "Vec<M>", "The members of the first set that no other has."),
+        entry("SINTER", "Vec<M>", "The members that all sets have."),
+        store("SDIFFSTORE", "Stores the members of the first set that no other has; returns how many."),
+        entry("SINTERCARD", "u64", "Counts the members that all sets have.")
+            .ty("limit", As::Type("u64"))
+            .note("LIMIT", "Stops counting at this many."),
+        store("SINTERSTORE", "Stores the members that all sets have; returns how many."),
+        entry("SISMEMBER", "bool", "Whether a set has a member."),
+        entry("SMEMBERS", "Vec<M>", "All members of a set."),
+        entry("SMISMEMBER", "Vec<bool>", "Whether a set has each of the members."),
+        entry("SMOVE", "bool", "Moves a member from set to set; false if it was not in the first."),
+        any("SPOP", "Removes and returns a random member.")
+            .note("count", "Removes up to so many members, and returns them as a list."),
+        any("SRANDMEMBER", "Returns a random member.")
+            .note("count", "So many different members; negative: exactly so many, which may repeat."),
+        entry("SREM", "u64", "Removes members; returns how many there were."),
+        entry("SUNION", "Vec<M>", "The members that any of the sets has."),
+        store("SUNIONSTORE", "Stores the members that any of the sets has; returns how many."),
+    ]
+}
