@@ -14,7 +14,7 @@ use crate::{
 pub(crate) const VERB: Verb = Verb {
     name: "bench",
     options: "[mux] [pipeline] [--rounds N] [--seconds S] [--row NAME] [--subject NAME] \
-              [--server NAME] [--no-peers] [--callgrind]",
+              [--server NAME] [--no-peers] [--unpinned] [--callgrind]",
     purpose: "client CPU per operation beside other clients",
     run,
 };
@@ -34,6 +34,7 @@ fn run(mut args: Args) -> Result<()> {
     let subjects = list(args.value("--subject")?);
     let server = args.value("--server")?;
     let peers = !args.flag("--no-peers");
+    let pinned = !args.flag("--unpinned");
     let callgrind = args.flag("--callgrind");
     let mut verbs: Vec<_> = std::iter::from_fn(|| args.word()).collect();
     args.finish()?;
@@ -60,14 +61,15 @@ fn run(mut args: Args) -> Result<()> {
         peers,
         rounds,
         length: Length::For(length),
+        pinned,
         programs: target.join("release"),
     };
     let progress = |line: &str| eprintln!("{line}");
     let table = match callgrind {
-        true => plan.count(&target.join("callgrind"), &progress)?,
-        false => plan.measure(&progress)?,
+        true => plan.count(&target.join("callgrind"), &progress),
+        false => plan.measure(&progress),
     };
-    println!("{table}");
+    println!("{}", table.map_err(|error| error.to_string())?);
     Ok(())
 }
 

@@ -2,10 +2,11 @@
 //! The kernel's share is not in them.
 
 use std::{
-    error::Error,
     path::Path,
     process::{Command, Stdio},
 };
+
+use crate::job::Result;
 
 /// Two counts of operations for so many tasks. Their difference takes away start and end.
 pub fn ops(tasks: u64) -> (u64, u64) {
@@ -27,7 +28,7 @@ pub fn command(program: &Path, profile: &Path) -> Command {
 ///
 /// # Errors
 /// When valgrind is not there, or the program failed.
-pub fn instructions(command: &mut Command) -> Result<u64, Box<dyn Error>> {
+pub fn instructions(command: &mut Command) -> Result<u64> {
     let output = command
         .stdin(Stdio::null())
         .output()

@@ -3,15 +3,16 @@
 use std::{
     env,
     error::Error,
-    io::Write,
+    io::{self, Write},
     net::SocketAddr,
-    process::ExitCode,
+    process::{self, ExitCode},
     thread,
     time::{Duration, Instant},
 };
 
 use crate::{
     meter::{Meter, Sample},
+    pin,
     wire::KEYS,
 };
 
@@ -69,6 +70,8 @@ pub struct Job {
     pub threads: usize,
     /// How much of it.
     pub length: Length,
+    /// Whether a single thread keeps to one processor.
+    pub pinned: bool,
 }
 
 impl Job {
@@ -80,6 +83,7 @@ impl Job {
             self.tasks.to_string(),
             self.threads.to_string(),
         ];
+        args.push(if self.pinned { "pinned" } else { "free" }.to_owned());
         args.extend(match self.length {
             Length::For(time) => ["ms".to_owned(), time.as_millis().to_string()],
             Length::Ops(ops) => ["ops".to_owned(), ops.to_string()],
@@ -93,10 +97,10 @@ impl Job {
     /// In words, when it says something else.
     pub fn from_args(args: &[String]) -> Result<Self, String> {
         let usage = || {
-            "usage: SUBJECT HOST:PORT get|pipeline-set|pipeline-get TASKS THREADS ms|ops COUNT"
+            "usage: SUBJECT HOST:PORT get|pipeline-set|pipeline-get TASKS THREADS pinned|free ms|ops COUNT"
                 .to_owned()
         };
-        let [addr, workload, tasks, threads, unit, count] = args else {
+        let [addr, workload, tasks, threads, pinned, unit, count] = args else {
             return Err(usage());
         };
         let count: u64 = count.parse().map_err(|_| usage())?;
@@ -117,6 +121,7 @@ impl Job {
                 .ok()
                 .filter(|threads| *threads > 0)
                 .ok_or_else(usage)?,
+            pinned: pinned == "pinned",
             length: match unit.as_str() {
                 "ms" => Length::For(Duration::from_millis(count)),
                 "ops" => Length::Ops(count),
@@ -164,27 +169,27 @@ fn scaled(turns: u64, time: Duration, took: Duration) -> u64 {
 
 /// A subject's `main`: reads the job, has it done, and prints the sample.
 pub fn subject(measure: impl FnOnce(&Job) -> Result<Sample>) -> ExitCode {
-    thread::spawn(|| {
-        thread::sleep(LIMIT);
-        let _ = writeln!(
-            std::io::stderr(),
-            "error: the work did not end within {LIMIT:?}"
-        );
-        std::process::exit(1);
-    });
     let args: Vec<String> = env::args().skip(1).collect();
-    let result = Job::from_args(&args)
-        .map_err(Into::into)
-        .and_then(|job| measure(&job));
+    let result = Job::from_args(&args).map_err(Into::into).and_then(|job| {
+        if job.pinned && job.threads == 1 {
+            pin::client()?;
+        }
+        thread::spawn(watch);
+        measure(&job)
+    });
     // Who reads may have gone; then nobody wants to know.
     let (written, code) = match result {
-        Ok(sample) => (writeln!(std::io::stdout(), "{sample}"), ExitCode::SUCCESS),
-        Err(error) => (
-            writeln!(std::io::stderr(), "error: {error}"),
-            ExitCode::FAILURE,
-        ),
+        Ok(sample) => (writeln!(io::stdout(), "{sample}"), ExitCode::SUCCESS),
+        Err(error) => (writeln!(io::stderr(), "error: {error}"), ExitCode::FAILURE),
     };
     written.map_or(ExitCode::FAILURE, |()| code)
+}
+
+/// Ends the process when the work hangs.
+fn watch() {
+    thread::sleep(LIMIT);
+    let _ = writeln!(io::stderr(), "error: the work did not end within {LIMIT:?}");
+    process::exit(1);
 }
 
 /// # Errors
@@ -207,6 +212,7 @@ mod tests {
             tasks,
             threads: 2,
             length,
+            pinned: true,
         }
     }
 

@@ -10,6 +10,7 @@
 pub mod callgrind;
 pub mod job;
 pub mod meter;
+pub mod pin;
 pub mod report;
 pub mod rows;
 pub mod runner;

@@ -1,7 +1,6 @@
 //! Starts the server and runs the subjects of each row in turn.
 
 use std::{
-    error::Error,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
     path::PathBuf,
@@ -12,14 +11,12 @@ use testkit::servers::{self, Installed, Server, ServerOptions};
 
 use crate::{
     callgrind,
-    job::{Job, Length},
+    job::{Job, Length, Result},
     meter::Sample,
-    report,
+    pin, report,
     rows::{ROWS, Row, Side, Subject},
     wire,
 };
-
-type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
 
 /// The server that the targets were found with, if this machine has it.
 const USUAL_SERVER: &str = "redis 7.0";
@@ -41,6 +38,8 @@ pub struct Plan {
     pub rounds: usize,
     /// How long each run is.
     pub length: Length,
+    /// Whether client and server keep to processors of their own.
+    pub pinned: bool,
     /// The folder with the subjects' programs.
     pub programs: PathBuf,
 }
@@ -71,7 +70,7 @@ impl Plan {
                 samples,
             } in &mut outcomes
             {
-                let job = job(row, server.addr(), self.length);
+                let job = self.job(row, &server, self.length);
                 let mut command = self.program(subject);
                 samples.push(run(command.args(job.to_args()))?.parse()?);
             }
@@ -99,7 +98,7 @@ impl Plan {
             progress(&format!("{}: {}", row.title(), subject.name));
             let profile = profiles.join(format!("{}-{}.{}", row.verb, row.name, subject.name));
             let count = |ops: u64| {
-                let job = job(row, server.addr(), Length::Ops(ops));
+                let job = self.job(row, &server, Length::Ops(ops));
                 let mut command = callgrind::command(&self.path(subject), &profile);
                 callgrind::instructions(command.args(job.to_args()))
             };
@@ -147,7 +146,21 @@ impl Plan {
     fn start(&self) -> Result<Server> {
         let server = Server::start(&pick(self.server.as_deref())?, ServerOptions::new())?;
         fill(server.addr())?;
+        if self.pinned {
+            pin::server(server.pid())?;
+        }
         Ok(server)
+    }
+
+    fn job(&self, row: &Row, server: &Server, length: Length) -> Job {
+        Job {
+            addr: server.addr(),
+            workload: row.workload,
+            tasks: row.tasks,
+            threads: row.threads,
+            length,
+            pinned: self.pinned,
+        }
     }
 
     fn path(&self, subject: &Subject) -> PathBuf {
@@ -160,16 +173,6 @@ impl Plan {
 
     fn program(&self, subject: &Subject) -> Command {
         Command::new(self.path(subject))
-    }
-}
-
-fn job(row: &Row, addr: SocketAddr, length: Length) -> Job {
-    Job {
-        addr,
-        workload: row.workload,
-        tasks: row.tasks,
-        threads: row.threads,
-        length,
     }
 }
 
