@@ -19,10 +19,7 @@ impl fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
-#[allow(
-    dead_code,
-    reason = "the vocabulary of all verbs, also of those still to come"
-)]
+#[allow(dead_code, reason = "the vocabulary of all verbs, also of those still to come")]
 impl Args {
     pub(crate) fn new(words: Vec<String>) -> Self {
         Self { words }
@@ -38,10 +35,7 @@ impl Args {
     /// The value of an option, written `--seeds 5` or `--seeds=5`.
     pub(crate) fn value(&mut self, name: &str) -> Result<Option<String>, Misuse> {
         let joined = format!("{name}=");
-        let Some(at) = self
-            .words
-            .iter()
-            .position(|word| word == name || word.starts_with(&joined))
+        let Some(at) = self.words.iter().position(|word| word == name || word.starts_with(&joined))
         else {
             return Ok(None);
         };
@@ -85,10 +79,7 @@ mod tests {
         assert_eq!(args.value("--seeds"), Ok(Some("5".to_owned())));
         assert_eq!(args.value("--name"), Ok(Some("x".to_owned())));
         assert_eq!(args.value("--none"), Ok(None));
-        assert_eq!(
-            (args.word(), args.word()),
-            (Some("one".to_owned()), Some("two".to_owned()))
-        );
+        assert_eq!((args.word(), args.word()), (Some("one".to_owned()), Some("two".to_owned())));
         assert_eq!(args.finish(), Ok(()));
     }
 

@@ -2,7 +2,7 @@
 
 use std::{env, str::FromStr, time::Duration};
 
-use bench::{job::Length, runner::Plan};
+use bench::{job::Length, pin::Place, runner::Plan};
 
 use crate::{
     Result, Verb,
@@ -14,7 +14,7 @@ use crate::{
 pub(crate) const VERB: Verb = Verb {
     name: "bench",
     options: "[mux] [pipeline] [--rounds N] [--seconds S] [--row NAME] [--subject NAME] \
-              [--server NAME] [--no-peers] [--unpinned] [--callgrind]",
+              [--server NAME] [--no-peers] [--cpus shared|own|any] [--callgrind]",
     purpose: "client CPU per operation beside other clients",
     run,
 };
@@ -22,19 +22,19 @@ pub(crate) const VERB: Verb = Verb {
 const VERBS: [&str; 2] = ["mux", "pipeline"];
 
 /// The features that bring this workspace's clients.
-const OURS: [&str; 1] = ["sync"];
+const OURS: [&str; 3] = ["sync", "tokio", "smol"];
 
 /// A build of everything, from nothing, on a slow machine.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
 fn run(mut args: Args) -> Result<()> {
-    let rounds: usize = number(&mut args, "--rounds")?.unwrap_or(5).max(1);
-    let seconds: f64 = number(&mut args, "--seconds")?.unwrap_or(0.4);
+    let rounds: usize = number(&mut args, "--rounds")?.unwrap_or(7).max(1);
+    let seconds: f64 = number(&mut args, "--seconds")?.unwrap_or(0.25);
     let rows = list(args.value("--row")?);
     let subjects = list(args.value("--subject")?);
     let server = args.value("--server")?;
     let peers = !args.flag("--no-peers");
-    let pinned = !args.flag("--unpinned");
+    let cpus = args.value("--cpus")?;
     let callgrind = args.flag("--callgrind");
     let mut verbs: Vec<_> = std::iter::from_fn(|| args.word()).collect();
     args.finish()?;
@@ -45,13 +45,17 @@ fn run(mut args: Args) -> Result<()> {
         verbs = VERBS.map(str::to_owned).into();
     }
 
+    let (server_place, client_place) = match cpus.as_deref() {
+        None | Some("shared") => (Place::Last, Place::Last),
+        Some("own") => (Place::Last, Place::First),
+        Some("any") => (Place::Any, Place::Any),
+        Some(other) => return Err(format!("`--cpus {other}` is none of shared, own, any").into()),
+    };
+
     build(peers)?;
     // This program is TARGET/debug/xtask.
     let own = env::current_exe()?;
-    let target = own
-        .ancestors()
-        .nth(2)
-        .ok_or("this program is in no target folder")?;
+    let target = own.ancestors().nth(2).ok_or("this program is in no target folder")?;
     let length = Duration::try_from_secs_f64(seconds)?;
     let plan = Plan {
         verbs,
@@ -61,7 +65,8 @@ fn run(mut args: Args) -> Result<()> {
         peers,
         rounds,
         length: Length::For(length),
-        pinned,
+        server_place,
+        client_place,
         programs: target.join("release"),
     };
     let progress = |line: &str| eprintln!("{line}");
@@ -92,16 +97,11 @@ fn number<T: FromStr>(args: &mut Args, name: &str) -> Result<Option<T>> {
     let Some(text) = args.value(name)? else {
         return Ok(None);
     };
-    let number = text
-        .parse()
-        .map_err(|_| format!("`{name} {text}` is no number"))?;
+    let number = text.parse().map_err(|_| format!("`{name} {text}` is no number"))?;
     Ok(Some(number))
 }
 
 /// The names of a list such as `tokio,smol`.
 fn list(text: Option<String>) -> Vec<String> {
-    text.iter()
-        .flat_map(|text| text.split(','))
-        .map(str::to_owned)
-        .collect()
+    text.iter().flat_map(|text| text.split(',')).map(str::to_owned).collect()
 }

@@ -61,37 +61,24 @@ fn format() -> Result<()> {
     let mut command = cargo();
     process::run(
         "format",
-        command
-            .args(["fmt", "--all", "--check"])
-            .current_dir(workspace()),
+        command.args(["fmt", "--all", "--check"]).current_dir(workspace()),
         LIMIT,
     )
 }
 
 fn clippy() -> Result<()> {
     let mut command = on_workspace("clippy");
-    process::run(
-        "clippy",
-        command.args(["--all-targets", "--", "-D", "warnings"]),
-        LIMIT,
-    )
+    process::run("clippy", command.args(["--all-targets", "--", "-D", "warnings"]), LIMIT)
 }
 
 fn doc() -> Result<()> {
     let mut command = on_workspace("doc");
-    process::run(
-        "doc",
-        command.arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings"),
-        LIMIT,
-    )
+    process::run("doc", command.arg("--no-deps").env("RUSTDOCFLAGS", "-D warnings"), LIMIT)
 }
 
 fn on_workspace(verb: &str) -> Command {
     let mut command = cargo();
-    command
-        .arg(verb)
-        .arg("--workspace")
-        .current_dir(workspace());
+    command.arg(verb).arg("--workspace").current_dir(workspace());
     for package in EXCLUDED {
         command.args(["--exclude", package]);
     }

@@ -32,13 +32,7 @@ struct Verb {
     run: fn(Args) -> Result<()>,
 }
 
-const VERBS: &[Verb] = &[
-    servers::VERB,
-    check::VERB,
-    tidy::VERB,
-    codegen::VERB,
-    bench::VERB,
-];
+const VERBS: &[Verb] = &[servers::VERB, check::VERB, tidy::VERB, codegen::VERB, bench::VERB];
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
@@ -78,13 +72,7 @@ fn workspace() -> PathBuf {
 
 fn help() {
     println!("usage: cargo xtask VERB [OPTIONS]\n");
-    for Verb {
-        name,
-        options,
-        purpose,
-        ..
-    } in VERBS
-    {
+    for Verb { name, options, purpose, .. } in VERBS {
         println!("  {:28} {purpose}", format!("{name} {options}"));
     }
     println!("  {:28} this list", "help");

@@ -16,9 +16,8 @@ use crate::Result;
 pub(crate) fn run(heading: &str, command: &mut Command, limit: Duration) -> Result<()> {
     println!("== {heading}");
     let program = command.get_program().to_string_lossy().into_owned();
-    let mut child = command
-        .spawn()
-        .map_err(|e| format!("`{program}` could not be started: {e}"))?;
+    let mut child =
+        command.spawn().map_err(|e| format!("`{program}` could not be started: {e}"))?;
     let deadline = Instant::now() + limit;
     let mut pause = Duration::from_millis(1);
     loop {

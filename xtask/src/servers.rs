@@ -35,15 +35,10 @@ fn run(mut args: Args) -> Result<()> {
     let found = report.at_least_one()?;
     if start {
         for installed in &found {
-            let mut times = (0..TRIES)
-                .map(|_| try_out(installed))
-                .collect::<Result<Vec<_>>>()?;
+            let mut times = (0..TRIES).map(|_| try_out(installed)).collect::<Result<Vec<_>>>()?;
             times.sort();
             let name = installed.to_string();
-            println!(
-                "{name:14} answers PING {:.1?} after its start",
-                times[TRIES / 2]
-            );
+            println!("{name:14} answers PING {:.1?} after its start", times[TRIES / 2]);
         }
     }
     Ok(())
@@ -73,11 +68,7 @@ fn print(report: &Report) {
             installed.version.to_string(),
             if installed.tls { "yes" } else { "no" }.to_owned(),
             installed.how.clone(),
-            binary
-                .strip_prefix(workspace)
-                .unwrap_or(binary)
-                .display()
-                .to_string(),
+            binary.strip_prefix(workspace).unwrap_or(binary).display().to_string(),
         ]);
     }
     let mut widths = [0; 5];

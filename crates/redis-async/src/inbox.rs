@@ -136,7 +136,9 @@ impl Inbox {
                 slot.state = State::Waiting(runs, waker);
                 Poll::Pending
             }
-            State::Free(_) | State::Abandoned => unreachable!("a waiting caller's slot is waiting or ready"),
+            State::Free(_) | State::Abandoned => {
+                unreachable!("a waiting caller's slot is waiting or ready")
+            }
         }
     }
 
@@ -163,7 +165,13 @@ impl Inbox {
 
     /// Some of a request's replies are there; `wake` collects whom to wake without the lock.
     #[inline]
-    pub(crate) fn add_replies(&mut self, ticket: Ticket, run: Bytes, done: bool, wake: &mut Vec<Waker>) {
+    pub(crate) fn add_replies(
+        &mut self,
+        ticket: Ticket,
+        run: Bytes,
+        done: bool,
+        wake: &mut Vec<Waker>,
+    ) {
         let Some(slot) = self.slot(ticket) else { return };
         match std::mem::replace(&mut slot.state, State::Abandoned) {
             State::Waiting(mut runs, waker) if !done => {
@@ -221,7 +229,12 @@ impl Inbox {
     }
 
     /// Waits for room; the same `id` again keeps its place.
-    pub(crate) fn wait_for_room(&mut self, id: &mut Option<u64>, deadline: Option<Instant>, cx: &Context<'_>) {
+    pub(crate) fn wait_for_room(
+        &mut self,
+        id: &mut Option<u64>,
+        deadline: Option<Instant>,
+        cx: &Context<'_>,
+    ) {
         if let Some(waiter) = self.waiters.iter_mut().find(|waiter| Some(waiter.id) == *id) {
             waiter.waker.clone_from(cx.waker());
             return;
@@ -256,7 +269,11 @@ impl Inbox {
     }
 
     /// Wakes those whose deadline has passed; tells the next one.
-    pub(crate) fn expire_waiters(&mut self, now: Instant, wake: &mut Vec<Waker>) -> Option<Instant> {
+    pub(crate) fn expire_waiters(
+        &mut self,
+        now: Instant,
+        wake: &mut Vec<Waker>,
+    ) -> Option<Instant> {
         self.waiters.retain(|waiter| {
             let due = waiter.deadline.is_some_and(|deadline| deadline <= now);
             if due {

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
+use futures_io::{AsyncRead, AsyncWrite};
 use redis_core::batch::{Batch, Deadline, Ticket};
 use redis_core::connection::{Event, Role};
 use redis_core::recv::RecvBuffer;
@@ -116,8 +117,9 @@ impl Link {
         drop(inbox);
         if start {
             if let Err(error) = self.runtime.spawn(Box::pin(Task(self.clone()))) {
-                let error = Error::new(ErrorKind::Connect, format!("no task can be started: {error}"))
-                    .with_source(error);
+                let error =
+                    Error::new(ErrorKind::Connect, format!("no task can be started: {error}"))
+                        .with_source(error);
                 self.driver_gone(&error);
             }
         } else if let Some(waker) = waker {
@@ -372,7 +374,8 @@ impl Driver {
 
     fn write(&mut self, cx: &mut Context<'_>) -> Progress {
         let mut progress = false;
-        while let (Some(socket), Some(transmit)) = (&mut self.socket, self.session.poll_transmit()) {
+        while let (Some(socket), Some(transmit)) = (&mut self.socket, self.session.poll_transmit())
+        {
             let written = match transmit.slices() {
                 [slice] => Pin::new(socket).poll_write(cx, slice),
                 slices => Pin::new(socket).poll_write_vectored(cx, slices),
@@ -406,7 +409,8 @@ impl Driver {
             Poll::Ready(Ok(n)) => {
                 self.recv.advance(n);
                 let used = self.session.handle_input(now, self.recv.data(), &mut self.events);
-                let chunk = if self.events.is_empty() { self.skip(used) } else { self.recv.take(used) };
+                let chunk =
+                    if self.events.is_empty() { self.skip(used) } else { self.recv.take(used) };
                 self.deliver(link, chunk);
             }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -462,7 +466,12 @@ impl Driver {
         self.wake.drain(..).for_each(Waker::wake);
     }
 
-    fn poll_timer(&mut self, link: &Link, waiters_due: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_timer(
+        &mut self,
+        link: &Link,
+        waiters_due: Option<Instant>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         let due = [self.session.poll_timeout(), waiters_due].into_iter().flatten().min();
         let Some(due) = due else {
             self.armed = None;

@@ -66,9 +66,7 @@ impl Pool {
                     continue;
                 }
                 Acquired::Idle(link) => link,
-                Acquired::Place => {
-                    Link::once(self.config.clone(), self.runtime.clone(), self.seed)
-                }
+                Acquired::Place => Link::once(self.config.clone(), self.runtime.clone(), self.seed),
                 Acquired::Full => {
                     state.waiting.extend(waker.cloned());
                     return None;

@@ -1,18 +1,21 @@
 //! Subscriptions on a connection of their own, driven by whoever reads: there is no task behind it.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::thread;
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_io::{AsyncRead, AsyncWrite};
 use redis_core::pubsub::{Family, Message, PubSub as Machine, names};
 use redis_core::recv::RecvBuffer;
 use redis_core::session::Action;
 use redis_core::{Config, Error, ErrorKind, Result, ToArg, ToArgs};
 
-use crate::stream::Stream;
+use crate::runtime::{BoxFuture, Runtime, Socket, Timer};
 
 type Handler = Box<dyn FnMut(&Message) + Send>;
 
@@ -20,36 +23,34 @@ type Handler = Box<dyn FnMut(&Message) + Send>;
 ///
 /// Names are bytes. A lost connection is opened again and everything subscribed again, while messages
 /// are read. Dropping it closes the connection.
-///
-/// # Examples
-///
-/// ```no_run
-/// use std::time::Duration;
-/// # let client = redis_sync::Client::open("redis://localhost")?;
-/// let mut pubsub = client.pubsub();
-/// pubsub.subscribe(["news"])?;
-/// while let Some(message) = pubsub.get_message(Duration::from_secs(1))? {
-///     println!("{}: {:?}", message.kind.as_str(), message.text());
-/// }
-/// # Ok::<(), redis_sync::Error>(())
-/// ```
 pub struct PubSub {
     machine: Machine<Handler>,
-    config: Arc<Config>,
-    stream: Option<Stream>,
+    runtime: Arc<dyn Runtime>,
+    socket: Option<Box<dyn Socket>>,
+    connecting: Option<BoxFuture<io::Result<Box<dyn Socket>>>>,
     recv: RecvBuffer,
+    timer: Option<Box<dyn Timer>>,
 }
 
 impl fmt::Debug for PubSub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PubSub").field("subscribed", &self.machine.is_subscribed()).finish_non_exhaustive()
+        f.debug_struct("PubSub")
+            .field("subscribed", &self.machine.is_subscribed())
+            .finish_non_exhaustive()
     }
 }
 
 impl PubSub {
-    pub(crate) fn new(config: Arc<Config>, seed: u64) -> Self {
-        let machine = Machine::new(config.clone(), seed);
-        Self { machine, config, stream: None, recv: RecvBuffer::default() }
+    pub(crate) fn new(config: Arc<Config>, runtime: Arc<dyn Runtime>, seed: u64) -> Self {
+        let machine = Machine::new(config, seed);
+        Self {
+            machine,
+            runtime,
+            socket: None,
+            connecting: None,
+            recv: RecvBuffer::default(),
+            timer: None,
+        }
     }
 
     /// Whether confirmations and notices are kept from the reader. They take effect either way.
@@ -63,22 +64,30 @@ impl PubSub {
     /// # Errors
     ///
     /// What a connection fails with. The names stay wanted: reading connects again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
     pub async fn subscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
-        self.add(Family::Channel, names(channels).into_iter().map(|name| (name, None)))
+        self.add(Family::Channel, names(channels).into_iter().map(|name| (name, None))).await
     }
 
     /// Subscribes to a channel whose messages go to `handler` instead of the reader. It runs while
-    /// messages are read, in the reader's thread.
+    /// messages are read, in the reader's task.
     ///
     /// # Errors
     ///
     /// As [`subscribe`](Self::subscribe).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
     pub async fn subscribe_with(
         &mut self,
         channel: impl ToArg,
         handler: impl FnMut(&Message) + Send + 'static,
     ) -> Result<()> {
-        self.add_with(Family::Channel, channel, Box::new(handler))
+        self.add_with(Family::Channel, channel, Box::new(handler)).await
     }
 
     /// Subscribes to patterns, as the server matches them: `h?llo`, `h*llo`, `h[ae]llo`.
@@ -86,8 +95,12 @@ impl PubSub {
     /// # Errors
     ///
     /// As [`subscribe`](Self::subscribe).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
     pub async fn psubscribe<M>(&mut self, patterns: impl ToArgs<M>) -> Result<()> {
-        self.add(Family::Pattern, names(patterns).into_iter().map(|name| (name, None)))
+        self.add(Family::Pattern, names(patterns).into_iter().map(|name| (name, None))).await
     }
 
     /// As [`subscribe_with`](Self::subscribe_with), for a pattern.
@@ -95,12 +108,16 @@ impl PubSub {
     /// # Errors
     ///
     /// As [`subscribe`](Self::subscribe).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
     pub async fn psubscribe_with(
         &mut self,
         pattern: impl ToArg,
         handler: impl FnMut(&Message) + Send + 'static,
     ) -> Result<()> {
-        self.add_with(Family::Pattern, pattern, Box::new(handler))
+        self.add_with(Family::Pattern, pattern, Box::new(handler)).await
     }
 
     /// Ends subscriptions to channels.
@@ -108,8 +125,12 @@ impl PubSub {
     /// # Errors
     ///
     /// What a connection fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
     pub async fn unsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
-        self.remove(Family::Channel, Some(names(channels)))
+        self.remove(Family::Channel, Some(names(channels))).await
     }
 
     /// Ends all subscriptions to channels.
@@ -117,8 +138,12 @@ impl PubSub {
     /// # Errors
     ///
     /// What a connection fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
     pub async fn unsubscribe_all(&mut self) -> Result<()> {
-        self.remove(Family::Channel, None)
+        self.remove(Family::Channel, None).await
     }
 
     /// Ends subscriptions to patterns.
@@ -126,8 +151,12 @@ impl PubSub {
     /// # Errors
     ///
     /// What a connection fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
     pub async fn punsubscribe<M>(&mut self, patterns: impl ToArgs<M>) -> Result<()> {
-        self.remove(Family::Pattern, Some(names(patterns)))
+        self.remove(Family::Pattern, Some(names(patterns))).await
     }
 
     /// Ends all subscriptions to patterns.
@@ -135,8 +164,12 @@ impl PubSub {
     /// # Errors
     ///
     /// What a connection fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
     pub async fn punsubscribe_all(&mut self) -> Result<()> {
-        self.remove(Family::Pattern, None)
+        self.remove(Family::Pattern, None).await
     }
 
     /// Whether anything is subscribed, or asked for.
@@ -150,113 +183,171 @@ impl PubSub {
     /// # Errors
     ///
     /// What a connection or the server fails with. Reading on connects again.
-    pub fn get_message(&mut self, timeout: Duration) -> Result<Option<Message>> {
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no message.
+    pub async fn get_message(&mut self, timeout: Duration) -> Result<Option<Message>> {
         let deadline = Instant::now().checked_add(timeout);
-        let mut last = false;
+        poll_fn(|cx| self.poll_message(cx, deadline)).await
+    }
+
+    fn poll_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Option<Instant>,
+    ) -> Poll<Result<Option<Message>>> {
         loop {
             if let Some(result) = self.machine.poll_message() {
-                let (message, handler) = result?;
-                return Ok(match handler {
+                return Poll::Ready(result.map(|(message, handler)| match handler {
                     Some(handler) => {
                         handler(&message);
                         None
                     }
                     None => Some(message),
-                });
+                }));
             }
-            if last {
-                return Ok(None);
+            // The deadline is looked at after what is there: that counts.
+            if self.turn(cx) {
+                continue;
             }
-            let now = Instant::now();
-            // Once more after the deadline: what is there counts.
-            last = deadline.is_some_and(|deadline| deadline <= now);
-            self.turn(now, deadline)?;
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                return Poll::Ready(Ok(None));
+            }
+            if self.poll_timer(cx, deadline).is_pending() {
+                return Poll::Pending;
+            }
         }
     }
 
-    fn add_with(&mut self, family: Family, name: impl ToArg, handler: Handler) -> Result<()> {
-        self.add(family, names(name).into_iter().zip([Some(handler)]))
+    async fn add_with(&mut self, family: Family, name: impl ToArg, handler: Handler) -> Result<()> {
+        self.add(family, names(name).into_iter().zip([Some(handler)])).await
     }
 
-    fn add(
+    async fn add(
         &mut self,
         family: Family,
         names: impl IntoIterator<Item = (Bytes, Option<Handler>)>,
     ) -> Result<()> {
         let names: Vec<_> = names.into_iter().collect();
         if names.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidRequest, "needs at least one name to subscribe to"));
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "needs at least one name to subscribe to",
+            ));
         }
-        self.connect()?;
+        self.machine.connect(Instant::now());
+        poll_fn(|cx| self.poll_ready(cx)).await?;
         self.machine.subscribe(Instant::now(), family, names);
-        self.flush()
+        poll_fn(|cx| self.poll_flush(cx)).await;
+        Ok(())
     }
 
-    fn remove(&mut self, family: Family, names: Option<Vec<Bytes>>) -> Result<()> {
+    async fn remove(&mut self, family: Family, names: Option<Vec<Bytes>>) -> Result<()> {
         self.machine.unsubscribe(Instant::now(), family, names);
-        self.flush()
+        poll_fn(|cx| self.poll_flush(cx)).await;
+        Ok(())
     }
 
     /// Waits until the link is ready, so that what is asked now is sent now.
-    fn connect(&mut self) -> Result<()> {
-        self.machine.connect(Instant::now());
-        while !self.machine.is_ready() {
-            self.turn(Instant::now(), None)?;
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        loop {
+            if self.machine.is_ready() {
+                return Poll::Ready(Ok(()));
+            }
             if let Some(error) = self.machine.poll_error() {
-                return Err(error);
+                return Poll::Ready(Err(error));
+            }
+            if !self.turn(cx) && self.poll_timer(cx, None).is_pending() {
+                return Poll::Pending;
             }
         }
-        Ok(())
     }
 
-    /// Does what the machine asks, then waits for bytes until the deadline.
-    fn turn(&mut self, now: Instant, deadline: Option<Instant>) -> Result<()> {
+    /// Waits until what was asked is written, or the link is lost.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.write(cx) {}
+        match self.machine.poll_transmit() {
+            Some(_) if self.socket.is_some() => Poll::Pending,
+            _ => Poll::Ready(()),
+        }
+    }
+
+    /// Does what the machine asks and what the socket allows. True when anything moved.
+    fn turn(&mut self, cx: &mut Context<'_>) -> bool {
+        let now = Instant::now();
         self.machine.handle_timeout(now);
+        let mut progress = false;
         while let Some(action) = self.machine.poll_action() {
-            match action {
-                Action::Close => self.stream = None,
-                Action::Open(endpoint) => {
-                    self.recv = RecvBuffer::default();
-                    match Stream::connect(&endpoint, now + self.config.connect_timeout) {
-                        Ok(stream) => {
-                            self.stream = Some(stream);
-                            self.machine.handle_opened();
-                        }
-                        Err(error) => self.machine.handle_open_failed(Instant::now(), error),
-                    }
+            progress = true;
+            self.socket = None;
+            self.recv = RecvBuffer::default();
+            self.connecting = match action {
+                Action::Open(endpoint) => Some(self.runtime.connect(endpoint)),
+                Action::Close => None,
+            };
+        }
+        if let Some(connecting) = &mut self.connecting
+            && let Poll::Ready(result) = connecting.as_mut().poll(cx)
+        {
+            progress = true;
+            self.connecting = None;
+            match result {
+                Ok(socket) => {
+                    self.socket = Some(socket);
+                    self.machine.handle_opened();
                 }
+                Err(error) => self.machine.handle_open_failed(now, error),
             }
         }
-        self.flush()?;
-        let until = [deadline, self.machine.poll_timeout()].into_iter().flatten().min();
-        let Some(stream) = &mut self.stream else {
-            // Nothing to read from: a new attempt is due, or the reader's time is up.
-            match until {
-                Some(until) => thread::sleep(until.saturating_duration_since(now)),
-                None => return Err(Error::new(ErrorKind::Closed, "nothing is subscribed: waiting would never end")),
-            }
-            return Ok(());
+        progress | self.write(cx) | self.read(now, cx)
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>) -> bool {
+        let (Some(socket), Some(transmit)) = (&mut self.socket, self.machine.poll_transmit())
+        else {
+            return false;
         };
-        match stream.read(self.recv.space(self.machine.read_hint()), now, until) {
-            Ok(0) => self.machine.handle_disconnect(Instant::now(), None),
-            Ok(n) => {
+        match Pin::new(socket).poll_write_vectored(cx, transmit.slices()) {
+            Poll::Ready(Ok(0)) => self.lost(io::ErrorKind::WriteZero),
+            Poll::Ready(Ok(n)) => self.machine.handle_transmitted(n),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Poll::Ready(Err(error)) => self.lost(error.kind()),
+            Poll::Pending => return false,
+        }
+        true
+    }
+
+    fn read(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
+        let Some(socket) = &mut self.socket else { return false };
+        let space = self.recv.space(self.machine.read_hint());
+        match Pin::new(socket).poll_read(cx, space) {
+            Poll::Ready(Ok(0)) => {
+                self.machine.handle_disconnect(now, None);
+                self.socket = None;
+            }
+            Poll::Ready(Ok(n)) => {
                 self.recv.advance(n);
-                let used = self.machine.handle_input(Instant::now(), self.recv.data());
+                let used = self.machine.handle_input(now, self.recv.data());
                 self.recv.consume(used);
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
-            Err(error) => self.machine.handle_disconnect(Instant::now(), Some(error.kind())),
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Poll::Ready(Err(error)) => self.lost(error.kind()),
+            Poll::Pending => return false,
         }
-        Ok(())
+        true
     }
 
-    fn flush(&mut self) -> Result<()> {
-        while let (Some(stream), Some(transmit)) = (&self.stream, self.machine.poll_transmit()) {
-            match stream.writer().write(transmit.slices()) {
-                Ok(n) => self.machine.handle_transmitted(n),
-                Err(error) => self.machine.handle_disconnect(Instant::now(), Some(error.kind())),
-            }
+    fn lost(&mut self, why: io::ErrorKind) {
+        self.machine.handle_disconnect(Instant::now(), Some(why));
+        self.socket = None;
+    }
+
+    /// Ready when the machine or the reader has to look at the clock.
+    fn poll_timer(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
+        match [deadline, self.machine.poll_timeout()].into_iter().flatten().min() {
+            Some(at) => self.timer.get_or_insert_with(|| self.runtime.timer()).poll_at(cx, at),
+            None => Poll::Pending,
         }
-        Ok(())
     }
 }

@@ -52,7 +52,9 @@ impl Watched {
     ///
     /// After dropping the future the keys may still be watched.
     pub async fn unwatch(&mut self) -> Result<()> {
-        ReplyFuture::on(self.connection.link(), watch::unwatch()).await.map_err(watch::lost_before_multi)
+        ReplyFuture::on(self.connection.link(), watch::unwatch())
+            .await
+            .map_err(watch::lost_before_multi)
     }
 
     /// Stops watching and gives the connection back.

@@ -70,12 +70,7 @@ impl Batch {
         let before = self.out.len();
         cmd.encode(&mut self.out);
         let len = self.out.len() - before;
-        self.entries.push(Entry {
-            ticket,
-            replies: 1,
-            len,
-            deadline,
-        });
+        self.entries.push(Entry { ticket, replies: 1, len, deadline });
     }
 
     /// Adds a request of several commands, encoded, that have `replies` replies together.
@@ -100,12 +95,7 @@ impl Batch {
                 self.out.push_shared(part.clone());
             }
         }
-        self.entries.push(Entry {
-            ticket,
-            replies,
-            len,
-            deadline,
-        });
+        self.entries.push(Entry { ticket, replies, len, deadline });
     }
 
     /// Moves all requests of `other` behind these.
@@ -197,10 +187,7 @@ mod tests {
         }
         assert!(batch.take_back(Ticket(1)));
         assert!(!batch.take_back(Ticket(1)));
-        assert_eq!(
-            batch.out.to_vec(),
-            [cmd("A").to_vec(), cmd("CCC").to_vec()].concat()
-        );
+        assert_eq!(batch.out.to_vec(), [cmd("A").to_vec(), cmd("CCC").to_vec()].concat());
         assert!(batch.take_back(Ticket(2)));
         assert!(batch.take_back(Ticket(0)));
         assert!(batch.is_empty() && batch.bytes() == 0);
@@ -211,22 +198,12 @@ mod tests {
         let start = Instant::now();
         let later = |millis| start + Duration::from_millis(millis);
         let mut batch = Batch::default();
-        batch.push(
-            Ticket(0),
-            &cmd("A"),
-            Deadline::In(Duration::from_millis(10)),
-        );
+        batch.push(Ticket(0), &cmd("A"), Deadline::In(Duration::from_millis(10)));
         batch.push(Ticket(1), &cmd("BB"), Deadline::Never);
         batch.push(Ticket(2), &cmd("CCC"), Deadline::At(later(5)));
-        assert_eq!(
-            batch.expire(start, |_| panic!("nothing is due")),
-            Some(later(5))
-        );
+        assert_eq!(batch.expire(start, |_| panic!("nothing is due")), Some(later(5)));
         let mut expired = Vec::new();
-        assert_eq!(
-            batch.expire(later(5), |ticket| expired.push(ticket)),
-            Some(later(10))
-        );
+        assert_eq!(batch.expire(later(5), |ticket| expired.push(ticket)), Some(later(10)));
         assert_eq!(batch.expire(later(10), |ticket| expired.push(ticket)), None);
         assert_eq!(expired, [Ticket(2), Ticket(0)]);
         assert_eq!(batch.out.to_vec(), cmd("BB").to_vec());

@@ -82,20 +82,14 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Self {
-            base: Duration::from_millis(10),
-            cap: Duration::from_secs(1),
-        }
+        Self { base: Duration::from_millis(10), cap: Duration::from_secs(1) }
     }
 }
 
 impl Backoff {
     /// The wait before the attempt that follows `failed` failed ones.
     pub fn wait(&self, failed: u32, rng: &mut impl rand::Rng) -> Duration {
-        let full = self
-            .base
-            .saturating_mul(1 << failed.saturating_sub(1).min(20))
-            .min(self.cap);
+        let full = self.base.saturating_mul(1 << failed.saturating_sub(1).min(20)).min(self.cap);
         // 32 random bits are enough of a grid for waits of up to a second.
         let fraction = f64::from(rng.next_u32()) / f64::from(u32::MAX);
         full.mul_f64(fraction)
@@ -159,10 +153,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            endpoint: Endpoint::Tcp {
-                host: "127.0.0.1".into(),
-                port: 6379,
-            },
+            endpoint: Endpoint::Tcp { host: "127.0.0.1".into(), port: 6379 },
             username: None,
             password: None,
             database: 0,
@@ -185,21 +176,12 @@ impl Default for Config {
 impl Config {
     /// The defaults, for a server at a host and port.
     pub fn tcp(host: impl Into<String>, port: u16) -> Self {
-        Self {
-            endpoint: Endpoint::Tcp {
-                host: host.into(),
-                port,
-            },
-            ..Self::default()
-        }
+        Self { endpoint: Endpoint::Tcp { host: host.into(), port }, ..Self::default() }
     }
 
     /// The defaults, for a server at a Unix socket.
     pub fn unix(path: impl Into<PathBuf>) -> Self {
-        Self {
-            endpoint: Endpoint::Unix(path.into()),
-            ..Self::default()
-        }
+        Self { endpoint: Endpoint::Unix(path.into()), ..Self::default() }
     }
 
     /// Whether the settings fit together.
@@ -245,14 +227,10 @@ fn parse(url: &str) -> Result<Config, String> {
         "redis" | "valkey" => false,
         "redis+unix" | "valkey+unix" | "unix" => true,
         "rediss" | "valkeys" => {
-            return Err(format!(
-                "`{scheme}` needs TLS, which this version does not have"
-            ));
+            return Err(format!("`{scheme}` needs TLS, which this version does not have"));
         }
         "redis+cluster" | "valkey+cluster" | "redis+sentinel" | "valkey+sentinel" => {
-            return Err(format!(
-                "`{scheme}` is a deployment that this version does not have"
-            ));
+            return Err(format!("`{scheme}` is a deployment that this version does not have"));
         }
         // The scheme alone is shown: anything else may hold a password.
         _ => {
@@ -275,9 +253,8 @@ fn parse(url: &str) -> Result<Config, String> {
     };
     let mut config = Config::default();
     if let Some(user) = user {
-        let (name, password) = user
-            .split_once(':')
-            .ok_or("credentials are `user:password@` or `:password@`")?;
+        let (name, password) =
+            user.split_once(':').ok_or("credentials are `user:password@` or `:password@`")?;
         let name = decoded(name)?;
         config.username = (!name.is_empty()).then_some(name);
         config.password = Some(Secret::new(decoded(password)?));
@@ -297,14 +274,11 @@ fn parse(url: &str) -> Result<Config, String> {
             config.database = number(database)?;
         }
     }
-    for option in query
-        .into_iter()
-        .flat_map(|query| query.split('&'))
-        .filter(|option| !option.is_empty())
+    for option in
+        query.into_iter().flat_map(|query| query.split('&')).filter(|option| !option.is_empty())
     {
-        let (name, value) = option
-            .split_once('=')
-            .ok_or_else(|| format!("option `{option}` has no value"))?;
+        let (name, value) =
+            option.split_once('=').ok_or_else(|| format!("option `{option}` has no value"))?;
         let value = decoded(value)?;
         match name {
             "db" => config.database = number(&value)?,
@@ -317,9 +291,7 @@ fn parse(url: &str) -> Result<Config, String> {
                 }
             }
             _ => {
-                return Err(format!(
-                    "unknown option `{name}`: there are db, name and protocol"
-                ));
+                return Err(format!("unknown option `{name}`: there are db, name and protocol"));
             }
         }
     }
@@ -329,9 +301,7 @@ fn parse(url: &str) -> Result<Config, String> {
 
 fn tcp_endpoint(text: &str) -> Result<Endpoint, String> {
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-        let (host, rest) = rest
-            .split_once(']')
-            .ok_or("an IPv6 address lacks its `]`")?;
+        let (host, rest) = rest.split_once(']').ok_or("an IPv6 address lacks its `]`")?;
         match rest.strip_prefix(':') {
             Some(port) => (host, Some(port)),
             None if rest.is_empty() => (host, None),
@@ -347,24 +317,17 @@ fn tcp_endpoint(text: &str) -> Result<Endpoint, String> {
         }
     };
     let port = match port {
-        Some(port) => port
-            .parse()
-            .ok()
-            .filter(|&port| port != 0)
-            .ok_or("the port is not 1 to 65535")?,
+        Some(port) => {
+            port.parse().ok().filter(|&port| port != 0).ok_or("the port is not 1 to 65535")?
+        }
         None => 6379,
     };
-    let host = if host.is_empty() {
-        "127.0.0.1".into()
-    } else {
-        decoded(host)?
-    };
+    let host = if host.is_empty() { "127.0.0.1".into() } else { decoded(host)? };
     Ok(Endpoint::Tcp { host, port })
 }
 
 fn number(text: &str) -> Result<u32, String> {
-    text.parse()
-        .map_err(|_| format!("the database `{text}` is not a number"))
+    text.parse().map_err(|_| format!("the database `{text}` is not a number"))
 }
 
 fn decoded(text: &str) -> Result<String, String> {
@@ -391,47 +354,31 @@ mod tests {
     use super::*;
 
     fn tcp(host: &str, port: u16) -> Endpoint {
-        Endpoint::Tcp {
-            host: host.into(),
-            port,
-        }
+        Endpoint::Tcp { host: host.into(), port }
     }
 
     #[test]
     fn urls_name_host_port_database_and_credentials() {
-        let config: Config = "valkey://us%40er:p%3Aw@[::1]:7000/3?name=app&protocol=2"
-            .parse()
-            .unwrap();
+        let config: Config =
+            "valkey://us%40er:p%3Aw@[::1]:7000/3?name=app&protocol=2".parse().unwrap();
         assert_eq!(config.endpoint, tcp("::1", 7000));
         assert_eq!(config.endpoint.to_string(), "[::1]:7000");
         assert_eq!(config.username.as_deref(), Some("us@er"));
         assert_eq!(config.password.as_ref().map(Secret::reveal), Some("p:w"));
         assert_eq!((config.database, config.protocol), (3, Protocol::Resp2));
         assert_eq!(config.client_name.as_deref(), Some("app"));
-        for url in [
-            "redis://",
-            "redis:///",
-            "redis://localhost",
-            "redis://:6379",
-        ] {
+        for url in ["redis://", "redis:///", "redis://localhost", "redis://:6379"] {
             let config: Config = url.parse().unwrap();
-            let Endpoint::Tcp { port, .. } = config.endpoint else {
-                panic!("{url}")
-            };
-            assert_eq!(
-                (port, config.database, config.password),
-                (6379, 0, None),
-                "{url}"
-            );
+            let Endpoint::Tcp { port, .. } = config.endpoint else { panic!("{url}") };
+            assert_eq!((port, config.database, config.password), (6379, 0, None), "{url}");
         }
     }
 
     #[test]
     fn unix_urls_name_a_path() {
         for scheme in ["redis+unix", "valkey+unix", "unix"] {
-            let config: Config = format!("{scheme}://:pw@/run/my%20redis.sock?db=1")
-                .parse()
-                .unwrap();
+            let config: Config =
+                format!("{scheme}://:pw@/run/my%20redis.sock?db=1").parse().unwrap();
             assert_eq!(config.endpoint, Endpoint::Unix("/run/my redis.sock".into()));
             assert_eq!((config.database, config.username), (1, None));
         }
@@ -457,10 +404,7 @@ mod tests {
             let error = url.parse::<Config>().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config, "{url}");
             assert!(error.to_string().contains(says), "{url}: {error}");
-            assert!(
-                !format!("{error} {error:?}").contains("hunter2"),
-                "{url}: {error:?}"
-            );
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{url}: {error:?}");
         }
     }
 

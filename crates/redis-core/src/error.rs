@@ -148,9 +148,7 @@ impl Error {
 
     /// The server's error code, such as `WRONGTYPE`: the first word of its text, where that is in capitals.
     pub fn code(&self) -> Option<&str> {
-        self.0
-            .has_code
-            .then(|| self.0.message.split(' ').next().unwrap_or_default())
+        self.0.has_code.then(|| self.0.message.split(' ').next().unwrap_or_default())
     }
 
     /// How far the command got.
@@ -170,10 +168,7 @@ impl Error {
 
     /// The connection is gone: opening it, reading from it or writing to it failed, or it was closed.
     pub fn is_disconnected(&self) -> bool {
-        matches!(
-            self.kind(),
-            ErrorKind::Connect | ErrorKind::Io | ErrorKind::Closed
-        )
+        matches!(self.kind(), ErrorKind::Connect | ErrorKind::Io | ErrorKind::Closed)
     }
 
     /// The server replied with an error, authentication errors included.
@@ -213,21 +208,15 @@ impl PartialEq for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0
-            .source
-            .as_ref()
-            .map(|source| &**source as &(dyn StdError + 'static))
+        self.0.source.as_ref().map(|source| &**source as &(dyn StdError + 'static))
     }
 }
 
 impl From<ProtocolError> for Error {
     fn from(error: ProtocolError) -> Self {
-        Self::new(
-            ErrorKind::Protocol,
-            format!("the server broke the protocol: {error}"),
-        )
-        .with_delivery(Delivery::MaybeExecuted)
-        .with_source(error)
+        Self::new(ErrorKind::Protocol, format!("the server broke the protocol: {error}"))
+            .with_delivery(Delivery::MaybeExecuted)
+            .with_source(error)
     }
 }
 

@@ -47,8 +47,7 @@ impl Pipeline {
         self.count += 1;
         if let Err(error) = cmd.check() {
             let position = self.count;
-            self.refused
-                .get_or_insert_with(|| error.with_context(format!("command {position}")));
+            self.refused.get_or_insert_with(|| error.with_context(format!("command {position}")));
             return;
         }
         if cmd.is_blocking() {
@@ -100,21 +99,13 @@ impl Pipeline {
         }
         // Inside MULTI nothing blocks.
         let block = self.block.filter(|_| !atomic);
-        Sent {
-            parts,
-            count: self.count,
-            atomic,
-            block,
-        }
+        Sent { parts, count: self.count, atomic, block }
     }
 
     /// Empties the queue.
     pub fn clear(&mut self) {
         let plain = self.plain;
-        *self = Self {
-            plain,
-            ..Self::default()
-        };
+        *self = Self { plain, ..Self::default() };
     }
 
     /// How many commands are queued.
@@ -177,22 +168,12 @@ impl Sent {
     /// watched key changed, or what EXEC failed with; nothing was applied then. `Protocol` when the
     /// replies can't be these commands': the connection is out of step and must be closed.
     pub fn open<'a>(&'a self, runs: impl IntoIterator<Item = Run<'a>>) -> Result<Replies<'a>> {
-        let mut frames = Frames {
-            runs: runs.into_iter().collect(),
-            at: 0,
-        };
+        let mut frames = Frames { runs: runs.into_iter().collect(), at: 0 };
         if !self.atomic {
-            return Ok(Replies {
-                sent: self,
-                frames,
-                next: 0,
-            });
+            return Ok(Replies { sent: self, frames, next: 0 });
         }
         let multi = frames.next_frame()?;
-        multi
-            .reader()
-            .fail_on_error()
-            .map_err(|error| error.with_context("MULTI"))?;
+        multi.reader().fail_on_error().map_err(|error| error.with_context("MULTI"))?;
         let mut refused = None;
         for position in 1..=self.count {
             let queued = frames.next_frame()?;
@@ -218,27 +199,15 @@ impl Sent {
         if len != self.count as usize {
             return Err(out_of_step());
         }
-        let frames = Frames {
-            runs: vec![Run {
-                frames: reader.rest(),
-                memory: exec.memory,
-            }],
-            at: 0,
-        };
-        Ok(Replies {
-            sent: self,
-            frames,
-            next: 0,
-        })
+        let frames =
+            Frames { runs: vec![Run { frames: reader.rest(), memory: exec.memory }], at: 0 };
+        Ok(Replies { sent: self, frames, next: 0 })
     }
 
     fn explain(&self, position: u32, error: Error) -> Error {
         let skip = position - 1 + u32::from(self.atomic);
         let command = describe(&self.parts, skip);
-        error.with_context(format!(
-            "command {position} of {} (`{command}`)",
-            self.count
-        ))
+        error.with_context(format!("command {position} of {} (`{command}`)", self.count))
     }
 }
 
@@ -267,10 +236,7 @@ impl<'a> Frames<'a> {
             let mut reader = FrameReader::new(run.frames);
             let frame = reader.skip_value().map_err(Error::from)?;
             run.frames = reader.remaining();
-            return Ok(Run {
-                frames: frame,
-                memory: run.memory,
-            });
+            return Ok(Run { frames: frame, memory: run.memory });
         }
         Err(out_of_step())
     }
@@ -301,10 +267,7 @@ impl Replies<'_> {
     /// The command's error, or `Decode`, with the command's position and text.
     pub fn next_as<T: FromReply>(&mut self) -> Result<T> {
         if self.next == self.sent.count {
-            return Err(Error::decode(format!(
-                "there are only {} replies",
-                self.next
-            )));
+            return Err(Error::decode(format!("there are only {} replies", self.next)));
         }
         self.next += 1;
         let frame = self.frames.next_frame()?;
@@ -323,9 +286,7 @@ impl Replies<'_> {
     pub fn expect(&self, n: usize) -> Result<()> {
         match self.len() {
             len if len == n => Ok(()),
-            len => Err(Error::decode(format!(
-                "the pipeline has {len} replies, the type {n}"
-            ))),
+            len => Err(Error::decode(format!("the pipeline has {len} replies, the type {n}"))),
         }
     }
 
@@ -360,12 +321,7 @@ pub trait FromReplies: Sized {
     ///
     /// `Decode` when the type wants replies.
     fn from_nothing() -> Result<Self> {
-        let nothing = Sent {
-            parts: Vec::new(),
-            count: 0,
-            atomic: false,
-            block: None,
-        };
+        let nothing = Sent { parts: Vec::new(), count: 0, atomic: false, block: None };
         Self::from_replies(&mut nothing.open([])?)
     }
 }
@@ -380,8 +336,7 @@ impl<T: FromReply, const N: usize> FromReplies for [T; N] {
     fn from_replies(replies: &mut Replies<'_>) -> Result<Self> {
         replies.expect(N)?;
         let list: Vec<T> = Vec::from_replies(replies)?;
-        list.try_into()
-            .map_err(|_| Error::decode("the count of replies changed while decoding"))
+        list.try_into().map_err(|_| Error::decode("the count of replies changed while decoding"))
     }
 }
 
@@ -412,19 +367,13 @@ fn describe(parts: &[Bytes], skip: u32) -> String {
         if !text.is_empty() {
             text.push(' ');
         }
-        let _ = write!(
-            text,
-            "{}",
-            String::from_utf8_lossy(&arg[..arg.len().min(2 * SHOWN)])
-        );
+        let _ = write!(text, "{}", String::from_utf8_lossy(&arg[..arg.len().min(2 * SHOWN)]));
     });
     if let Some((end, _)) = text.char_indices().nth(SHOWN) {
         text.truncate(end);
         text.push_str("...");
     }
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 /// Walks encoded commands; where they end, it stays.
@@ -492,10 +441,7 @@ mod tests {
     }
 
     fn runs(frames: &[u8]) -> [Run<'_>; 1] {
-        [Run {
-            frames,
-            memory: None,
-        }]
+        [Run { frames, memory: None }]
     }
 
     #[test]
@@ -529,10 +475,7 @@ mod tests {
         let sent = sent(false, &["A", "LPUSH key", "C"]);
         let frames = b":1\r\n-WRONGTYPE no\r\n-ERR later\r\n";
         let error = <()>::from_replies(&mut sent.open(runs(frames)).unwrap()).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "command 2 of 3 (`LPUSH key`): WRONGTYPE no"
-        );
+        assert_eq!(error.to_string(), "command 2 of 3 (`LPUSH key`): WRONGTYPE no");
         assert_eq!(error.code(), Some("WRONGTYPE"));
         let all = sent.open(runs(frames)).unwrap().all();
         assert_eq!(all[0].as_ref().unwrap(), &Value::Integer(1));
@@ -544,10 +487,7 @@ mod tests {
         let sent = sent(true, &["A", "B"]);
         let frames = b"+OK\r\n+QUEUED\r\n-ERR unknown command 'B'\r\n-EXECABORT discarded\r\n";
         let error = sent.open(runs(frames)).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "command 2 of 2 (`B`): ERR unknown command 'B'"
-        );
+        assert_eq!(error.to_string(), "command 2 of 2 (`B`): ERR unknown command 'B'");
     }
 
     #[test]
@@ -563,34 +503,23 @@ mod tests {
     fn exec_with_the_wrong_number_of_replies_is_out_of_step() {
         let sent = sent(true, &["A", "B"]);
         let frames = b"+OK\r\n+QUEUED\r\n+QUEUED\r\n*1\r\n:1\r\n";
-        assert_eq!(
-            sent.open(runs(frames)).unwrap_err().kind(),
-            ErrorKind::Protocol
-        );
+        assert_eq!(sent.open(runs(frames)).unwrap_err().kind(), ErrorKind::Protocol);
     }
 
     #[test]
     fn a_reply_that_does_not_convert_fails_alone() {
         let sent = sent(false, &["A", "B"]);
         let mut replies = sent.open(runs(b"*2\r\n$1\r\nx\r\n:1\r\n:7\r\n")).unwrap();
-        assert_eq!(
-            replies.next_as::<i64>().unwrap_err().kind(),
-            ErrorKind::Decode
-        );
+        assert_eq!(replies.next_as::<i64>().unwrap_err().kind(), ErrorKind::Decode);
         assert_eq!(replies.next_as::<i64>().unwrap(), 7);
     }
 
     #[test]
     fn replies_may_come_in_several_runs() {
         let sent = sent(false, &["A", "B", "C"]);
-        let runs = [b":1\r\n:2\r\n".as_slice(), b":3\r\n"].map(|frames| Run {
-            frames,
-            memory: None,
-        });
-        assert_eq!(
-            <[i64; 3]>::from_replies(&mut sent.open(runs).unwrap()).unwrap(),
-            [1, 2, 3]
-        );
+        let runs =
+            [b":1\r\n:2\r\n".as_slice(), b":3\r\n"].map(|frames| Run { frames, memory: None });
+        assert_eq!(<[i64; 3]>::from_replies(&mut sent.open(runs).unwrap()).unwrap(), [1, 2, 3]);
     }
 
     #[test]
@@ -600,10 +529,7 @@ mod tests {
         pipeline.push(Cmd::<()>::raw("SELECT").arg(1));
         let error = pipeline.take().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidRequest);
-        assert!(
-            error.to_string().starts_with("command 2: SELECT"),
-            "{error}"
-        );
+        assert!(error.to_string().starts_with("command 2: SELECT"), "{error}");
         assert!(pipeline.is_empty());
     }
 
@@ -623,9 +549,6 @@ mod tests {
     fn an_empty_pipeline_gives_what_holds_no_replies() {
         assert_eq!(Vec::<Value>::from_nothing().unwrap(), []);
         <()>::from_nothing().unwrap();
-        assert_eq!(
-            <[i64; 1]>::from_nothing().unwrap_err().kind(),
-            ErrorKind::Decode
-        );
+        assert_eq!(<[i64; 1]>::from_nothing().unwrap_err().kind(), ErrorKind::Decode);
     }
 }

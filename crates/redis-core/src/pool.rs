@@ -26,11 +26,7 @@ pub enum Acquired<C> {
 impl<C> Pool<C> {
     /// An empty pool.
     pub fn new(max: usize) -> Self {
-        Self {
-            idle: Vec::new(),
-            open: 0,
-            max,
-        }
+        Self { idle: Vec::new(), open: 0, max }
     }
 
     /// Takes a connection or the place for one.

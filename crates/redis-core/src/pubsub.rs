@@ -132,8 +132,7 @@ impl Message {
 
     /// What was published, where it is UTF-8.
     pub fn text(&self) -> Option<&str> {
-        self.payload()
-            .and_then(|payload| std::str::from_utf8(payload).ok())
+        self.payload().and_then(|payload| std::str::from_utf8(payload).ok())
     }
 
     /// How many subscriptions there are, in a confirmation.
@@ -150,11 +149,7 @@ impl Message {
         // RESP3 answers a PING as usual.
         if let Token::SimpleString(_) | Token::BulkString(_) = reply.peek()? {
             let text = reply.string()?;
-            let payload = if *text == *b"PONG" {
-                Bytes::new()
-            } else {
-                reply.bytes(text)
-            };
+            let payload = if *text == *b"PONG" { Bytes::new() } else { reply.bytes(text) };
             return Ok(Some(Self {
                 kind: MessageKind::Pong,
                 channel: Bytes::new(),
@@ -185,12 +180,7 @@ impl Message {
                 token => return Err(crate::reply::mismatch("a count of subscriptions", token)),
             },
         };
-        Ok(Some(Self {
-            kind,
-            channel,
-            pattern,
-            data,
-        }))
+        Ok(Some(Self { kind, channel, pattern, data }))
     }
 }
 
@@ -291,12 +281,7 @@ impl<H> PubSub<H> {
             asked.push_back(name);
         }
         // Without a link the names are sent, with all others, once there is one.
-        self.ask(Asked {
-            family,
-            subscribe: true,
-            restore: false,
-            names: asked,
-        });
+        self.ask(Asked { family, subscribe: true, restore: false, names: asked });
         self.session.want(now, !self.wanted.is_empty());
     }
 
@@ -309,12 +294,7 @@ impl<H> PubSub<H> {
         for name in &names {
             self.wanted.remove(&(family, name.clone()));
         }
-        self.ask(Asked {
-            family,
-            subscribe: false,
-            restore: false,
-            names,
-        });
+        self.ask(Asked { family, subscribe: false, restore: false, names });
         self.session.want(now, !self.wanted.is_empty());
     }
 
@@ -322,15 +302,10 @@ impl<H> PubSub<H> {
         if asked.names.is_empty() {
             return;
         }
-        let name = if asked.subscribe {
-            asked.family.subscribe()
-        } else {
-            asked.family.unsubscribe()
-        };
+        let name =
+            if asked.subscribe { asked.family.subscribe() } else { asked.family.unsubscribe() };
         let mut out = SendBuffer::default();
-        Cmd::<()>::raw(name)
-            .args(asked.names.iter().map(|name| &name[..]))
-            .encode(&mut out);
+        Cmd::<()>::raw(name).args(asked.names.iter().map(|name| &name[..])).encode(&mut out);
         if self.session.send_unanswered(&mut out) {
             self.restoring += if asked.restore { asked.names.len() } else { 0 };
             self.asked.push_back(asked);
@@ -338,10 +313,7 @@ impl<H> PubSub<H> {
     }
 
     fn names(&self, family: Family) -> impl Iterator<Item = &Bytes> {
-        self.wanted
-            .keys()
-            .filter(move |key| key.0 == family)
-            .map(|key| &key.1)
+        self.wanted.keys().filter(move |key| key.0 == family).map(|key| &key.1)
     }
 
     /// The link is ready: everything wanted is asked for.
@@ -352,19 +324,10 @@ impl<H> PubSub<H> {
         for family in Family::ALL {
             // Shard channels of different slots can't share a command.
             let names: Vec<Bytes> = self.names(family).cloned().collect();
-            let size = if family == Family::Shard {
-                1
-            } else {
-                names.len().max(1)
-            };
+            let size = if family == Family::Shard { 1 } else { names.len().max(1) };
             for names in names.chunks(size) {
                 let names = names.iter().cloned().collect();
-                self.ask(Asked {
-                    family,
-                    subscribe: true,
-                    restore,
-                    names,
-                });
+                self.ask(Asked { family, subscribe: true, restore, names });
             }
         }
     }
@@ -433,11 +396,8 @@ impl<H> PubSub<H> {
             return self.messages.push_back(Ok(message));
         }
         let answers = self.asked.front_mut().is_some_and(|asked| {
-            let kind = if asked.subscribe {
-                asked.family.subscribe()
-            } else {
-                asked.family.unsubscribe()
-            };
+            let kind =
+                if asked.subscribe { asked.family.subscribe() } else { asked.family.unsubscribe() };
             kind.eq_ignore_ascii_case(message.kind.as_str())
                 && asked.names.front() == Some(&message.channel)
         });
@@ -529,10 +489,7 @@ impl<H> PubSub<H> {
     }
 
     /// The next message, with the handler it is for, if any.
-    #[allow(
-        clippy::type_complexity,
-        reason = "an alias would hide the one thing to see"
-    )]
+    #[allow(clippy::type_complexity, reason = "an alias would hide the one thing to see")]
     pub fn poll_message(&mut self) -> Option<Result<(Message, Option<&mut H>)>> {
         let message = match self.messages.pop_front()? {
             Ok(message) => message,
@@ -541,9 +498,7 @@ impl<H> PubSub<H> {
         let handler = match message.kind.family() {
             Some(family) if message.kind.is_published() => {
                 let name = message.pattern.as_ref().unwrap_or(&message.channel).clone();
-                self.wanted
-                    .get_mut(&(family, name))
-                    .and_then(Option::as_mut)
+                self.wanted.get_mut(&(family, name)).and_then(Option::as_mut)
             }
             _ => None,
         };

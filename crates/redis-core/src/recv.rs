@@ -49,10 +49,7 @@ impl RecvBuffer {
 
     /// `n` bytes were read into the space.
     pub fn advance(&mut self, n: usize) {
-        assert!(
-            n <= self.chunk.len() - self.filled,
-            "more was read than there was room for"
-        );
+        assert!(n <= self.chunk.len() - self.filled, "more was read than there was room for");
         self.filled += n;
         self.large |= n >= SMALL / 2;
     }

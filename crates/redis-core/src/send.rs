@@ -113,11 +113,7 @@ impl SendBuffer {
     ///
     /// When the range ends behind the last byte, which is a bug of the caller.
     pub fn remove(&mut self, range: Range<usize>) {
-        assert!(
-            range.end <= self.len,
-            "removed {range:?} of {} bytes",
-            self.len
-        );
+        assert!(range.end <= self.len, "removed {range:?} of {} bytes", self.len);
         self.len -= range.len();
         let Range { mut start, mut end } = range;
         start += self.sent;
@@ -219,9 +215,7 @@ impl SendBuffer {
     /// The unsent bytes, piece by piece.
     pub fn slices(&self) -> impl Iterator<Item = &[u8]> {
         let mut sent = self.sent;
-        self.chunks
-            .iter()
-            .map(move |chunk| &chunk.bytes()[std::mem::take(&mut sent)..])
+        self.chunks.iter().map(move |chunk| &chunk.bytes()[std::mem::take(&mut sent)..])
     }
 
     /// Unsent bytes.

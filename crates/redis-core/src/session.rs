@@ -160,11 +160,8 @@ impl Session {
         if let Link::Opening(conn) = &mut self.link {
             let endpoint = &self.config.endpoint;
             conn.fail(
-                Error::new(
-                    ErrorKind::Connect,
-                    format!("connecting to {endpoint} failed: {error}"),
-                )
-                .with_source(error),
+                Error::new(ErrorKind::Connect, format!("connecting to {endpoint} failed: {error}"))
+                    .with_source(error),
             );
             self.take_events(now);
         }
@@ -213,10 +210,8 @@ impl Session {
     fn expire_backlog(&mut self, now: Instant) {
         let events = &mut self.events;
         self.earliest = self.backlog.expire(now, |ticket| {
-            let error = Error::new(
-                ErrorKind::Timeout,
-                "the deadline passed before there was a connection",
-            );
+            let error =
+                Error::new(ErrorKind::Timeout, "the deadline passed before there was a connection");
             events.push_back(Event::Failed { ticket, error });
         });
     }
@@ -224,12 +219,8 @@ impl Session {
     fn fail_backlog(&mut self, error: &Error) {
         let error = error.clone().with_delivery(Delivery::NotSent);
         let events = &mut self.events;
-        self.backlog.clear(|ticket| {
-            events.push_back(Event::Failed {
-                ticket,
-                error: error.clone(),
-            })
-        });
+        self.backlog
+            .clear(|ticket| events.push_back(Event::Failed { ticket, error: error.clone() }));
     }
 
     fn connect_if_due(&mut self, now: Instant) {
@@ -246,8 +237,7 @@ impl Session {
             self.earliest = None;
         }
         self.link = Link::Opening(conn);
-        self.actions
-            .push_back(Action::Open(self.config.endpoint.clone()));
+        self.actions.push_back(Action::Open(self.config.endpoint.clone()));
     }
 
     /// Passes the connection's events on, and sees to its end.
@@ -266,11 +256,7 @@ impl Session {
         }
         if over {
             // An open that nobody has begun is not begun at all.
-            if self
-                .actions
-                .pop_back_if(|action| matches!(action, Action::Open(_)))
-                .is_none()
-            {
+            if self.actions.pop_back_if(|action| matches!(action, Action::Open(_))).is_none() {
                 self.actions.push_back(Action::Close);
             }
             if self.closing || self.once {
@@ -380,19 +366,12 @@ mod tests {
     const HELLO: &[u8] = b"%1\r\n+proto\r\n:3\r\n+OK\r\n+OK\r\n";
 
     fn session() -> (Session, Instant) {
-        (
-            Session::new(Arc::new(Config::default()), Role::Commands, 1),
-            Instant::now(),
-        )
+        (Session::new(Arc::new(Config::default()), Role::Commands, 1), Instant::now())
     }
 
     fn submit(session: &mut Session, now: Instant, ticket: u64) {
         let mut batch = Batch::default();
-        batch.push(
-            Ticket(ticket),
-            &Cmd::<()>::raw("PING"),
-            Deadline::In(Duration::from_secs(9)),
-        );
+        batch.push(Ticket(ticket), &Cmd::<()>::raw("PING"), Deadline::In(Duration::from_secs(9)));
         session.submit(now, &mut batch).unwrap();
     }
 
@@ -427,23 +406,13 @@ mod tests {
     fn connects_on_the_first_request_and_not_before() {
         let (mut session, now) = session();
         session.handle_timeout(now);
-        assert_eq!(
-            (session.poll_action(), session.poll_timeout()),
-            (None, None)
-        );
+        assert_eq!((session.poll_action(), session.poll_timeout()), (None, None));
         submit(&mut session, now, 1);
         connect(&mut session, now);
         assert_eq!(write_all(&mut session), 14);
         let mut events = Vec::new();
         session.handle_input(now, b"+PONG\r\n", &mut events);
-        assert!(matches!(
-            events[..],
-            [Event::Replies {
-                ticket: Ticket(1),
-                done: true,
-                ..
-            }]
-        ));
+        assert!(matches!(events[..], [Event::Replies { ticket: Ticket(1), done: true, .. }]));
     }
 
     #[test]
@@ -452,10 +421,7 @@ mod tests {
         submit(&mut session, now, 1);
         assert!(matches!(session.poll_action(), Some(Action::Open(_))));
         session.handle_open_failed(now, io::ErrorKind::ConnectionRefused.into());
-        assert_eq!(
-            failures(&mut session),
-            [(1, ErrorKind::Connect, Delivery::NotSent)]
-        );
+        assert_eq!(failures(&mut session), [(1, ErrorKind::Connect, Delivery::NotSent)]);
         assert_eq!(session.poll_action(), Some(Action::Close));
         submit(&mut session, now, 2);
         assert_eq!(session.poll_action(), None, "the backoff is not over");
@@ -473,10 +439,7 @@ mod tests {
         submit(&mut session, now, 1);
         assert_eq!(session.poll_timeout(), Some(now + Duration::from_secs(9)));
         session.handle_timeout(now + Duration::from_secs(9));
-        assert_eq!(
-            failures(&mut session),
-            [(1, ErrorKind::Timeout, Delivery::NotSent)]
-        );
+        assert_eq!(failures(&mut session), [(1, ErrorKind::Timeout, Delivery::NotSent)]);
         assert_eq!(session.poll_timeout(), None);
     }
 
@@ -486,10 +449,7 @@ mod tests {
         submit(&mut session, now, 1);
         session.poll_action();
         session.handle_timeout(now + Duration::from_secs(5));
-        assert_eq!(
-            failures(&mut session),
-            [(1, ErrorKind::Timeout, Delivery::NotSent)]
-        );
+        assert_eq!(failures(&mut session), [(1, ErrorKind::Timeout, Delivery::NotSent)]);
         assert_eq!(session.poll_action(), Some(Action::Close));
     }
 
@@ -500,10 +460,7 @@ mod tests {
         connect(&mut session, now);
         write_all(&mut session);
         session.handle_disconnect(now, None);
-        assert_eq!(
-            failures(&mut session),
-            [(1, ErrorKind::Io, Delivery::MaybeExecuted)]
-        );
+        assert_eq!(failures(&mut session), [(1, ErrorKind::Io, Delivery::MaybeExecuted)]);
         assert_eq!(session.poll_action(), Some(Action::Close));
         submit(&mut session, now, 2);
         let due = session.poll_timeout().unwrap();
@@ -562,10 +519,7 @@ mod tests {
         submit(&mut session, now, 1);
         session.close(now);
         assert!(session.is_over());
-        assert_eq!(
-            failures(&mut session),
-            [(1, ErrorKind::Closed, Delivery::NotSent)]
-        );
+        assert_eq!(failures(&mut session), [(1, ErrorKind::Closed, Delivery::NotSent)]);
         assert_eq!(session.poll_action(), None, "the open was never begun");
     }
 }

@@ -19,10 +19,7 @@ use crate::error::{Delivery, Error, ErrorKind, Result};
 pub fn watch<M>(keys: impl ToArgs<M>) -> Result<Cmd<()>> {
     let cmd = Cmd::raw("WATCH").any_keys(keys);
     if cmd.arguments().len() < 2 {
-        return Err(Error::new(
-            ErrorKind::InvalidRequest,
-            "WATCH: needs at least one key",
-        ));
+        return Err(Error::new(ErrorKind::InvalidRequest, "WATCH: needs at least one key"));
     }
     Ok(cmd)
 }
@@ -36,11 +33,8 @@ pub fn unwatch() -> Cmd<()> {
 /// transaction may have run, that is the same as a changed key.
 pub fn lost(error: Error) -> Error {
     if error.is_disconnected() && error.delivery() == Delivery::NotSent {
-        return Error::new(
-            ErrorKind::Watch,
-            format!("the watching connection was lost: {error}"),
-        )
-        .with_source(error);
+        return Error::new(ErrorKind::Watch, format!("the watching connection was lost: {error}"))
+            .with_source(error);
     }
     error
 }
@@ -48,11 +42,7 @@ pub fn lost(error: Error) -> Error {
 /// As [`lost`], for a command that ran before MULTI: reading it again does no harm, so how far it got
 /// does not matter.
 pub fn lost_before_multi(error: Error) -> Error {
-    lost(if error.is_disconnected() {
-        error.with_delivery(Delivery::NotSent)
-    } else {
-        error
-    })
+    lost(if error.is_disconnected() { error.with_delivery(Delivery::NotSent) } else { error })
 }
 
 /// When to run a transaction again.
@@ -101,20 +91,14 @@ mod tests {
         let io = Error::new(ErrorKind::Io, "reset");
         assert!(lost(io.clone()).is_watch());
         let maybe = lost(io.clone().with_delivery(Delivery::MaybeExecuted));
-        assert_eq!(
-            (maybe.kind(), maybe.delivery()),
-            (ErrorKind::Io, Delivery::MaybeExecuted)
-        );
+        assert_eq!((maybe.kind(), maybe.delivery()), (ErrorKind::Io, Delivery::MaybeExecuted));
         assert!(lost_before_multi(io.with_delivery(Delivery::MaybeExecuted)).is_watch());
         assert_eq!(lost(Error::server(b"ERR x")).kind(), ErrorKind::Server);
     }
 
     #[test]
     fn attempts_end_at_their_limit_and_at_other_errors() {
-        let config = Config {
-            max_transaction_attempts: 3,
-            ..Config::default()
-        };
+        let config = Config { max_transaction_attempts: 3, ..Config::default() };
         let mut attempts = Attempts::new(&config, 1);
         let conflict = || Error::new(ErrorKind::Watch, "changed");
         attempts.after(conflict()).unwrap();
@@ -123,20 +107,14 @@ mod tests {
         assert!(error.is_watch());
         assert_eq!(error.to_string(), "given up after 3 attempts: changed");
         assert_eq!(
-            Attempts::new(&config, 1)
-                .after(Error::server(b"ERR x"))
-                .unwrap_err()
-                .kind(),
+            Attempts::new(&config, 1).after(Error::server(b"ERR x")).unwrap_err().kind(),
             ErrorKind::Server
         );
     }
 
     #[test]
     fn watch_without_keys_is_refused() {
-        assert_eq!(
-            watch([""; 0]).unwrap_err().kind(),
-            ErrorKind::InvalidRequest
-        );
+        assert_eq!(watch([""; 0]).unwrap_err().kind(), ErrorKind::InvalidRequest);
         assert_eq!(
             watch(["a", "b"]).unwrap().to_vec(),
             b"*3\r\n$5\r\nWATCH\r\n$1\r\na\r\n$1\r\nb\r\n"

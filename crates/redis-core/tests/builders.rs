@@ -75,10 +75,7 @@ fn generic() {
     sends(cmd::expire("k", ms(5001)).nx(), "EXPIRE k 6 NX");
     sends(cmd::expire("k", secs(5)).nx().xx(), "EXPIRE k 5 XX");
     sends(cmd::expire("k", secs(5)).gt(), "EXPIRE k 5 GT");
-    sends(
-        replies::<bool>(cmd::expire("k", secs(5)).lt()),
-        "EXPIRE k 5 LT",
-    );
+    sends(replies::<bool>(cmd::expire("k", secs(5)).lt()), "EXPIRE k 5 LT");
     sends(cmd::expireat("k", at(secs(9))), "EXPIREAT k 9");
     sends(cmd::expireat("k", at(secs(9))).nx(), "EXPIREAT k 9 NX");
     sends(cmd::expireat("k", at(secs(9))).xx(), "EXPIREAT k 9 XX");
@@ -92,10 +89,7 @@ fn generic() {
     sends(cmd::object_refcount("k"), "OBJECT REFCOUNT k");
     sends(cmd::persist("k"), "PERSIST k");
     sends(cmd::pexpire("k", secs(1)), "PEXPIRE k 1000");
-    sends(
-        cmd::pexpire("k", Duration::from_micros(1)).nx(),
-        "PEXPIRE k 1 NX",
-    );
+    sends(cmd::pexpire("k", Duration::from_micros(1)).nx(), "PEXPIRE k 1 NX");
     sends(cmd::pexpire("k", ms(7)).xx(), "PEXPIRE k 7 XX");
     sends(cmd::pexpire("k", ms(7)).gt(), "PEXPIRE k 7 GT");
     sends(cmd::pexpire("k", ms(7)).lt(), "PEXPIRE k 7 LT");
@@ -123,15 +117,9 @@ fn strings() {
     sends(cmd::getex::<String>("k"), "GETEX k");
     sends(cmd::getex::<String>("k").ex(secs(1)), "GETEX k EX 1");
     sends(cmd::getex::<String>("k").ex(ms(1)), "GETEX k PX 1");
-    sends(
-        cmd::getex::<String>("k").ex_at(at(secs(7))),
-        "GETEX k EXAT 7",
-    );
+    sends(cmd::getex::<String>("k").ex_at(at(secs(7))), "GETEX k EXAT 7");
     sends(cmd::getex::<String>("k").ex_at(at(ms(7))), "GETEX k PXAT 7");
-    sends(
-        cmd::getex::<String>("k").ex(ms(1)).persist(),
-        "GETEX k PERSIST",
-    );
+    sends(cmd::getex::<String>("k").ex(ms(1)).persist(), "GETEX k PERSIST");
     sends(cmd::getrange::<String>("k", 0, -1), "GETRANGE k 0 -1");
     sends(cmd::getset::<String>("k", "v"), "GETSET k v");
     sends(cmd::incr("k"), "INCR k");
@@ -182,42 +170,15 @@ fn hashes() {
     sends(cmd::hdel("k", ["f", "g"]), "HDEL k f g");
     sends(cmd::hexists("k", "f"), "HEXISTS k f");
     sends(cmd::hexpire("k", secs(5), "f"), "HEXPIRE k 5 FIELDS 1 f");
-    sends(
-        cmd::hexpire("k", secs(5), ["f", "g"]).nx(),
-        "HEXPIRE k 5 NX FIELDS 2 f g",
-    );
-    sends(
-        cmd::hexpire("k", secs(5), "f").xx(),
-        "HEXPIRE k 5 XX FIELDS 1 f",
-    );
-    sends(
-        cmd::hexpire("k", secs(5), "f").gt(),
-        "HEXPIRE k 5 GT FIELDS 1 f",
-    );
-    sends(
-        cmd::hexpire("k", secs(5), "f").lt(),
-        "HEXPIRE k 5 LT FIELDS 1 f",
-    );
-    sends(
-        cmd::hexpireat("k", at(secs(5)), "f"),
-        "HEXPIREAT k 5 FIELDS 1 f",
-    );
-    sends(
-        cmd::hexpireat("k", at(secs(5)), "f").nx(),
-        "HEXPIREAT k 5 NX FIELDS 1 f",
-    );
-    sends(
-        cmd::hexpireat("k", at(secs(5)), "f").xx(),
-        "HEXPIREAT k 5 XX FIELDS 1 f",
-    );
-    sends(
-        cmd::hexpireat("k", at(secs(5)), "f").gt(),
-        "HEXPIREAT k 5 GT FIELDS 1 f",
-    );
-    sends(
-        cmd::hexpireat("k", at(secs(5)), "f").lt(),
-        "HEXPIREAT k 5 LT FIELDS 1 f",
-    );
+    sends(cmd::hexpire("k", secs(5), ["f", "g"]).nx(), "HEXPIRE k 5 NX FIELDS 2 f g");
+    sends(cmd::hexpire("k", secs(5), "f").xx(), "HEXPIRE k 5 XX FIELDS 1 f");
+    sends(cmd::hexpire("k", secs(5), "f").gt(), "HEXPIRE k 5 GT FIELDS 1 f");
+    sends(cmd::hexpire("k", secs(5), "f").lt(), "HEXPIRE k 5 LT FIELDS 1 f");
+    sends(cmd::hexpireat("k", at(secs(5)), "f"), "HEXPIREAT k 5 FIELDS 1 f");
+    sends(cmd::hexpireat("k", at(secs(5)), "f").nx(), "HEXPIREAT k 5 NX FIELDS 1 f");
+    sends(cmd::hexpireat("k", at(secs(5)), "f").xx(), "HEXPIREAT k 5 XX FIELDS 1 f");
+    sends(cmd::hexpireat("k", at(secs(5)), "f").gt(), "HEXPIREAT k 5 GT FIELDS 1 f");
+    sends(cmd::hexpireat("k", at(secs(5)), "f").lt(), "HEXPIREAT k 5 LT FIELDS 1 f");
     sends(cmd::hexpiretime("k", "f"), "HEXPIRETIME k FIELDS 1 f");
     sends(cmd::hget::<String>("k", "f"), "HGET k f");
     sends(cmd::hgetall::<HashMap<String, i64>>("k"), "HGETALL k");
@@ -233,63 +194,24 @@ fn hashes() {
     sends(cmd::hlen("k"), "HLEN k");
     sends(cmd::hmget::<String>("k", ["f", "g"]), "HMGET k f g");
     sends(cmd::hpersist("k", "f"), "HPERSIST k FIELDS 1 f");
-    sends(
-        cmd::hpexpire("k", secs(5), "f"),
-        "HPEXPIRE k 5000 FIELDS 1 f",
-    );
-    sends(
-        cmd::hpexpire("k", ms(5), "f").nx(),
-        "HPEXPIRE k 5 NX FIELDS 1 f",
-    );
-    sends(
-        cmd::hpexpire("k", ms(5), "f").xx(),
-        "HPEXPIRE k 5 XX FIELDS 1 f",
-    );
-    sends(
-        cmd::hpexpire("k", ms(5), "f").gt(),
-        "HPEXPIRE k 5 GT FIELDS 1 f",
-    );
-    sends(
-        cmd::hpexpire("k", ms(5), "f").lt(),
-        "HPEXPIRE k 5 LT FIELDS 1 f",
-    );
-    sends(
-        cmd::hpexpireat("k", at(ms(5)), "f"),
-        "HPEXPIREAT k 5 FIELDS 1 f",
-    );
-    sends(
-        cmd::hpexpireat("k", at(ms(5)), "f").nx(),
-        "HPEXPIREAT k 5 NX FIELDS 1 f",
-    );
-    sends(
-        cmd::hpexpireat("k", at(ms(5)), "f").xx(),
-        "HPEXPIREAT k 5 XX FIELDS 1 f",
-    );
-    sends(
-        cmd::hpexpireat("k", at(ms(5)), "f").gt(),
-        "HPEXPIREAT k 5 GT FIELDS 1 f",
-    );
-    sends(
-        cmd::hpexpireat("k", at(ms(5)), "f").lt(),
-        "HPEXPIREAT k 5 LT FIELDS 1 f",
-    );
+    sends(cmd::hpexpire("k", secs(5), "f"), "HPEXPIRE k 5000 FIELDS 1 f");
+    sends(cmd::hpexpire("k", ms(5), "f").nx(), "HPEXPIRE k 5 NX FIELDS 1 f");
+    sends(cmd::hpexpire("k", ms(5), "f").xx(), "HPEXPIRE k 5 XX FIELDS 1 f");
+    sends(cmd::hpexpire("k", ms(5), "f").gt(), "HPEXPIRE k 5 GT FIELDS 1 f");
+    sends(cmd::hpexpire("k", ms(5), "f").lt(), "HPEXPIRE k 5 LT FIELDS 1 f");
+    sends(cmd::hpexpireat("k", at(ms(5)), "f"), "HPEXPIREAT k 5 FIELDS 1 f");
+    sends(cmd::hpexpireat("k", at(ms(5)), "f").nx(), "HPEXPIREAT k 5 NX FIELDS 1 f");
+    sends(cmd::hpexpireat("k", at(ms(5)), "f").xx(), "HPEXPIREAT k 5 XX FIELDS 1 f");
+    sends(cmd::hpexpireat("k", at(ms(5)), "f").gt(), "HPEXPIREAT k 5 GT FIELDS 1 f");
+    sends(cmd::hpexpireat("k", at(ms(5)), "f").lt(), "HPEXPIREAT k 5 LT FIELDS 1 f");
     sends(cmd::hpexpiretime("k", "f"), "HPEXPIRETIME k FIELDS 1 f");
     sends(cmd::hpttl("k", "f"), "HPTTL k FIELDS 1 f");
     sends(cmd::hset("k", [("f", 1), ("g", 2)]), "HSET k f 1 g 2");
     let setex = || cmd::hsetex("k", [("f", 1), ("g", 2)]);
     sends(setex(), "HSETEX k FIELDS 2 f 1 g 2");
-    sends(
-        setex().fnx().ex(secs(3)),
-        "HSETEX k FNX EX 3 FIELDS 2 f 1 g 2",
-    );
-    sends(
-        setex().fxx().keep_ttl(),
-        "HSETEX k FXX KEEPTTL FIELDS 2 f 1 g 2",
-    );
-    sends(
-        setex().ex_at(at(secs(3))),
-        "HSETEX k EXAT 3 FIELDS 2 f 1 g 2",
-    );
+    sends(setex().fnx().ex(secs(3)), "HSETEX k FNX EX 3 FIELDS 2 f 1 g 2");
+    sends(setex().fxx().keep_ttl(), "HSETEX k FXX KEEPTTL FIELDS 2 f 1 g 2");
+    sends(setex().ex_at(at(secs(3))), "HSETEX k EXAT 3 FIELDS 2 f 1 g 2");
     sends(cmd::hsetnx("k", "f", 1), "HSETNX k f 1");
     sends(cmd::hstrlen("k", "f"), "HSTRLEN k f");
     sends(cmd::httl("k", "f"), "HTTL k FIELDS 1 f");
@@ -300,34 +222,19 @@ fn hashes() {
 fn lists() {
     let blmove = cmd::blmove::<String>("a", "b", Side::Left, Side::Right, ms(2500));
     sends(blmove, "BLMOVE a b LEFT RIGHT 2.5");
-    sends(
-        cmd::blpop::<String, String>(["a", "b"], secs(1)),
-        "BLPOP a b 1",
-    );
+    sends(cmd::blpop::<String, String>(["a", "b"], secs(1)), "BLPOP a b 1");
     sends(cmd::brpop::<String, String>(["a"], None), "BRPOP a 0");
     sends(cmd::lindex::<String>("k", -1), "LINDEX k -1");
-    sends(
-        cmd::linsert("k", Place::Before, "p", "e"),
-        "LINSERT k BEFORE p e",
-    );
-    sends(
-        cmd::linsert("k", Place::After, "p", "e"),
-        "LINSERT k AFTER p e",
-    );
+    sends(cmd::linsert("k", Place::Before, "p", "e"), "LINSERT k BEFORE p e");
+    sends(cmd::linsert("k", Place::After, "p", "e"), "LINSERT k AFTER p e");
     sends(cmd::llen("k"), "LLEN k");
     let lmove = cmd::lmove::<String>("a", "b", Side::Right, Side::Left);
     sends(lmove, "LMOVE a b RIGHT LEFT");
     sends(replies::<Option<i64>>(cmd::lpop("k")), "LPOP k");
-    sends(
-        replies::<Option<Vec<i64>>>(cmd::lpop::<i64>("k").count(2)),
-        "LPOP k 2",
-    );
+    sends(replies::<Option<Vec<i64>>>(cmd::lpop::<i64>("k").count(2)), "LPOP k 2");
     sends(replies::<Option<u64>>(cmd::lpos("k", "e")), "LPOS k e");
     let lpos = cmd::lpos("k", "e").rank(-1).count(0).maxlen(9);
-    sends(
-        replies::<Vec<u64>>(lpos),
-        "LPOS k e RANK -1 COUNT 0 MAXLEN 9",
-    );
+    sends(replies::<Vec<u64>>(lpos), "LPOS k e RANK -1 COUNT 0 MAXLEN 9");
     sends(cmd::lpush("k", "e"), "LPUSH k e");
     sends(cmd::lpushx("k", ["e", "f"]), "LPUSHX k e f");
     sends(cmd::lrange::<String>("k", 0, -1), "LRANGE k 0 -1");
@@ -351,25 +258,16 @@ fn sets() {
     sends(cmd::sdiffstore("d", ["a", "b"]), "SDIFFSTORE d a b");
     sends(cmd::sinter::<String>(["a", "b"]), "SINTER a b");
     sends(cmd::sintercard(["a", "b"]), "SINTERCARD 2 a b");
-    sends(
-        cmd::sintercard(["a", "b"]).limit(3),
-        "SINTERCARD 2 a b LIMIT 3",
-    );
+    sends(cmd::sintercard(["a", "b"]).limit(3), "SINTERCARD 2 a b LIMIT 3");
     sends(cmd::sinterstore("d", ["a", "b"]), "SINTERSTORE d a b");
     sends(cmd::sismember("k", "m"), "SISMEMBER k m");
     sends(cmd::smembers::<String>("k"), "SMEMBERS k");
     sends(cmd::smismember("k", ["m", "n"]), "SMISMEMBER k m n");
     sends(cmd::smove("a", "b", "m"), "SMOVE a b m");
     sends(replies::<Option<String>>(cmd::spop("k")), "SPOP k");
-    sends(
-        replies::<Vec<String>>(cmd::spop::<String>("k").count(2)),
-        "SPOP k 2",
-    );
+    sends(replies::<Vec<String>>(cmd::spop::<String>("k").count(2)), "SPOP k 2");
     sends(cmd::srandmember::<String>("k"), "SRANDMEMBER k");
-    sends(
-        cmd::srandmember::<String>("k").count(-2),
-        "SRANDMEMBER k -2",
-    );
+    sends(cmd::srandmember::<String>("k").count(-2), "SRANDMEMBER k -2");
     sends(cmd::srem("k", ["m"]), "SREM k m");
     sends(cmd::sunion::<String>(["a", "b"]), "SUNION a b");
     sends(cmd::sunionstore("d", "a"), "SUNIONSTORE d a");
@@ -377,14 +275,8 @@ fn sets() {
 
 #[test]
 fn sorted_sets() {
-    sends(
-        cmd::bzpopmax::<String, String>(["a"], secs(1)),
-        "BZPOPMAX a 1",
-    );
-    sends(
-        cmd::bzpopmin::<String, String>(["a", "b"], None),
-        "BZPOPMIN a b 0",
-    );
+    sends(cmd::bzpopmax::<String, String>(["a"], secs(1)), "BZPOPMAX a 1");
+    sends(cmd::bzpopmin::<String, String>(["a", "b"], None), "BZPOPMIN a b 0");
     let zadd = || cmd::zadd("k", [(1.0, "m"), (-2.5, "n")]);
     sends(replies::<u64>(zadd()), "ZADD k 1 m -2.5 n");
     sends(zadd().nx().xx(), "ZADD k XX 1 m -2.5 n");
@@ -400,35 +292,19 @@ fn sorted_sets() {
     sends(cmd::zpopmax::<String>("k"), "ZPOPMAX k");
     sends(cmd::zpopmin::<String>("k").count(2), "ZPOPMIN k 2");
     sends(cmd::zpopmax::<String>("k").count(2), "ZPOPMAX k 2");
-    sends(
-        replies::<Vec<String>>(cmd::zrange("k", 0, -1)),
-        "ZRANGE k 0 -1",
-    );
-    let scores = cmd::zrange::<String>("k", "(1", 5)
-        .by_score()
-        .rev()
-        .limit(2, 10)
-        .with_scores();
+    sends(replies::<Vec<String>>(cmd::zrange("k", 0, -1)), "ZRANGE k 0 -1");
+    let scores = cmd::zrange::<String>("k", "(1", 5).by_score().rev().limit(2, 10).with_scores();
     let scores = replies::<Vec<(String, f64)>>(scores);
     sends(scores, "ZRANGE k (1 5 BYSCORE REV LIMIT 2 10 WITHSCORES");
-    sends(
-        cmd::zrange::<String>("k", "[a", "+").by_lex(),
-        "ZRANGE k [a + BYLEX",
-    );
+    sends(cmd::zrange::<String>("k", "[a", "+").by_lex(), "ZRANGE k [a + BYLEX");
     sends(replies::<Option<u64>>(cmd::zrank("k", "m")), "ZRANK k m");
     let rank = replies::<Option<(u64, f64)>>(cmd::zrank("k", "m").with_score());
     sends(rank, "ZRANK k m WITHSCORE");
     sends(cmd::zrem("k", "m"), "ZREM k m");
     sends(cmd::zremrangebyrank("k", 0, 5), "ZREMRANGEBYRANK k 0 5");
-    sends(
-        cmd::zremrangebyscore("k", "-inf", 5),
-        "ZREMRANGEBYSCORE k -inf 5",
-    );
+    sends(cmd::zremrangebyscore("k", "-inf", 5), "ZREMRANGEBYSCORE k -inf 5");
     sends(cmd::zrevrank("k", "m"), "ZREVRANK k m");
-    sends(
-        cmd::zrevrank("k", "m").with_score(),
-        "ZREVRANK k m WITHSCORE",
-    );
+    sends(cmd::zrevrank("k", "m").with_score(), "ZREVRANK k m WITHSCORE");
     sends(cmd::zscore("k", "m"), "ZSCORE k m");
 }
 
@@ -446,21 +322,12 @@ fn streams() {
     sends(xadd().maxlen(9).exactly(), "XADD k MAXLEN = 9 * f v");
     let trimmed = xadd().limit(5).approximately().minid("1-0");
     sends(trimmed, "XADD k MINID ~ 1-0 LIMIT 5 * f v");
-    assert_eq!(
-        refusal(xadd().limit(5)),
-        "XADD: `limit` needs `maxlen` or `minid`"
-    );
+    assert_eq!(refusal(xadd().limit(5)), "XADD: `limit` needs `maxlen` or `minid`");
     sends(cmd::xlen("k"), "XLEN k");
     sends(cmd::xrange::<Value>("k", "-", "+"), "XRANGE k - +");
-    sends(
-        cmd::xrange::<Value>("k", "-", "+").count(2),
-        "XRANGE k - + COUNT 2",
-    );
+    sends(cmd::xrange::<Value>("k", "-", "+").count(2), "XRANGE k - + COUNT 2");
     sends(cmd::xrevrange::<Value>("k", "+", "-"), "XREVRANGE k + -");
-    sends(
-        cmd::xrevrange::<Value>("k", "+", "-").count(2),
-        "XREVRANGE k + - COUNT 2",
-    );
+    sends(cmd::xrevrange::<Value>("k", "+", "-").count(2), "XREVRANGE k + - COUNT 2");
 }
 
 #[test]
@@ -468,10 +335,7 @@ fn scripting() {
     sends(cmd::eval::<i64>("s", ["k"], [1, 2]), "EVAL s 1 k 1 2");
     sends(cmd::eval::<i64>("s", NONE, NONE), "EVAL s 0");
     sends(cmd::eval_ro::<i64>("s", NONE, [1]), "EVAL_RO s 0 1");
-    sends(
-        cmd::evalsha::<i64>("s", ["k", "l"], NONE),
-        "EVALSHA s 2 k l",
-    );
+    sends(cmd::evalsha::<i64>("s", ["k", "l"], NONE), "EVALSHA s 2 k l");
     sends(cmd::evalsha_ro::<i64>("s", ["k"], NONE), "EVALSHA_RO s 1 k");
     sends(cmd::script_exists(["a", "b"]), "SCRIPT EXISTS a b");
     sends(cmd::script_flush(), "SCRIPT FLUSH");
@@ -484,31 +348,16 @@ fn scripting() {
 fn pubsub() {
     sends(cmd::publish("c", "m"), "PUBLISH c m");
     sends(cmd::pubsub_channels::<String>(), "PUBSUB CHANNELS");
-    sends(
-        cmd::pubsub_channels::<String>().pattern("a*"),
-        "PUBSUB CHANNELS a*",
-    );
+    sends(cmd::pubsub_channels::<String>().pattern("a*"), "PUBSUB CHANNELS a*");
     sends(cmd::pubsub_numpat(), "PUBSUB NUMPAT");
-    sends(
-        cmd::pubsub_numsub::<String>(["a", "b"]),
-        "PUBSUB NUMSUB a b",
-    );
+    sends(cmd::pubsub_numsub::<String>(["a", "b"]), "PUBSUB NUMSUB a b");
     sends(cmd::pubsub_numsub::<String>(NONE), "PUBSUB NUMSUB");
-    sends(
-        cmd::pubsub_shardchannels::<String>(),
-        "PUBSUB SHARDCHANNELS",
-    );
+    sends(cmd::pubsub_shardchannels::<String>(), "PUBSUB SHARDCHANNELS");
     let pattern = cmd::pubsub_shardchannels::<String>().pattern("a*");
     sends(pattern, "PUBSUB SHARDCHANNELS a*");
-    sends(
-        cmd::pubsub_shardnumsub::<String>(["a"]),
-        "PUBSUB SHARDNUMSUB a",
-    );
+    sends(cmd::pubsub_shardnumsub::<String>(["a"]), "PUBSUB SHARDNUMSUB a");
     sends(cmd::spublish("c", "m"), "SPUBLISH c m");
-    assert_eq!(
-        cmd::spublish("{a}c", "m").slot(),
-        cmd::get::<Value>("a").slot()
-    );
+    assert_eq!(cmd::spublish("{a}c", "m").slot(), cmd::get::<Value>("a").slot());
     assert_eq!(cmd::publish("c", "m").slot(), None);
 }
 
@@ -559,10 +408,7 @@ fn client_kill_and_list_have_every_filter() {
                 NOT-DB 4 NOT-CAPA r NOT-IP i";
     sends(killed, &format!("CLIENT KILL ID 7 {rest}"));
     sends(cmd::client_kill().skip_me(true), "CLIENT KILL SKIPME YES");
-    assert_eq!(
-        refusal(cmd::client_kill()),
-        "CLIENT KILL: needs at least one option"
-    );
+    assert_eq!(refusal(cmd::client_kill()), "CLIENT KILL: needs at least one option");
     let listed = cmd::client_list()
         .client_type(ClientType::Normal)
         .ids([7, 8])
@@ -594,10 +440,7 @@ fn client_kill_and_list_have_every_filter() {
     let rest = rest.replacen("TYPE NORMAL", "TYPE NORMAL ID 7 8", 1);
     sends(listed, &format!("CLIENT LIST {rest}"));
     let empty = refusal(cmd::client_list().ids([]));
-    assert_eq!(
-        empty,
-        "CLIENT LIST: the list of one of its options is empty"
-    );
+    assert_eq!(empty, "CLIENT LIST: the list of one of its options is empty");
 }
 
 #[test]
@@ -616,52 +459,22 @@ fn server() {
     sends(cmd::flushdb().synchronous(), "FLUSHDB SYNC");
     sends(cmd::info(), "INFO");
     sends(cmd::info().sections("server"), "INFO server");
-    sends(
-        cmd::info().sections(["server", "memory"]),
-        "INFO server memory",
-    );
+    sends(cmd::info().sections(["server", "memory"]), "INFO server memory");
     sends(cmd::time(), "TIME");
 }
 
 #[test]
 fn empty_lists_are_refused_before_sending() {
     assert_eq!(refusal(cmd::del(NONE)), "DEL: needs at least one key");
-    assert_eq!(
-        refusal(cmd::mget::<String>(NONE)),
-        "MGET: needs at least one key"
-    );
-    assert_eq!(
-        refusal(cmd::sadd("k", NONE)),
-        "SADD: needs at least one member"
-    );
-    assert_eq!(
-        refusal(cmd::mset([("", ""); 0])),
-        "MSET: needs at least one key"
-    );
-    assert_eq!(
-        refusal(cmd::hset("k", [("", ""); 0])),
-        "HSET: needs at least one field"
-    );
-    assert_eq!(
-        refusal(cmd::zadd("k", [(0.0, ""); 0])),
-        "ZADD: needs at least one member"
-    );
-    assert_eq!(
-        refusal(cmd::xadd("k", "*", [("", ""); 0])),
-        "XADD: needs at least one field"
-    );
-    assert_eq!(
-        refusal(cmd::sintercard(NONE)),
-        "SINTERCARD: needs at least one key"
-    );
-    assert_eq!(
-        refusal(cmd::hsetex("k", [("", ""); 0])),
-        "HSETEX: needs at least one field"
-    );
-    assert_eq!(
-        refusal(cmd::httl("k", NONE)),
-        "HTTL: needs at least one field"
-    );
+    assert_eq!(refusal(cmd::mget::<String>(NONE)), "MGET: needs at least one key");
+    assert_eq!(refusal(cmd::sadd("k", NONE)), "SADD: needs at least one member");
+    assert_eq!(refusal(cmd::mset([("", ""); 0])), "MSET: needs at least one key");
+    assert_eq!(refusal(cmd::hset("k", [("", ""); 0])), "HSET: needs at least one field");
+    assert_eq!(refusal(cmd::zadd("k", [(0.0, ""); 0])), "ZADD: needs at least one member");
+    assert_eq!(refusal(cmd::xadd("k", "*", [("", ""); 0])), "XADD: needs at least one field");
+    assert_eq!(refusal(cmd::sintercard(NONE)), "SINTERCARD: needs at least one key");
+    assert_eq!(refusal(cmd::hsetex("k", [("", ""); 0])), "HSETEX: needs at least one field");
+    assert_eq!(refusal(cmd::httl("k", NONE)), "HTTL: needs at least one field");
 }
 
 #[test]
@@ -671,22 +484,13 @@ fn times_that_mean_something_else_are_refused() {
     let past = "SET: an expiry that is not after 1970";
     assert_eq!(refusal(cmd::set("k", "v").ex_at(UNIX_EPOCH)), past);
     let zero = "BLPOP: a timeout of zero means none to the server: use `None` for that";
-    assert_eq!(
-        refusal(cmd::blpop::<Value, Value>(["k"], Duration::ZERO)),
-        zero
-    );
+    assert_eq!(refusal(cmd::blpop::<Value, Value>(["k"], Duration::ZERO)), zero);
 }
 
 #[test]
 fn blocking_commands_say_for_how_long() {
-    assert_eq!(
-        cmd::blpop::<Value, Value>(["k"], secs(2)).block(),
-        Block::For(secs(2))
-    );
-    assert_eq!(
-        cmd::blpop::<Value, Value>(["k"], None).block(),
-        Block::Forever
-    );
+    assert_eq!(cmd::blpop::<Value, Value>(["k"], secs(2)).block(), Block::For(secs(2)));
+    assert_eq!(cmd::blpop::<Value, Value>(["k"], None).block(), Block::Forever);
     assert_eq!(cmd::lpop::<Value>("k").into_cmd().block(), Block::Never);
     // Older servers would take a tenth of a millisecond for none.
     let short = cmd::blpop::<Value, Value>(["k"], Duration::from_micros(100));
@@ -754,13 +558,7 @@ fn commands_chain_on_what_queues() {
         .incr("auto_number")
         .hgetall("h")
         .queue(cmd::set("k", "v").nx());
-    let expected = [
-        "SET foo bar",
-        "SADD faz baz",
-        "INCR auto_number",
-        "HGETALL h",
-        "SET k v NX",
-    ];
+    let expected = ["SET foo bar", "SADD faz baz", "INCR auto_number", "HGETALL h", "SET k v NX"];
     assert_eq!(queued.0, expected);
 }
 
@@ -802,14 +600,8 @@ fn lookup_finds_every_command_of_the_table() {
 fn stateful_commands_are_refused_and_name_the_right_call() {
     for (name, hint) in [
         ("SELECT 1", "set the database in the configuration"),
-        (
-            "multi",
-            "use `client.pipeline()` or `client.transaction(keys, ..)`",
-        ),
-        (
-            "CLIENT SETNAME me",
-            "set the client name in the configuration",
-        ),
+        ("multi", "use `client.pipeline()` or `client.transaction(keys, ..)`"),
+        ("CLIENT SETNAME me", "set the client name in the configuration"),
         ("SUBSCRIBE c", "use `client.pubsub()`"),
         ("WATCH k", "use `client.watch(keys)`"),
         ("MONITOR", "use `client.monitor()`"),

@@ -129,7 +129,10 @@ impl Client {
         let keys = watch::watch(keys)?;
         let mut attempts = Attempts::new(self.config(), random());
         loop {
-            let result = self.watch_by(&keys).and_then(&mut attempt).and_then(Transaction::execute_returning);
+            let result = self
+                .watch_by(&keys)
+                .and_then(&mut attempt)
+                .and_then(Transaction::execute_returning);
             match result {
                 Ok(done) => return Ok(done),
                 Err(error) => thread::sleep(attempts.after(error)?),

@@ -12,7 +12,9 @@ use redis_core::batch::{Batch, Deadline, Ticket};
 use redis_core::connection::{Connection as Machine, Event, Role, SubmitError};
 use redis_core::pipeline::{FromReplies, Run, Sent};
 use redis_core::recv::RecvBuffer;
-use redis_core::{Block, Cmd, Config, Error, ErrorKind, FromReply, Result, Value, decode, decode_shared};
+use redis_core::{
+    Block, Cmd, Config, Error, ErrorKind, FromReply, Result, Value, decode, decode_shared,
+};
 
 use crate::stream::{Stream, Writer};
 
@@ -151,7 +153,8 @@ impl Connection {
             result
         } else {
             let memory = self.recv.take(received.used);
-            let runs = received.runs().map(|range| Run { frames: &memory[range], memory: Some(&memory) });
+            let runs =
+                received.runs().map(|range| Run { frames: &memory[range], memory: Some(&memory) });
             decode(sent, runs.collect())
         };
         self.note(result)
@@ -180,8 +183,12 @@ impl Connection {
         let mut now = Instant::now();
         match self.machine.submit(now, &mut self.batch) {
             Ok(()) => {}
-            Err(SubmitError::Closed) => return Err(Error::new(ErrorKind::Closed, "the connection was closed")),
-            Err(SubmitError::Full) => return Err(Error::new(ErrorKind::Limit, "the connection is full")),
+            Err(SubmitError::Closed) => {
+                return Err(Error::new(ErrorKind::Closed, "the connection was closed"));
+            }
+            Err(SubmitError::Full) => {
+                return Err(Error::new(ErrorKind::Limit, "the connection is full"));
+            }
         }
         let mut received = Received::default();
         if !self.write()? {
@@ -259,7 +266,14 @@ impl Connection {
     }
 
     fn receive(&mut self, received: &mut Received, now: Instant) -> Result<()> {
-        receive(&mut self.machine, &mut self.stream, &mut self.recv, &mut self.events, received, now)
+        receive(
+            &mut self.machine,
+            &mut self.stream,
+            &mut self.recv,
+            &mut self.events,
+            received,
+            now,
+        )
     }
 }
 
@@ -285,7 +299,9 @@ fn receive(
                 }
             }
         }
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+        {
             machine.handle_timeout(Instant::now());
         }
         Err(error) => machine.handle_disconnect(Some(error.kind())),

@@ -127,7 +127,8 @@ impl DerefMut for Pooled {
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        let clean = self.connection.take().filter(|connection| !self.dedicated && connection.is_clean());
+        let clean =
+            self.connection.take().filter(|connection| !self.dedicated && connection.is_clean());
         let mut places = self.pool.lock();
         match clean {
             Some(connection) => places.release(Idle { connection, since: Instant::now() }),

@@ -42,7 +42,9 @@ pub struct PubSub {
 
 impl fmt::Debug for PubSub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PubSub").field("subscribed", &self.machine.is_subscribed()).finish_non_exhaustive()
+        f.debug_struct("PubSub")
+            .field("subscribed", &self.machine.is_subscribed())
+            .finish_non_exhaustive()
     }
 }
 
@@ -185,7 +187,10 @@ impl PubSub {
     ) -> Result<()> {
         let names: Vec<_> = names.into_iter().collect();
         if names.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidRequest, "needs at least one name to subscribe to"));
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "needs at least one name to subscribe to",
+            ));
         }
         self.connect()?;
         self.machine.subscribe(Instant::now(), family, names);
@@ -233,7 +238,12 @@ impl PubSub {
             // Nothing to read from: a new attempt is due, or the reader's time is up.
             match until {
                 Some(until) => thread::sleep(until.saturating_duration_since(now)),
-                None => return Err(Error::new(ErrorKind::Closed, "nothing is subscribed: waiting would never end")),
+                None => {
+                    return Err(Error::new(
+                        ErrorKind::Closed,
+                        "nothing is subscribed: waiting would never end",
+                    ));
+                }
             }
             return Ok(());
         };
@@ -244,7 +254,8 @@ impl PubSub {
                 let used = self.machine.handle_input(Instant::now(), self.recv.data());
                 self.recv.consume(used);
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
             Err(error) => self.machine.handle_disconnect(Instant::now(), Some(error.kind())),
         }
         Ok(())

@@ -29,181 +29,95 @@ fn main() {
             })
             .collect();
         times.sort_by(f64::total_cmp);
-        println!(
-            "{name:58} {:8.2} best {:8.2} median",
-            times[0],
-            times[ROUNDS / 2]
-        );
+        println!("{name:58} {:8.2} best {:8.2} median", times[0], times[ROUNDS / 2]);
     };
 
     let bulks = b"$5\r\nhello\r\n".repeat(3_000_000);
-    row("limit: skip small bulks unchecked", 3_000_000, &mut || {
-        skip(&bulks)
-    });
-    row("frame small bulks, 16 KiB chunks", 3_000_000, &mut || {
-        frame(&bulks, CHUNK)
-    });
-    row(
-        "frame and kind of small bulks, 16 KiB chunks",
-        3_000_000,
-        &mut || kinds(&bulks, CHUNK),
-    );
-    row(
-        "frame and walk small bulks, one buffer",
-        3_000_000,
-        &mut || walk(&bulks, bulks.len()),
-    );
-    row(
-        "frame and walk small bulks, 16 KiB chunks",
-        3_000_000,
-        &mut || walk(&bulks, CHUNK),
-    );
+    row("limit: skip small bulks unchecked", 3_000_000, &mut || skip(&bulks));
+    row("frame small bulks, 16 KiB chunks", 3_000_000, &mut || frame(&bulks, CHUNK));
+    row("frame and kind of small bulks, 16 KiB chunks", 3_000_000, &mut || kinds(&bulks, CHUNK));
+    row("frame and walk small bulks, one buffer", 3_000_000, &mut || walk(&bulks, bulks.len()));
+    row("frame and walk small bulks, 16 KiB chunks", 3_000_000, &mut || walk(&bulks, CHUNK));
     row("walk small bulks", 3_000_000, &mut || tokens(&bulks));
-    row("frame small bulks into Bytes", 3_000_000, &mut || {
-        owned(&bulks)
-    });
+    row("frame small bulks into Bytes", 3_000_000, &mut || owned(&bulks));
     drop(bulks);
 
-    let integers: Vec<u8> = (0..3_000_000)
-        .flat_map(|n| format!(":{n}\r\n").into_bytes())
-        .collect();
-    row("frame integers, 16 KiB chunks", 3_000_000, &mut || {
-        frame(&integers, CHUNK)
-    });
-    row(
-        "frame and walk integers, one buffer",
-        3_000_000,
-        &mut || walk(&integers, integers.len()),
-    );
+    let integers: Vec<u8> = (0..3_000_000).flat_map(|n| format!(":{n}\r\n").into_bytes()).collect();
+    row("frame integers, 16 KiB chunks", 3_000_000, &mut || frame(&integers, CHUNK));
+    row("frame and walk integers, one buffer", 3_000_000, &mut || walk(&integers, integers.len()));
     drop(integers);
     let integers = b":1\r\n".repeat(3_000_000);
-    row(
-        "frame and walk integers of one digit",
-        3_000_000,
-        &mut || walk(&integers, integers.len()),
-    );
+    row("frame and walk integers of one digit", 3_000_000, &mut || walk(&integers, integers.len()));
     drop(integers);
 
     let integers = b":1234\r\n".repeat(3_000_000);
-    row(
-        "frame and walk integers of four digits",
-        3_000_000,
-        &mut || walk(&integers, CHUNK),
-    );
+    row("frame and walk integers of four digits", 3_000_000, &mut || walk(&integers, CHUNK));
     drop(integers);
 
     let ok = b"+OK\r\n".repeat(3_000_000);
-    row("frame +OK, 16 KiB chunks", 3_000_000, &mut || {
-        frame(&ok, CHUNK)
-    });
-    row("frame and walk +OK, 16 KiB chunks", 3_000_000, &mut || {
-        walk(&ok, CHUNK)
-    });
+    row("frame +OK, 16 KiB chunks", 3_000_000, &mut || frame(&ok, CHUNK));
+    row("frame and walk +OK, 16 KiB chunks", 3_000_000, &mut || walk(&ok, CHUNK));
     drop(ok);
     let mixed = b"+OK\r\n$5\r\nhello\r\n:12345\r\n$-1\r\n".repeat(500_000);
-    row(
-        "frame and walk OK, bulk, integer, null",
-        2_000_000,
-        &mut || walk(&mixed, CHUNK),
-    );
+    row("frame and walk OK, bulk, integer, null", 2_000_000, &mut || walk(&mixed, CHUNK));
     drop(mixed);
 
     let element = [b"$32\r\n", &[b'x'; 32][..], b"\r\n"].concat();
     let array = [b"*100000\r\n", &element.repeat(100_000)[..]].concat();
     let ten =
         |work: fn(&[u8], usize) -> usize| (0..10).map(|_| work(black_box(&array), CHUNK)).sum();
-    row(
-        "limit: skip 32-byte bulks unchecked",
-        1_000_000,
-        &mut || ten(|array, _| skip(&array[9..])),
-    );
-    row(
-        "frame array of 100,000 32-byte bulks, 16 KiB chunks",
-        1_000_000,
-        &mut || ten(frame),
-    );
+    row("limit: skip 32-byte bulks unchecked", 1_000_000, &mut || {
+        ten(|array, _| skip(&array[9..]))
+    });
+    row("frame array of 100,000 32-byte bulks, 16 KiB chunks", 1_000_000, &mut || ten(frame));
     row("frame and walk the same", 1_000_000, &mut || ten(walk));
-    row(
-        "frame and decode the same into Vec<Vec<u8>>",
-        1_000_000,
-        &mut || ten(decode),
-    );
+    row("frame and decode the same into Vec<Vec<u8>>", 1_000_000, &mut || ten(decode));
     drop(array);
 
     let bulk = [b"$1024\r\n", &[b'x'; 1024][..], b"\r\n"].concat();
     let kibs = bulk.repeat(1_000);
-    row(
-        "frame 1,000 bulks of 1 KiB, 16 KiB chunks",
-        100_000,
-        &mut || (0..100).map(|_| frame(black_box(&kibs), CHUNK)).sum(),
-    );
+    row("frame 1,000 bulks of 1 KiB, 16 KiB chunks", 100_000, &mut || {
+        (0..100).map(|_| frame(black_box(&kibs), CHUNK)).sum()
+    });
 
     let inner = "%3\r\n$2\r\nid\r\n:1234\r\n$4\r\nname\r\n$5\r\nvalue\r\n$2\r\nok\r\n#t\r\n";
     let outer = format!("%3\r\n$1\r\na\r\n{inner}$1\r\nb\r\n{inner}$1\r\nc\r\n{inner}");
     let maps = outer.repeat(100_000).into_bytes();
     let values = 100_000 * (1 + 3 * (1 + 1 + 6));
-    row("frame nested maps, 16 KiB chunks", values, &mut || {
-        frame(&maps, CHUNK)
-    });
-    row(
-        "frame and walk nested maps, one buffer",
-        values,
-        &mut || walk(&maps, maps.len()),
-    );
-    row(
-        "frame and walk nested maps, 16 KiB chunks",
-        values,
-        &mut || walk(&maps, CHUNK),
-    );
+    row("frame nested maps, 16 KiB chunks", values, &mut || frame(&maps, CHUNK));
+    row("frame and walk nested maps, one buffer", values, &mut || walk(&maps, maps.len()));
+    row("frame and walk nested maps, 16 KiB chunks", values, &mut || walk(&maps, CHUNK));
     drop(maps);
 
     let scores = b"*4\r\n$1\r\na\r\n,1.5\r\n$1\r\nb\r\n,1234.5678\r\n".repeat(100_000);
-    row("frame and walk scores", 500_000, &mut || {
-        walk(&scores, CHUNK)
-    });
+    row("frame and walk scores", 500_000, &mut || walk(&scores, CHUNK));
     drop(scores);
 
     let (key, value) = ([b'k'; 16], [b'v'; 64]);
     let mut out = Vec::new();
-    row(
-        "encode SET key(16) value(64), pieces",
-        1_000_000,
-        &mut || {
-            encode(&mut out, |out| {
-                request::array_header(out, 3);
-                request::bulk(out, b"SET");
-                request::bulk(out, black_box(&key));
-                request::bulk(out, black_box(&value));
-            })
-        },
-    );
-    row(
-        "encode SET key(16) value(64), RequestEncoder",
-        1_000_000,
-        &mut || {
-            encode(&mut out, |out| {
-                let mut encoder = RequestEncoder::new(out);
-                encoder
-                    .command(3)
-                    .arg(b"SET")
-                    .arg(black_box(&key))
-                    .arg(black_box(&value));
-            })
-        },
-    );
-    row(
-        "encode SET key(16) value(64), lengths unknown",
-        1_000_000,
-        &mut || {
-            let (key, value) = (black_box(&key[..]), black_box(&value[..]));
-            encode(&mut out, |out| {
-                request::array_header(out, 3);
-                request::bulk(out, black_box(&b"SET"[..]));
-                request::bulk(out, key);
-                request::bulk(out, value);
-            })
-        },
-    );
+    row("encode SET key(16) value(64), pieces", 1_000_000, &mut || {
+        encode(&mut out, |out| {
+            request::array_header(out, 3);
+            request::bulk(out, b"SET");
+            request::bulk(out, black_box(&key));
+            request::bulk(out, black_box(&value));
+        })
+    });
+    row("encode SET key(16) value(64), RequestEncoder", 1_000_000, &mut || {
+        encode(&mut out, |out| {
+            let mut encoder = RequestEncoder::new(out);
+            encoder.command(3).arg(b"SET").arg(black_box(&key)).arg(black_box(&value)).finish();
+        })
+    });
+    row("encode SET key(16) value(64), lengths unknown", 1_000_000, &mut || {
+        let (key, value) = (black_box(&key[..]), black_box(&value[..]));
+        encode(&mut out, |out| {
+            request::array_header(out, 3);
+            request::bulk(out, black_box(&b"SET"[..]));
+            request::bulk(out, key);
+            request::bulk(out, value);
+        })
+    });
     row("encode INCRBY key(16) integer", 1_000_000, &mut || {
         encode(&mut out, |out| {
             request::array_header(out, 3);
@@ -253,9 +167,7 @@ fn frame(stream: &[u8], chunk: usize) -> usize {
 
 fn kinds(stream: &[u8], chunk: usize) -> usize {
     let mut replies = 0;
-    frames(stream, chunk, |frame| {
-        replies += usize::from(frame_kind(frame) == FrameKind::Reply)
-    });
+    frames(stream, chunk, |frame| replies += usize::from(frame_kind(frame) == FrameKind::Reply));
     replies
 }
 

@@ -69,10 +69,7 @@ impl ProtocolError {
 
     /// The same error, `base` bytes further on.
     pub(crate) fn shifted(self, base: usize) -> Self {
-        Self {
-            offset: self.offset.saturating_add(base),
-            ..self
-        }
+        Self { offset: self.offset.saturating_add(base), ..self }
     }
 
     /// Why the bytes were refused.

@@ -29,9 +29,7 @@ pub struct Frames {
 impl Frames {
     /// Starts at the first byte of a frame.
     pub fn new(limits: Limits) -> Self {
-        Self {
-            scanner: Scanner::new(limits),
-        }
+        Self { scanner: Scanner::new(limits) }
     }
 
     /// Splits the next complete frame off the front of `buffer`, without copying; `None` while it is

@@ -107,12 +107,7 @@ impl Text {
 
 /// The line of a double that is digits, or digits, a point and digits, as nearly all are.
 fn plain_decimal(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let digits = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .take_while(|byte| byte.is_ascii_digit())
-            .count()
-    };
+    let digits = |bytes: &[u8]| bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let sign = usize::from(bytes.first() == Some(&b'-'));
     let integral = digits(bytes.get(sign..)?);
     let mut end = sign + integral;
@@ -155,11 +150,9 @@ impl Length {
         Some(match (self, byte) {
             (Self::Empty, b'0') => Self::Zero,
             (Self::Empty, b'1'..=b'9') => Self::Digits(usize::from(byte - b'0')),
-            (Self::Digits(count), b'0'..=b'9') => Self::Digits(
-                count
-                    .saturating_mul(10)
-                    .saturating_add(usize::from(byte - b'0')),
-            ),
+            (Self::Digits(count), b'0'..=b'9') => {
+                Self::Digits(count.saturating_mul(10).saturating_add(usize::from(byte - b'0')))
+            }
             (Self::Empty, b'-') if forms.null => Self::Minus,
             (Self::Minus, b'1') => Self::MinusOne,
             (Self::Empty, b'?') if forms.streamed => Self::Streamed,
@@ -181,30 +174,17 @@ impl Integer {
     pub(crate) fn step(self, byte: u8) -> Option<Self> {
         let (negative, magnitude) = match (self, byte) {
             (Self::Empty, b'+' | b'-') => {
-                return Some(Self::Signed {
-                    negative: byte == b'-',
-                });
+                return Some(Self::Signed { negative: byte == b'-' });
             }
             (Self::Empty, _) => (false, 0),
             (Self::Signed { negative }, _) => (negative, 0),
-            (
-                Self::Digits {
-                    negative,
-                    magnitude,
-                },
-                _,
-            ) => (negative, magnitude),
+            (Self::Digits { negative, magnitude }, _) => (negative, magnitude),
         };
         if !byte.is_ascii_digit() {
             return None;
         }
-        let magnitude = magnitude
-            .checked_mul(10)?
-            .checked_add(u64::from(byte - b'0'))?;
+        let magnitude = magnitude.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
         number::signed(negative, magnitude)?;
-        Some(Self::Digits {
-            negative,
-            magnitude,
-        })
+        Some(Self::Digits { negative, magnitude })
     }
 }

@@ -9,13 +9,7 @@ pub(crate) fn header(out: &mut impl Sink, kind: u8, value: usize) {
     if value < 10 {
         out.put(&[kind, b'0' + value as u8, b'\r', b'\n']);
     } else if value < 100 {
-        out.put(&[
-            kind,
-            b'0' + (value / 10) as u8,
-            b'0' + (value % 10) as u8,
-            b'\r',
-            b'\n',
-        ]);
+        out.put(&[kind, b'0' + (value / 10) as u8, b'0' + (value % 10) as u8, b'\r', b'\n']);
     } else {
         long_header(out, kind, value);
     }

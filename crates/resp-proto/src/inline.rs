@@ -17,18 +17,12 @@ pub(crate) fn split(line: &Bytes, args: &mut Vec<Bytes>) -> Result<(), usize> {
     let text = &line[..end];
     let mut at = 0;
     loop {
-        at += text[at..]
-            .iter()
-            .take_while(|&&byte| is_space(byte))
-            .count();
+        at += text[at..].iter().take_while(|&&byte| is_space(byte)).count();
         if at == end {
             return Ok(());
         }
         let start = at;
-        at += text[at..]
-            .iter()
-            .take_while(|&&byte| !is_space(byte) && !is_quote(byte))
-            .count();
+        at += text[at..].iter().take_while(|&&byte| !is_space(byte) && !is_quote(byte)).count();
         if at == end || is_space(text[at]) {
             args.push(line.slice(start..at));
             continue;

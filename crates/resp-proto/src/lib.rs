@@ -8,7 +8,7 @@
 //! use resp_proto::{FrameReader, Limits, RequestEncoder, Scanner, Token};
 //!
 //! let mut output = Vec::new();
-//! RequestEncoder::new(&mut output).command(2).arg(b"GET").arg(b"key");
+//! RequestEncoder::new(&mut output).command(2).arg(b"GET").arg(b"key").finish();
 //! assert_eq!(output, b"*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n");
 //!
 //! let input = b"$5\r\nvalue\r\n"; // what the server sent, perhaps in pieces
@@ -47,14 +47,13 @@
 #![no_std]
 
 extern crate alloc;
-#[cfg(feature = "std")]
-extern crate std;
 
 mod error;
 mod frames;
 mod grammar;
 mod header;
 mod inline;
+mod level;
 mod limits;
 mod line;
 mod number;
@@ -65,6 +64,7 @@ mod request_decoder;
 mod request_encoder;
 mod scanner;
 mod sink;
+mod skip;
 mod token;
 
 pub use crate::{

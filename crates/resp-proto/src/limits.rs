@@ -34,13 +34,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            depth: 128,
-            bulk: 512 << 20,
-            aggregate: 1 << 27,
-            frame: 1 << 30,
-            inline: 64 << 10,
-        }
+        Self { depth: 128, bulk: 512 << 20, aggregate: 1 << 27, frame: 1 << 30, inline: 64 << 10 }
     }
 }
 

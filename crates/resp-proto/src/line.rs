@@ -14,10 +14,7 @@ pub(crate) fn line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 #[inline(never)]
 fn any_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     // A vector search costs more to start than most status lines have bytes.
-    let near = bytes
-        .iter()
-        .take(16)
-        .position(|byte| matches!(byte, b'\r' | b'\n'));
+    let near = bytes.iter().take(16).position(|byte| matches!(byte, b'\r' | b'\n'));
     let end = match near {
         Some(end) => end,
         None => 16 + memchr::memchr2(b'\r', b'\n', bytes.get(16..)?)?,

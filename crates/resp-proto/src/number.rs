@@ -30,10 +30,7 @@ pub(crate) fn length(bytes: &[u8]) -> Option<(usize, &[u8])> {
             return Some((two_digits(head)?, &bytes[4..]));
         }
         if (head >> 24) as u16 == CRLF {
-            return Some((
-                two_digits(head)? * 10 + digit((head >> 16) as u8)?,
-                &bytes[5..],
-            ));
+            return Some((two_digits(head)? * 10 + digit((head >> 16) as u8)?, &bytes[5..]));
         }
         if (head >> 32) as u16 == CRLF {
             let (c, d) = (digit((head >> 16) as u8)?, digit((head >> 24) as u8)?);
@@ -130,11 +127,7 @@ fn magnitude(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let count = leading_digits(first);
     if count < 8 {
         let rest = crlf(bytes.get(count..)?)?;
-        return if count > 0 {
-            Some((eight_digits(first, count), rest))
-        } else {
-            None
-        };
+        return if count > 0 { Some((eight_digits(first, count), rest)) } else { None };
     }
     let behind = &bytes[8..];
     let Some(second) = first_eight(behind) else {
@@ -146,14 +139,7 @@ fn magnitude(bytes: &[u8]) -> Option<(u64, &[u8])> {
     }
     let rest = crlf(behind.get(count..)?)?;
     let high = eight_digits(first, 8) * TENS[count];
-    Some((
-        if count > 0 {
-            high + eight_digits(second, count)
-        } else {
-            high
-        },
-        rest,
-    ))
+    Some((if count > 0 { high + eight_digits(second, count) } else { high }, rest))
 }
 
 const TENS: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
@@ -209,21 +195,13 @@ fn any_magnitude(bytes: &[u8]) -> Option<(u64, &[u8])> {
 
 /// The integer of this sign and magnitude, if it fits.
 pub(crate) fn signed(negative: bool, magnitude: u64) -> Option<i64> {
-    if negative {
-        0i64.checked_sub_unsigned(magnitude)
-    } else {
-        i64::try_from(magnitude).ok()
-    }
+    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
 }
 
 #[inline(always)]
 fn digit(byte: u8) -> Option<usize> {
     let value = byte.wrapping_sub(b'0');
-    if value <= 9 {
-        Some(value as usize)
-    } else {
-        None
-    }
+    if value <= 9 { Some(value as usize) } else { None }
 }
 
 /// The decimal text of a number, in place.
@@ -259,10 +237,7 @@ impl Decimal {
             start -= 1;
             text[start] = b'0' + value as u8;
         }
-        Self {
-            text,
-            start: start as u8,
-        }
+        Self { text, start: start as u8 }
     }
 
     /// At most 19 digits and a sign.
@@ -294,10 +269,7 @@ impl DoubleText {
     pub(crate) fn new(value: f64) -> Self {
         use core::fmt::Write;
 
-        let mut out = Self {
-            text: [0; 32],
-            len: 0,
-        };
+        let mut out = Self { text: [0; 32], len: 0 };
         let size = value.abs();
         // At most 17 digits, a point, a sign, and either five zeros or an exponent: 32 bytes hold it.
         let written = if value.is_nan() {
@@ -319,10 +291,7 @@ impl DoubleText {
 impl core::fmt::Write for DoubleText {
     fn write_str(&mut self, text: &str) -> core::fmt::Result {
         let end = self.len + text.len();
-        self.text
-            .get_mut(self.len..end)
-            .ok_or(core::fmt::Error)?
-            .copy_from_slice(text.as_bytes());
+        self.text.get_mut(self.len..end).ok_or(core::fmt::Error)?.copy_from_slice(text.as_bytes());
         self.len = end;
         Ok(())
     }
@@ -370,16 +339,9 @@ mod tests {
             assert_eq!(length(line.as_bytes()), None);
             assert_eq!(integer(line.as_bytes()).map(|(value, _)| value), Some(1));
             assert!(skip_integer(line.as_bytes()).is_some());
-            assert_eq!(
-                length(format!("0{}\r\n", "1".repeat(zeros)).as_bytes()),
-                None
-            );
+            assert_eq!(length(format!("0{}\r\n", "1".repeat(zeros)).as_bytes()), None);
         }
-        for line in [
-            "\r\n$5\r\nhello\r\n",
-            "-\r\n$5\r\nhello\r\n",
-            "+-1\r\n$5\r\nhello\r\n",
-        ] {
+        for line in ["\r\n$5\r\nhello\r\n", "-\r\n$5\r\nhello\r\n", "+-1\r\n$5\r\nhello\r\n"] {
             assert_eq!(length(line.as_bytes()), None);
             assert_eq!(integer(line.as_bytes()), None);
             assert_eq!(skip_integer(line.as_bytes()), None);
@@ -392,16 +354,10 @@ mod tests {
         values.extend((0..64).flat_map(|shift| [1u64 << shift, (1u64 << shift) - 1]));
         values.push(u64::MAX);
         for value in values {
-            assert_eq!(
-                Decimal::unsigned(value).as_bytes(),
-                format!("{value}").as_bytes()
-            );
+            assert_eq!(Decimal::unsigned(value).as_bytes(), format!("{value}").as_bytes());
             let value = value as i64;
             for value in [value, value.wrapping_neg()] {
-                assert_eq!(
-                    Decimal::signed(value).as_bytes(),
-                    format!("{value}").as_bytes()
-                );
+                assert_eq!(Decimal::signed(value).as_bytes(), format!("{value}").as_bytes());
             }
         }
     }
@@ -414,14 +370,8 @@ mod tests {
             bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let value = f64::from_bits(bits);
             let text = DoubleText::new(value);
-            let read: f64 = core::str::from_utf8(text.as_bytes())
-                .unwrap()
-                .parse()
-                .unwrap();
-            assert!(
-                read == value || (read.is_nan() && value.is_nan()),
-                "{value:?}"
-            );
+            let read: f64 = core::str::from_utf8(text.as_bytes()).unwrap().parse().unwrap();
+            assert!(read == value || (read.is_nan() && value.is_nan()), "{value:?}");
         }
         for (value, text) in [
             (0.0, "0"),

@@ -38,10 +38,7 @@ impl<'a> FrameReader<'a> {
     /// A reader at the start of `frame`, which may hold several frames.
     #[inline]
     pub fn new(frame: &'a [u8]) -> Self {
-        Self {
-            rest: frame,
-            len: frame.len(),
-        }
+        Self { rest: frame, len: frame.len() }
     }
 
     /// The next token, or `None` at the end.
@@ -174,11 +171,7 @@ impl<'a> FrameReader<'a> {
 
     #[inline(never)]
     fn any_token(self) -> Result<(Token<'a>, &'a [u8]), ProtocolError> {
-        match self
-            .rest
-            .split_first()
-            .and_then(|(&kind, tail)| token(kind, tail))
-        {
+        match self.rest.split_first().and_then(|(&kind, tail)| token(kind, tail)) {
             Some(found) => Ok(found),
             None => Err(self.explain()),
         }
@@ -308,13 +301,9 @@ fn token(kind: u8, tail: &[u8]) -> Option<(Token<'_>, &[u8])> {
             (Token::BlobError(text), rest)
         }
         b'=' => match body(tail)? {
-            (&[a, b, c, b':', ref text @ ..], rest) => (
-                Token::Verbatim {
-                    format: [a, b, c],
-                    text,
-                },
-                rest,
-            ),
+            (&[a, b, c, b':', ref text @ ..], rest) => {
+                (Token::Verbatim { format: [a, b, c], text }, rest)
+            }
             _ => return None,
         },
         b';' => match tail {

@@ -174,11 +174,7 @@ impl<'a, S: Sink> ReplyEncoder<'a, S> {
     }
 
     fn resp3_aggregate(&mut self, kind: u8, elements: usize) -> &mut Self {
-        let kind = if self.protocol == Protocol::Resp3 {
-            kind
-        } else {
-            b'*'
-        };
+        let kind = if self.protocol == Protocol::Resp3 { kind } else { b'*' };
         header(self.out, kind, elements);
         self
     }

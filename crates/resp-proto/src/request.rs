@@ -107,10 +107,7 @@ pub const fn command_prefix_len(args: usize, first: &[&str]) -> usize {
 /// assert_eq!(&GET, b"*2\r\n$3\r\nGET\r\n");
 /// ```
 pub const fn command_prefix<const N: usize>(args: usize, first: &[&str]) -> [u8; N] {
-    assert!(
-        N == command_prefix_len(args, first),
-        "N must be command_prefix_len of the arguments"
-    );
+    assert!(N == command_prefix_len(args, first), "N must be command_prefix_len of the arguments");
     let mut out = [0; N];
     let mut at = const_header(&mut out, 0, b'*', args);
     let mut i = 0;

@@ -69,26 +69,13 @@ enum Found {
     Nothing,
 }
 
-const COUNT: Forms = Forms {
-    null: true,
-    streamed: false,
-};
-const LEN: Forms = Forms {
-    null: false,
-    streamed: false,
-};
+const COUNT: Forms = Forms { null: true, streamed: false };
+const LEN: Forms = Forms { null: false, streamed: false };
 
 impl RequestDecoder {
     /// A decoder at the start of a request. Allocates nothing.
     pub fn new(limits: Limits) -> Self {
-        Self {
-            limits,
-            at: 0,
-            state: State::Start,
-            missing: 0,
-            args: Vec::new(),
-            seen: 0,
-        }
+        Self { limits, at: 0, state: State::Start, missing: 0, args: Vec::new(), seen: 0 }
     }
 
     /// Takes the next complete request off the front of `input` and puts its arguments into `args`,
@@ -264,12 +251,7 @@ impl RequestDecoder {
         let longest = self.limits.inline.saturating_add(2);
         let window = &input[..input.len().min(longest)];
         let end = memchr::memchr(b'\n', &window[self.at..]).map(|end| self.at + end);
-        let line = end.map(|end| {
-            window[..end]
-                .strip_suffix(b"\r")
-                .unwrap_or(&window[..end])
-                .len()
-        });
+        let line = end.map(|end| window[..end].strip_suffix(b"\r").unwrap_or(&window[..end]).len());
         match (line, end) {
             (Some(len), Some(end)) if len <= self.limits.inline => {
                 self.at = end + 1;
@@ -279,10 +261,7 @@ impl RequestDecoder {
                 self.at = window.len();
                 Ok(None)
             }
-            _ => Err(ProtocolError::new(
-                ProtocolErrorKind::InlineTooLong,
-                longest - 1,
-            )),
+            _ => Err(ProtocolError::new(ProtocolErrorKind::InlineTooLong, longest - 1)),
         }
     }
 }

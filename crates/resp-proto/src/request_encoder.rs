@@ -10,16 +10,16 @@ use crate::request;
 /// let mut buffer = Vec::new();
 /// let mut encoder = resp_proto::RequestEncoder::new(&mut buffer);
 /// encoder.command(3).arg(b"INCRBY").arg(b"counter").integer(5);
-/// encoder.command(1).arg(b"PING");
-/// drop(encoder);
+/// encoder.command(1).arg(b"PING").finish();
 /// assert_eq!(
 ///     buffer,
 ///     b"*3\r\n$6\r\nINCRBY\r\n$7\r\ncounter\r\n$1\r\n5\r\n*1\r\n$4\r\nPING\r\n",
 /// );
 /// ```
 ///
-/// In builds with debug assertions, a request with fewer or more arguments than announced panics:
-/// every later request of the connection would be misread.
+/// In builds with debug assertions, a request with fewer or more arguments than announced panics, at
+/// the next [`command`](Self::command) or [`finish`](Self::finish): every later request of the
+/// connection would be misread.
 #[derive(Debug)]
 pub struct RequestEncoder<'a> {
     out: &'a mut Vec<u8>,
@@ -42,11 +42,7 @@ impl<'a> RequestEncoder<'a> {
     #[inline]
     pub fn command(&mut self, args: usize) -> &mut Self {
         assert!(args > 0, "a request has at least the command's name");
-        debug_assert!(
-            self.missing == 0,
-            "{} arguments of a request are missing",
-            self.missing
-        );
+        self.finish();
         request::array_header(self.out, args);
         self.missing = args;
         self
@@ -84,33 +80,20 @@ impl<'a> RequestEncoder<'a> {
         self
     }
 
+    /// Says that no more is to come.
+    ///
+    /// # Panics
+    ///
+    /// With debug assertions, when the last request is incomplete.
+    #[inline]
+    pub fn finish(&mut self) {
+        // Not left to a `Drop`, which could not tell that a panic is already under way.
+        debug_assert!(self.missing == 0, "{} arguments of a request are missing", self.missing);
+    }
+
     #[inline]
     fn count(&mut self) {
-        debug_assert!(
-            self.missing > 0,
-            "a request has more arguments than announced"
-        );
+        debug_assert!(self.missing > 0, "a request has more arguments than announced");
         self.missing = self.missing.wrapping_sub(1);
     }
-}
-
-impl Drop for RequestEncoder<'_> {
-    fn drop(&mut self) {
-        debug_assert!(
-            self.missing == 0 || unwinding(),
-            "{} arguments of a request are missing",
-            self.missing
-        );
-    }
-}
-
-/// Whether a panic is under way, which is then the better message.
-#[cfg(feature = "std")]
-fn unwinding() -> bool {
-    std::thread::panicking()
-}
-
-#[cfg(not(feature = "std"))]
-fn unwinding() -> bool {
-    false
 }

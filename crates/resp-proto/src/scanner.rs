@@ -12,14 +12,16 @@ use alloc::vec::Vec;
 use crate::{
     error::{ProtocolError, ProtocolErrorKind},
     grammar::{Forms, Integer, Length, Text},
+    level::{FRAME, Level, STREAMED, STREAMED_MAP, STREAMED_START},
     limits::Limits,
-    line, number,
+    number, skip,
 };
 
 /// Says where frames end; the caller keeps the bytes.
 ///
-/// A frame is one reply or one push, together with the attributes in front of it. Whatever a frame
-/// needs to be readable is checked here, so a [`FrameReader`](crate::FrameReader) over a scanned
+/// A frame is one reply or one push, together with the attributes in front of it. A push inside an
+/// aggregate is an element like any other: servers send it so for a `SUBSCRIBE` inside `MULTI`.
+/// Whatever a frame needs to be readable is checked here, so a [`FrameReader`](crate::FrameReader) over a scanned
 /// frame never fails.
 ///
 /// ```
@@ -46,22 +48,6 @@ pub struct Scanner {
     /// How much input the last scan saw.
     seen: usize,
 }
-
-#[derive(Clone, Copy, Debug)]
-struct Level {
-    /// Elements still to come, or one of the streamed marks less the elements that came.
-    left: u64,
-    /// Aggregates open here, this one included.
-    depth: usize,
-}
-
-const FRAME: Level = Level { left: 1, depth: 0 };
-
-/// Marks a streamed aggregate. It counts down from an even number that no frame can exhaust, so
-/// that elements are taken off as everywhere else, and its lowest bit tells a key from a value.
-const STREAMED: u64 = 1 << 63;
-const STREAMED_MAP: u64 = 1 << 62;
-const STREAMED_START: u64 = 1 << 60;
 
 #[derive(Clone, Copy, Debug)]
 enum State {
@@ -129,10 +115,7 @@ impl Scanner {
         // Leaves room for the marks of streamed aggregates.
         let aggregate = limits.aggregate.min(usize::MAX >> 5);
         Self {
-            limits: Limits {
-                aggregate,
-                ..limits
-            },
+            limits: Limits { aggregate, ..limits },
             at: 0,
             state: State::Value,
             level: FRAME,
@@ -155,7 +138,7 @@ impl Scanner {
     #[inline]
     pub fn scan(&mut self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
         if self.at == 0
-            && let Some(len) = common_frame(input, &self.limits)
+            && let Some(len) = skip::common_frame(input, &self.limits)
         {
             return Ok(Some(len));
         }
@@ -206,10 +189,9 @@ impl Scanner {
         // What lies beyond the limit is not looked at, so that a frame fails alike in any pieces.
         let window = &input[..input.len().min(self.limits.frame)];
         let result = match self.run(window) {
-            Ok(false) if input.len() > window.len() => Err(ProtocolError::new(
-                ProtocolErrorKind::FrameTooLong,
-                self.limits.frame,
-            )),
+            Ok(false) if input.len() > window.len() => {
+                Err(ProtocolError::new(ProtocolErrorKind::FrameTooLong, self.limits.frame))
+            }
             result => result,
         };
         match result {
@@ -253,19 +235,14 @@ impl Scanner {
     /// complete. Stops in front of anything incomplete, unusual or wrong.
     #[inline]
     fn skip_complete(&mut self, input: &[u8]) -> bool {
-        let Limits {
-            depth,
-            bulk,
-            aggregate,
-            ..
-        } = self.limits;
+        let Limits { depth, bulk, aggregate, .. } = self.limits;
         let mut level = self.level;
         let mut rest = input.get(self.at..).unwrap_or_default();
         let complete = loop {
             // Runs of bulk strings, most of what servers send, in a loop of their own.
             while level.left > 0
                 && let [b'$', tail @ ..] = rest
-                && let Some(tail) = skip_bulk(tail, bulk)
+                && let Some(tail) = skip::bulk(tail, bulk)
             {
                 rest = tail;
                 level.left -= 1;
@@ -300,7 +277,7 @@ impl Scanner {
                     }
                 }
                 _ => {
-                    let Some(tail) = skip_leaf(kind, tail, bulk) else {
+                    let Some(tail) = skip::leaf(kind, tail, bulk) else {
                         break false;
                     };
                     rest = tail;
@@ -412,9 +389,7 @@ impl Scanner {
                 return match header {
                     Header::Bulk => Ok(Item::StreamedString),
                     _ if self.level.depth >= self.limits.depth => wrong(ProtocolErrorKind::TooDeep),
-                    Header::Map => Ok(Item::StreamedAggregate {
-                        mark: STREAMED | STREAMED_MAP,
-                    }),
+                    Header::Map => Ok(Item::StreamedAggregate { mark: STREAMED | STREAMED_MAP }),
                     _ => Ok(Item::StreamedAggregate { mark: STREAMED }),
                 };
             }
@@ -425,16 +400,12 @@ impl Scanner {
             Header::Bulk | Header::BlobError | Header::Chunk => Item::Body { len: count },
             Header::Verbatim if count < 4 => return wrong(ProtocolErrorKind::InvalidVerbatim),
             Header::Verbatim => Item::VerbatimBody { len: count },
-            Header::Attribute => Item::Attribute {
-                elements: 2 * count as u64,
-            },
+            Header::Attribute => Item::Attribute { elements: 2 * count as u64 },
             _ if count == 0 => Item::Leaf,
-            Header::Map => Item::Aggregate {
-                elements: 2 * count as u64,
-            },
-            Header::Array | Header::Set | Header::Push => Item::Aggregate {
-                elements: count as u64,
-            },
+            Header::Map => Item::Aggregate { elements: 2 * count as u64 },
+            Header::Array | Header::Set | Header::Push => {
+                Item::Aggregate { elements: count as u64 }
+            }
         };
         match item {
             Item::Body { len } | Item::VerbatimBody { len } => {
@@ -484,10 +455,7 @@ impl Scanner {
                 }
                 if elements > 0 {
                     self.outer.push(self.level);
-                    self.level = Level {
-                        left: elements,
-                        depth: self.level.depth + 1,
-                    };
+                    self.level = Level { left: elements, depth: self.level.depth + 1 };
                 }
             }
             Item::StreamedString => {
@@ -503,18 +471,14 @@ impl Scanner {
         match header {
             Header::Bulk | Header::BlobError | Header::Verbatim | Header::Chunk => {
                 let before = self.streamed.unwrap_or(0);
-                (
-                    self.limits.bulk.saturating_sub(before),
-                    ProtocolErrorKind::BulkTooLong,
-                )
+                (self.limits.bulk.saturating_sub(before), ProtocolErrorKind::BulkTooLong)
             }
             Header::Array | Header::Set | Header::Push => {
                 (self.limits.aggregate, ProtocolErrorKind::AggregateTooLong)
             }
-            Header::Map | Header::Attribute => (
-                self.limits.aggregate / 2,
-                ProtocolErrorKind::AggregateTooLong,
-            ),
+            Header::Map | Header::Attribute => {
+                (self.limits.aggregate / 2, ProtocolErrorKind::AggregateTooLong)
+            }
         }
     }
 
@@ -523,10 +487,7 @@ impl Scanner {
         if self.level.left > 0 {
             self.outer.push(self.level);
         }
-        self.level = Level {
-            left,
-            depth: self.level.depth + 1,
-        };
+        self.level = Level { left, depth: self.level.depth + 1 };
     }
 
     /// Takes one element off the innermost aggregate; whether the frame is complete.
@@ -542,20 +503,6 @@ impl Scanner {
             }
             None => true,
         }
-    }
-}
-
-impl Level {
-    /// Closes a streamed aggregate at its `.`, which then counts as its last element.
-    fn end_streamed(&mut self) -> Result<(), ProtocolErrorKind> {
-        if self.left & STREAMED == 0 {
-            return Err(ProtocolErrorKind::UnexpectedEnd);
-        }
-        if self.left & STREAMED_MAP != 0 && self.left & 1 != 0 {
-            return Err(ProtocolErrorKind::OddMap);
-        }
-        self.left = 1;
-        Ok(())
     }
 }
 
@@ -590,44 +537,4 @@ fn begin(byte: u8) -> Result<State, ProtocolErrorKind> {
         _ => return Err(ProtocolErrorKind::UnknownType(byte)),
     };
     Ok(State::Length(header, Length::Empty))
-}
-
-/// What follows a bulk string, if it is there as a whole.
-#[inline(always)]
-fn skip_bulk(tail: &[u8], limit: usize) -> Option<&[u8]> {
-    let (len, body) = number::length(tail)?;
-    if len > limit {
-        return None;
-    }
-    number::crlf(body.get(len..)?)
-}
-
-/// What follows a value that is neither an aggregate nor a bulk string, if it is there as a whole.
-#[inline(never)] // Keeps the registers of the loop over bulk strings free.
-fn skip_leaf(kind: u8, tail: &[u8], limit: usize) -> Option<&[u8]> {
-    match kind {
-        b':' => number::skip_integer(tail),
-        b'+' | b'-' => line::line(tail).map(|(_, rest)| rest),
-        b'_' => number::crlf(tail),
-        b'#' => match tail {
-            [b't' | b'f', tail @ ..] => number::crlf(tail),
-            _ => None,
-        },
-        b',' => Text::Double.line(tail).map(|(_, rest)| rest),
-        b'!' => skip_bulk(tail, limit),
-        _ => None,
-    }
-}
-
-/// The length of the frame `input` starts with, if that is one of the commonest and there as a whole.
-#[inline(always)]
-fn common_frame(input: &[u8], limits: &Limits) -> Option<usize> {
-    let rest = match input {
-        [b'$', tail @ ..] => skip_bulk(tail, limits.bulk)?,
-        [b'+', b'O', b'K', b'\r', b'\n', rest @ ..] => rest,
-        [b':', tail @ ..] => number::skip_integer(tail)?,
-        _ => return None,
-    };
-    let len = input.len() - rest.len();
-    if len <= limits.frame { Some(len) } else { None }
 }

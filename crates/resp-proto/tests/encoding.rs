@@ -26,18 +26,9 @@ fn lengths_of_every_size_are_written() {
 fn numbers_are_written_as_arguments() {
     let mut out = Vec::new();
     let mut encoder = RequestEncoder::new(&mut out);
-    encoder
-        .command(8)
-        .integer(0)
-        .integer(i64::MIN)
-        .unsigned(u64::MAX)
-        .unsigned(99);
-    encoder
-        .double(-0.0)
-        .double(1e300)
-        .double(f64::NAN)
-        .double(f64::INFINITY);
-    drop(encoder);
+    encoder.command(8).integer(0).integer(i64::MIN).unsigned(u64::MAX).unsigned(99);
+    encoder.double(-0.0).double(1e300).double(f64::NAN).double(f64::INFINITY);
+    encoder.finish();
     assert_eq!(
         out,
         b"*8\r\n$1\r\n0\r\n$20\r\n-9223372036854775808\r\n$20\r\n18446744073709551615\r\n$2\r\n99\r\n\
@@ -86,17 +77,14 @@ fn an_empty_request_is_refused() {
 #[cfg(debug_assertions)]
 #[should_panic(expected = "1 arguments of a request are missing")]
 fn a_missing_argument_is_noticed() {
-    RequestEncoder::new(&mut Vec::new()).command(2).arg(b"GET");
+    RequestEncoder::new(&mut Vec::new()).command(2).arg(b"GET").finish();
 }
 
 #[test]
 #[cfg(debug_assertions)]
 #[should_panic(expected = "more arguments than announced")]
 fn an_argument_too_many_is_noticed() {
-    RequestEncoder::new(&mut Vec::new())
-        .command(1)
-        .arg(b"GET")
-        .arg(b"key");
+    RequestEncoder::new(&mut Vec::new()).command(1).arg(b"GET").arg(b"key");
 }
 
 #[test]
@@ -104,26 +92,10 @@ fn every_reply_type_has_a_rendering_in_both_protocols() {
     let written = |protocol| {
         let mut out = Vec::new();
         let mut encoder = ReplyEncoder::new(&mut out, protocol);
-        encoder
-            .simple_string(b"a\r\nb\n")
-            .simple_error(b"ERR a\rb")
-            .blob_error(b"ERR a\nb");
-        encoder
-            .integer(7)
-            .integer(-123)
-            .integer(i64::MAX)
-            .integer(i64::MIN);
-        encoder
-            .bulk(b"a\r\n")
-            .null()
-            .null_array()
-            .boolean(true)
-            .boolean(false);
-        encoder
-            .double(1.5)
-            .double(f64::NEG_INFINITY)
-            .big_number(b"-12")
-            .verbatim(*b"txt", b"hi");
+        encoder.simple_string(b"a\r\nb\n").simple_error(b"ERR a\rb").blob_error(b"ERR a\nb");
+        encoder.integer(7).integer(-123).integer(i64::MAX).integer(i64::MIN);
+        encoder.bulk(b"a\r\n").null().null_array().boolean(true).boolean(false);
+        encoder.double(1.5).double(f64::NEG_INFINITY).big_number(b"-12").verbatim(*b"txt", b"hi");
         encoder.array(12).map(2).set(2).push(2);
         String::from_utf8(out).unwrap()
     };

@@ -35,10 +35,7 @@ enum Value {
 }
 
 fn line() -> impl Strategy<Value = Vec<u8>> {
-    vec(
-        any::<u8>().prop_filter("no line ending", |byte| !b"\r\n".contains(byte)),
-        0..40,
-    )
+    vec(any::<u8>().prop_filter("no line ending", |byte| !b"\r\n".contains(byte)), 0..40)
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -114,10 +111,7 @@ fn write<'a>(
         }
         Value::Verbatim(format, text) => {
             encoder.verbatim(*format, text);
-            Token::Verbatim {
-                format: *format,
-                text,
-            }
+            Token::Verbatim { format: *format, text }
         }
         Value::Null => {
             encoder.null();
@@ -162,9 +156,7 @@ fn write<'a>(
     }
     let end = match value {
         Value::Array(values) | Value::Set(values) | Value::Push(values) => {
-            values
-                .iter()
-                .for_each(|value| write(value, out, tokens, data));
+            values.iter().for_each(|value| write(value, out, tokens, data));
             return;
         }
         Value::Map(pairs) => {
@@ -194,9 +186,7 @@ fn write<'a>(
             b";0\r\n".as_slice()
         }
         Value::StreamedArray(values) => {
-            values
-                .iter()
-                .for_each(|value| write(value, out, tokens, data));
+            values.iter().for_each(|value| write(value, out, tokens, data));
             b".\r\n"
         }
         Value::StreamedMap(pairs) => {
@@ -289,13 +279,7 @@ fn sizes() -> impl Strategy<Value = Vec<usize>> {
 
 fn small_limits() -> impl Strategy<Value = Limits> {
     (0usize..4, 0usize..20, 0usize..6, 0usize..120, 0usize..20).prop_map(
-        |(depth, bulk, aggregate, frame, inline)| Limits {
-            depth,
-            bulk,
-            aggregate,
-            frame,
-            inline,
-        },
+        |(depth, bulk, aggregate, frame, inline)| Limits { depth, bulk, aggregate, frame, inline },
     )
 }
 
@@ -421,7 +405,7 @@ proptest! {
                 encoder.arg(arg);
             }
         }
-        drop(encoder);
+        encoder.finish();
         for sizes in [&sizes[..], &[stream.len()], &[1]] {
             let (decoded, error) = decode(Limits::default(), &stream, sizes);
             prop_assert_eq!(error, None);

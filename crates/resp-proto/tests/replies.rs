@@ -38,29 +38,11 @@ fn valid() -> Vec<(Vec<u8>, Vec<T<'static>>)> {
     case(b"$0\r\n\r\n", &[T::BulkString(b"")]);
     case(b"$5\r\nhello\r\n", &[T::BulkString(b"hello")]);
     case(b"$2\r\n\r\n\r\n", &[T::BulkString(b"\r\n")]);
-    case(
-        b"$12\r\nabcdefghijkl\r\n",
-        &[T::BulkString(b"abcdefghijkl")],
-    );
-    case(
-        &[b"$614400\r\n", long, b"\r\n"].concat(),
-        &[T::BulkString(long)],
-    );
+    case(b"$12\r\nabcdefghijkl\r\n", &[T::BulkString(b"abcdefghijkl")]);
+    case(&[b"$614400\r\n", long, b"\r\n"].concat(), &[T::BulkString(long)]);
     case(b"!7\r\nERR a\r\n\r\n", &[T::BlobError(b"ERR a\r\n")]);
-    case(
-        b"=8\r\ntxt:some\r\n",
-        &[T::Verbatim {
-            format: *b"txt",
-            text: b"some",
-        }],
-    );
-    case(
-        b"=4\r\n\r\n::\r\n",
-        &[T::Verbatim {
-            format: *b"\r\n:",
-            text: b"",
-        }],
-    );
+    case(b"=8\r\ntxt:some\r\n", &[T::Verbatim { format: *b"txt", text: b"some" }]);
+    case(b"=4\r\n\r\n::\r\n", &[T::Verbatim { format: *b"\r\n:", text: b"" }]);
 
     case(b"$-1\r\n", &[T::Null]);
     case(b"*-1\r\n", &[T::Null]);
@@ -119,10 +101,7 @@ fn valid() -> Vec<(Vec<u8>, Vec<T<'static>>)> {
         &[T::Push(2), T::SimpleString(b"message"), T::BulkString(b"x")],
     );
     // EXEC of a SUBSCRIBE: the server pushes inside the array.
-    case(
-        b"*1\r\n>1\r\n:1\r\n",
-        &[T::Array(Some(1)), T::Push(1), T::Integer(1)],
-    );
+    case(b"*1\r\n>1\r\n:1\r\n", &[T::Array(Some(1)), T::Push(1), T::Integer(1)]);
 
     case(
         b"$?\r\n;4\r\nHell\r\n;1\r\no\r\n;0\r\n",
@@ -156,19 +135,11 @@ fn valid() -> Vec<(Vec<u8>, Vec<T<'static>>)> {
         ],
     );
     case(b"~?\r\n.\r\n", &[T::Set(None), T::End]);
-    case(
-        b"*2\r\n*?\r\n.\r\n:1\r\n",
-        &[T::Array(Some(2)), T::Array(None), T::End, T::Integer(1)],
-    );
+    case(b"*2\r\n*?\r\n.\r\n:1\r\n", &[T::Array(Some(2)), T::Array(None), T::End, T::Integer(1)]);
 
     case(
         b"|1\r\n+ttl\r\n:3600\r\n$1\r\na\r\n",
-        &[
-            T::Attribute(1),
-            T::SimpleString(b"ttl"),
-            T::Integer(3600),
-            T::BulkString(b"a"),
-        ],
+        &[T::Attribute(1), T::SimpleString(b"ttl"), T::Integer(3600), T::BulkString(b"a")],
     );
     case(
         b"|0\r\n|1\r\n|1\r\n:1\r\n:2\r\n:3\r\n*0\r\n:4\r\n",
@@ -322,19 +293,11 @@ fn frames_do_not_depend_on_where_the_bytes_are_cut() {
         let stream = [&frame[..], b"+next\r\n", frame].concat();
         let expected = vec![frame.len(), 7, frame.len()];
         assert_eq!(frames(&stream), Ok(expected.clone()));
-        assert_eq!(
-            frames_in_pieces(Limits::default(), &stream, &[1]),
-            Ok(expected.clone())
-        );
+        assert_eq!(frames_in_pieces(Limits::default(), &stream, &[1]), Ok(expected.clone()));
         for cut in 1..stream.len() {
             let sizes = [cut, stream.len()];
             let lens = frames_in_pieces(Limits::default(), &stream, &sizes);
-            assert_eq!(
-                lens,
-                Ok(expected.clone()),
-                "{} cut at {cut}",
-                stream.escape_ascii()
-            );
+            assert_eq!(lens, Ok(expected.clone()), "{} cut at {cut}", stream.escape_ascii());
         }
         for step in 2..9 {
             let lens = frames_in_pieces(Limits::default(), &stream, &[step, 1, step + 3]);
@@ -347,14 +310,8 @@ fn frames_do_not_depend_on_where_the_bytes_are_cut() {
 fn frames_in_a_row_are_one_readable_run() {
     let cases = valid();
     let stream: Vec<u8> = cases.iter().flat_map(|(frame, _)| frame.clone()).collect();
-    let expected: Vec<_> = cases
-        .iter()
-        .flat_map(|(_, tokens)| tokens.clone())
-        .collect();
-    assert_eq!(
-        frames(&stream),
-        Ok(cases.iter().map(|(frame, _)| frame.len()).collect())
-    );
+    let expected: Vec<_> = cases.iter().flat_map(|(_, tokens)| tokens.clone()).collect();
+    assert_eq!(frames(&stream), Ok(cases.iter().map(|(frame, _)| frame.len()).collect()));
     assert_eq!(tokens(&stream), Ok(expected));
 }
 
@@ -370,19 +327,9 @@ fn invalid_bytes_fail_at_the_first_wrong_byte() {
             }
             let offset = prefix.len() + offset;
             // What follows must not matter, and lets the paths for whole values run.
-            for behind in [
-                "",
-                "\r\n\r\n",
-                "\n:1\r\n$5\r\nhello\r\n",
-                "0\r\n$5\r\nhello\r\n",
-            ] {
+            for behind in ["", "\r\n\r\n", "\n:1\r\n$5\r\nhello\r\n", "0\r\n$5\r\nhello\r\n"] {
                 let stream = [prefix, bytes, behind.as_bytes()].concat();
-                for sizes in [
-                    &[stream.len()][..],
-                    &[1],
-                    &[offset.max(1), 1, 9],
-                    &[offset + 1, 9],
-                ] {
+                for sizes in [&[stream.len()][..], &[1], &[offset.max(1), 1, 9], &[offset + 1, 9]] {
                     let error = frames_in_pieces(Limits::default(), &stream, sizes).unwrap_err();
                     assert_eq!((error.kind(), error.offset()), (kind, offset), "{what}");
                 }
@@ -418,10 +365,7 @@ fn reader_reads_an_end_whatever_follows() {
     let mut reader = FrameReader::new(b";0\r\n\r\n");
     assert_eq!(reader.next_token(), Ok(Some(T::End)));
     let error = reader.next_token().unwrap_err();
-    assert_eq!(
-        (error.kind(), error.offset()),
-        (Kind::UnknownType(b'\r'), 4)
-    );
+    assert_eq!((error.kind(), error.offset()), (Kind::UnknownType(b'\r'), 4));
 }
 
 #[test]
@@ -447,14 +391,9 @@ fn an_error_stays_until_reset() {
 
 #[test]
 fn reset_forgets_half_a_frame() {
-    for part in [
-        &b"*2\r\n:1"[..],
-        b"$5\r\nhe",
-        b"$?\r\n;1\r\na",
-        b"=9\r\nt",
-        b"+a",
-        b"*2\r\n*2\r\n",
-    ] {
+    for part in
+        [&b"*2\r\n:1"[..], b"$5\r\nhe", b"$?\r\n;1\r\na", b"=9\r\nt", b"+a", b"*2\r\n*2\r\n"]
+    {
         let mut scanner = Scanner::new(Limits::default());
         assert_eq!(scanner.scan(part), Ok(None));
         scanner.reset();
@@ -488,10 +427,7 @@ fn five_thousand_nested_arrays_are_too_deep() {
 
 #[test]
 fn depth_counts_what_is_open_and_nothing_else() {
-    let limits = Limits {
-        depth: 2,
-        ..Limits::default()
-    };
+    let limits = Limits { depth: 2, ..Limits::default() };
     let ok: &[&[u8]] = &[
         b"*1\r\n*1\r\n*0\r\n",
         b"*2\r\n*1\r\n:1\r\n*1\r\n:2\r\n",
@@ -523,83 +459,32 @@ fn depth_counts_what_is_open_and_nothing_else() {
 
 #[test]
 fn limits_hold_to_the_byte() {
-    let bulk = |bulk| Limits {
-        bulk,
-        ..Limits::default()
-    };
-    let frame = |frame| Limits {
-        frame,
-        ..Limits::default()
-    };
-    let aggregate = |aggregate| Limits {
-        aggregate,
-        ..Limits::default()
-    };
+    let bulk = |bulk| Limits { bulk, ..Limits::default() };
+    let frame = |frame| Limits { frame, ..Limits::default() };
+    let aggregate = |aggregate| Limits { aggregate, ..Limits::default() };
     let cases: &[(&[u8], Limits, Limits, Kind)] = &[
         (b"$5\r\nhello\r\n", bulk(5), bulk(4), Kind::BulkTooLong),
-        (
-            b"*1\r\n$5\r\nhello\r\n",
-            bulk(5),
-            bulk(4),
-            Kind::BulkTooLong,
-        ),
+        (b"*1\r\n$5\r\nhello\r\n", bulk(5), bulk(4), Kind::BulkTooLong),
         (b"!5\r\nhello\r\n", bulk(5), bulk(4), Kind::BulkTooLong),
         (b"=5\r\ntxt:x\r\n", bulk(5), bulk(4), Kind::BulkTooLong),
-        (
-            b"$?\r\n;2\r\nab\r\n;3\r\ncde\r\n;0\r\n",
-            bulk(5),
-            bulk(4),
-            Kind::BulkTooLong,
-        ),
+        (b"$?\r\n;2\r\nab\r\n;3\r\ncde\r\n;0\r\n", bulk(5), bulk(4), Kind::BulkTooLong),
         (b"$5\r\nhello\r\n", frame(11), frame(10), Kind::FrameTooLong),
-        (
-            b"*2\r\n:1\r\n$1\r\na\r\n",
-            frame(15),
-            frame(14),
-            Kind::FrameTooLong,
-        ),
+        (b"*2\r\n:1\r\n$1\r\na\r\n", frame(15), frame(14), Kind::FrameTooLong),
         (b"+hello\r\n", frame(8), frame(7), Kind::FrameTooLong),
-        (
-            b"*2\r\n:1\r\n:2\r\n",
-            frame(12),
-            frame(11),
-            Kind::FrameTooLong,
-        ),
-        (
-            b"*3\r\n:1\r\n:2\r\n:3\r\n",
-            aggregate(3),
-            aggregate(2),
-            Kind::AggregateTooLong,
-        ),
-        (
-            b"%1\r\n:1\r\n:2\r\n",
-            aggregate(2),
-            aggregate(1),
-            Kind::AggregateTooLong,
-        ),
-        (
-            b"|1\r\n:1\r\n:2\r\n:3\r\n",
-            aggregate(2),
-            aggregate(1),
-            Kind::AggregateTooLong,
-        ),
+        (b"*2\r\n:1\r\n:2\r\n", frame(12), frame(11), Kind::FrameTooLong),
+        (b"*3\r\n:1\r\n:2\r\n:3\r\n", aggregate(3), aggregate(2), Kind::AggregateTooLong),
+        (b"%1\r\n:1\r\n:2\r\n", aggregate(2), aggregate(1), Kind::AggregateTooLong),
+        (b"|1\r\n:1\r\n:2\r\n:3\r\n", aggregate(2), aggregate(1), Kind::AggregateTooLong),
     ];
     for &(bytes, enough, less, kind) in cases {
         let what = bytes.escape_ascii();
         let mut errors = Vec::new();
         for sizes in [&[1][..], &[2, 3], &[1000]] {
-            assert_eq!(
-                frames_in_pieces(enough, bytes, sizes),
-                Ok(vec![bytes.len()]),
-                "{what}"
-            );
+            assert_eq!(frames_in_pieces(enough, bytes, sizes), Ok(vec![bytes.len()]), "{what}");
             errors.push(frames_in_pieces(less, bytes, sizes).unwrap_err());
         }
         assert_eq!(errors[0].kind(), kind, "{what}");
-        assert!(
-            errors.iter().all(|error| *error == errors[0]),
-            "{what}: {errors:?}"
-        );
+        assert!(errors.iter().all(|error| *error == errors[0]), "{what}: {errors:?}");
     }
 }
 
@@ -631,11 +516,7 @@ fn unlimited_counts_do_not_overflow() {
 #[test]
 fn hint_is_what_a_large_bulk_still_needs() {
     let mut scanner = Scanner::new(Limits::default());
-    let frame = b"*2\r\n$1000\r\n"
-        .iter()
-        .copied()
-        .chain([b'x'; 1000])
-        .chain(*b"\r\n:1\r\n");
+    let frame = b"*2\r\n$1000\r\n".iter().copied().chain([b'x'; 1000]).chain(*b"\r\n:1\r\n");
     let frame: Vec<u8> = frame.collect();
     assert_eq!(scanner.scan(&frame[..8]), Ok(None));
     assert_eq!(scanner.read_hint(), 0);

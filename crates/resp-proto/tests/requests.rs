@@ -60,18 +60,11 @@ fn pipelined_requests_do_not_depend_on_where_the_bytes_are_cut() {
     assert_eq!(requests(stream), expected);
     for cut in 1..stream.len() {
         let (requests, rest) = requests_in_pieces(Limits::default(), stream, &[cut, stream.len()]);
-        assert_eq!(
-            (requests, rest),
-            (expected.iter().map(owned).collect(), Ok(0)),
-            "cut at {cut}"
-        );
+        assert_eq!((requests, rest), (expected.iter().map(owned).collect(), Ok(0)), "cut at {cut}");
     }
     for size in 1..20 {
         let (requests, rest) = requests_in_pieces(Limits::default(), stream, &[size, 1, 2]);
-        assert_eq!(
-            (requests, rest),
-            (expected.iter().map(owned).collect(), Ok(0))
-        );
+        assert_eq!((requests, rest), (expected.iter().map(owned).collect(), Ok(0)));
     }
 }
 
@@ -88,10 +81,7 @@ fn inline_lines_are_split_as_the_server_splits_them() {
         (b"set k ''", &[b"set", b"k", b""]),
         (br#"set k "a\"b""#, &[b"set", b"k", b"a\"b"]),
         (br"set k 'a\'b\n'", &[b"set", b"k", br"a'b\n"]),
-        (
-            br#"set k "\x41\x6a\xFF\n\r\t\b\a\q\\""#,
-            &[b"set", b"k", b"Aj\xff\n\r\t\x08\x07q\\"],
-        ),
+        (br#"set k "\x41\x6a\xFF\n\r\t\b\a\q\\""#, &[b"set", b"k", b"Aj\xff\n\r\t\x08\x07q\\"]),
         (br#"set k "\x4""#, &[b"set", b"k", b"x4"]),
         (br#"set k "\xzz""#, &[b"set", b"k", b"xzz"]),
         (br#"set k ab"c d" e"#, &[b"set", b"k", b"abc d", b"e"]),
@@ -103,12 +93,7 @@ fn inline_lines_are_split_as_the_server_splits_them() {
     for (line, args) in cases {
         for ending in [&b"\n"[..], b"\r\n"] {
             let stream = [line, ending].concat();
-            assert_eq!(
-                requests(&stream),
-                [args.to_vec()],
-                "{}",
-                line.escape_ascii()
-            );
+            assert_eq!(requests(&stream), [args.to_vec()], "{}", line.escape_ascii());
         }
     }
 }
@@ -130,10 +115,7 @@ fn unbalanced_quotes_are_an_error_where_they_show() {
             let (requests, result) = requests_in_pieces(Limits::default(), &stream, sizes);
             assert!(requests.is_empty());
             let error = result.unwrap_err();
-            assert_eq!(
-                (error.kind(), error.offset()),
-                (Kind::UnbalancedQuotes, offset)
-            );
+            assert_eq!((error.kind(), error.offset()), (Kind::UnbalancedQuotes, offset));
         }
     }
 }
@@ -170,12 +152,7 @@ fn invalid_requests_fail_at_the_first_wrong_byte() {
         for sizes in [&[1][..], &[10 + offset, 1, 9], &[11 + offset, 9], &[1000]] {
             let (requests, result) = requests_in_pieces(Limits::default(), &stream, sizes);
             let error = result.unwrap_err();
-            assert_eq!(
-                (error.kind(), error.offset()),
-                (kind, offset),
-                "{}",
-                bytes.escape_ascii()
-            );
+            assert_eq!((error.kind(), error.offset()), (kind, offset), "{}", bytes.escape_ascii());
             assert_eq!(requests, [["PING"]]);
         }
         let (_, result) = requests_in_pieces(Limits::default(), &stream[..10 + offset], &[1000]);
@@ -185,55 +162,23 @@ fn invalid_requests_fail_at_the_first_wrong_byte() {
 
 #[test]
 fn limits_hold_to_the_byte() {
-    let inline = |inline| Limits {
-        inline,
-        ..Limits::default()
-    };
-    let bulk = |bulk| Limits {
-        bulk,
-        ..Limits::default()
-    };
-    let frame = |frame| Limits {
-        frame,
-        ..Limits::default()
-    };
-    let aggregate = |aggregate| Limits {
-        aggregate,
-        ..Limits::default()
-    };
+    let inline = |inline| Limits { inline, ..Limits::default() };
+    let bulk = |bulk| Limits { bulk, ..Limits::default() };
+    let frame = |frame| Limits { frame, ..Limits::default() };
+    let aggregate = |aggregate| Limits { aggregate, ..Limits::default() };
     let cases: &[(&[u8], Limits, Limits, Kind)] = &[
         (b"get key\r\n", inline(7), inline(6), Kind::InlineTooLong),
         (b"get key\n", inline(7), inline(6), Kind::InlineTooLong),
         (b"get key\r\n", frame(9), frame(8), Kind::FrameTooLong),
-        (
-            b"*2\r\n$1\r\na\r\n$4\r\nabcd\r\n",
-            bulk(4),
-            bulk(3),
-            Kind::BulkTooLong,
-        ),
-        (
-            b"*2\r\n$1\r\na\r\n$4\r\nabcd\r\n",
-            aggregate(2),
-            aggregate(1),
-            Kind::AggregateTooLong,
-        ),
-        (
-            b"*2\r\n$1\r\na\r\n$4\r\nabcd\r\n",
-            frame(21),
-            frame(20),
-            Kind::FrameTooLong,
-        ),
+        (b"*2\r\n$1\r\na\r\n$4\r\nabcd\r\n", bulk(4), bulk(3), Kind::BulkTooLong),
+        (b"*2\r\n$1\r\na\r\n$4\r\nabcd\r\n", aggregate(2), aggregate(1), Kind::AggregateTooLong),
+        (b"*2\r\n$1\r\na\r\n$4\r\nabcd\r\n", frame(21), frame(20), Kind::FrameTooLong),
     ];
     for &(stream, enough, less, kind) in cases {
         let mut errors = Vec::new();
         for sizes in [&[1][..], &[3], &[1000]] {
             let (requests, rest) = requests_in_pieces(enough, stream, sizes);
-            assert_eq!(
-                (requests.len(), rest),
-                (1, Ok(0)),
-                "{}",
-                stream.escape_ascii()
-            );
+            assert_eq!((requests.len(), rest), (1, Ok(0)), "{}", stream.escape_ascii());
             errors.push(requests_in_pieces(less, stream, sizes).1.unwrap_err());
         }
         assert_eq!(errors[0].kind(), kind, "{}", stream.escape_ascii());
@@ -246,10 +191,7 @@ fn an_endless_line_is_refused_before_it_ends() {
     let stream = vec![b'x'; 100_000];
     let (_, result) = requests_in_pieces(Limits::default(), &stream, &[1]);
     let error = result.unwrap_err();
-    assert_eq!(
-        (error.kind(), error.offset()),
-        (Kind::InlineTooLong, 64 * 1024 + 1)
-    );
+    assert_eq!((error.kind(), error.offset()), (Kind::InlineTooLong, 64 * 1024 + 1));
 }
 
 #[test]
@@ -274,8 +216,5 @@ fn hint_is_what_a_large_argument_still_needs() {
     assert_eq!(decoder.read_hint(), 2);
     input.extend_from_slice(b"\r\n");
     assert_eq!(decoder.decode(&mut input, &mut args), Ok(true));
-    assert_eq!(
-        (args.len(), args[1].len(), decoder.read_hint()),
-        (2, 1000, 0)
-    );
+    assert_eq!((args.len(), args[1].len(), decoder.read_hint()), (2, 1000, 0));
 }

@@ -27,9 +27,7 @@ fn all() -> Vec<Installed> {
 
 /// Asks over `stream` with an inline command and returns the reply's first line.
 fn ask(mut stream: impl Read + Write, request: &str) -> String {
-    stream
-        .write_all(format!("{request}\r\n").as_bytes())
-        .unwrap();
+    stream.write_all(format!("{request}\r\n").as_bytes()).unwrap();
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).unwrap();
     line.trim_end().to_owned()
@@ -42,10 +40,7 @@ fn tcp(server: &Server) -> TcpStream {
 /// Whether the process is there and not merely waiting to be reaped.
 fn alive(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit(") ")
-        .next()
-        .and_then(|rest| rest.chars().next());
+    let state = stat.rsplit(") ").next().and_then(|rest| rest.chars().next());
     state.is_some_and(|state| state != 'Z')
 }
 
@@ -65,12 +60,7 @@ fn discovered_servers_are_named_once() {
     names.sort();
     names.dedup();
     assert_eq!(names.len(), count, "{report:?}");
-    assert!(
-        report
-            .found
-            .iter()
-            .all(|installed| installed.binary().is_file())
-    );
+    assert!(report.found.iter().all(|installed| installed.binary().is_file()));
 }
 
 #[test]
@@ -87,10 +77,7 @@ fn every_discovered_server_starts_and_ends() {
 fn started_server_answers_over_tcp_and_unix_socket() {
     let server = Server::start(&any(), ServerOptions::new()).unwrap();
     assert_eq!(ask(tcp(&server), "PING"), "+PONG");
-    assert_eq!(
-        ask(UnixStream::connect(server.socket_path()).unwrap(), "PING"),
-        "+PONG"
-    );
+    assert_eq!(ask(UnixStream::connect(server.socket_path()).unwrap(), "PING"), "+PONG");
     assert_eq!(server.url(), format!("redis://127.0.0.1:{}", server.port()));
 }
 
@@ -128,10 +115,7 @@ fn password_is_asked_for_and_escaped_in_the_url() {
     let server = Server::start(&any(), ServerOptions::new().password("p@ss:1")).unwrap();
     assert!(ask(tcp(&server), "PING").starts_with("-NOAUTH"));
     assert_eq!(ask(tcp(&server), "AUTH p@ss:1"), "+OK");
-    assert_eq!(
-        server.url(),
-        format!("redis://:p%40ss%3A1@127.0.0.1:{}", server.port())
-    );
+    assert_eq!(server.url(), format!("redis://:p%40ss%3A1@127.0.0.1:{}", server.port()));
 }
 
 #[test]
@@ -152,14 +136,9 @@ fn stopped_server_ends_even_when_frozen() {
     let mut server = Server::start(&any(), ServerOptions::new()).unwrap();
     server.signal(Signal::Stop).unwrap();
     let mut stream = tcp(&server);
-    stream
-        .set_read_timeout(Some(Duration::from_millis(20)))
-        .unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
     stream.write_all(b"PING\r\n").unwrap();
-    assert!(
-        stream.read(&mut [0; 16]).is_err(),
-        "a frozen server answered"
-    );
+    assert!(stream.read(&mut [0; 16]).is_err(), "a frozen server answered");
     server.stop().unwrap();
     assert!(!server.is_running());
 }
@@ -171,10 +150,7 @@ fn frozen_server_answers_once_thawed() {
     let mut stream = tcp(&server);
     stream.write_all(b"PING\r\n").unwrap();
     stream.set_nonblocking(true).unwrap();
-    assert!(
-        stream.read(&mut [0; 7]).is_err(),
-        "a frozen server answered"
-    );
+    assert!(stream.read(&mut [0; 7]).is_err(), "a frozen server answered");
     stream.set_nonblocking(false).unwrap();
     server.signal(Signal::Continue).unwrap();
     let mut reply = [0; 7];
@@ -187,26 +163,14 @@ fn options_reach_every_server() {
     for installed in all() {
         let start = |options| Server::start(&installed, options).unwrap();
 
-        let server = start(
-            ServerOptions::new()
-                .cluster()
-                .arg("--maxmemory")
-                .arg("10mb"),
-        );
-        assert_eq!(
-            ask(tcp(&server), "CLUSTER KEYSLOT foo"),
-            ":12182",
-            "{installed}"
-        );
+        let server = start(ServerOptions::new().cluster().arg("--maxmemory").arg("10mb"));
+        assert_eq!(ask(tcp(&server), "CLUSTER KEYSLOT foo"), ":12182", "{installed}");
 
         let server = start(ServerOptions::new().databases(3).password("secret"));
         let mut stream = tcp(&server);
         assert_eq!(ask(&mut stream, "AUTH secret"), "+OK", "{installed}");
         assert_eq!(ask(&mut stream, "SELECT 2"), "+OK", "{installed}");
-        assert!(
-            ask(&mut stream, "SELECT 3").starts_with("-ERR"),
-            "{installed}"
-        );
+        assert!(ask(&mut stream, "SELECT 3").starts_with("-ERR"), "{installed}");
 
         let server = start(ServerOptions::new().debug_commands());
         assert_eq!(ask(tcp(&server), "DEBUG SLEEP 0"), "+OK", "{installed}");
@@ -235,10 +199,7 @@ fn tls_is_refused_by_a_server_without_it() {
         authority: PathBuf::new(),
         client_must_authenticate: false,
     };
-    let installed = Installed {
-        tls: false,
-        ..any()
-    };
+    let installed = Installed { tls: false, ..any() };
     let error = Server::start(&installed, ServerOptions::new().tls(tls)).unwrap_err();
     assert!(error.to_string().contains("built without TLS"), "{error}");
 }
@@ -253,19 +214,9 @@ fn tls_server_listens_on_a_second_port() {
     assert_eq!((plain.tls_port(), plain.tls_url()), (None, None));
 
     // The certificate may live in the other server's folder.
-    let (certificate, key) = (
-        plain.folder().join("cert.pem"),
-        plain.folder().join("key.pem"),
-    );
+    let (certificate, key) = (plain.folder().join("cert.pem"), plain.folder().join("key.pem"));
     let made = Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-        ])
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
         .args(["-nodes", "-days", "1", "-subj", "/CN=localhost", "-keyout"])
         .arg(&key)
         .arg("-out")
@@ -275,38 +226,21 @@ fn tls_server_listens_on_a_second_port() {
         return;
     }
     let authority = certificate.clone();
-    let tls = TlsFiles {
-        certificate,
-        key,
-        authority,
-        client_must_authenticate: false,
-    };
+    let tls = TlsFiles { certificate, key, authority, client_must_authenticate: false };
     let server = Server::start(&installed, ServerOptions::new().tls(tls)).unwrap();
     let port = server.tls_port().unwrap();
     assert_eq!(server.tls_url(), Some(format!("rediss://127.0.0.1:{port}")));
 
     let mut client = Command::new("openssl")
-        .args([
-            "s_client",
-            "-quiet",
-            "-connect",
-            &format!("127.0.0.1:{port}"),
-        ])
+        .args(["s_client", "-quiet", "-connect", &format!("127.0.0.1:{port}")])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    client
-        .stdin
-        .as_mut()
-        .unwrap()
-        .write_all(b"PING\r\n")
-        .unwrap();
+    client.stdin.as_mut().unwrap().write_all(b"PING\r\n").unwrap();
     let mut line = String::new();
-    BufReader::new(client.stdout.as_mut().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    BufReader::new(client.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     client.kill().unwrap();
     client.wait().unwrap();
     assert_eq!(line, "+PONG\r\n");
@@ -353,9 +287,7 @@ impl Owner {
     fn signal(&self, name: &str) {
         let pid = self.process.id().to_string();
         let script = "kill -\"$1\" \"$2\"";
-        let status = Command::new("sh")
-            .args(["-c", script, "sh", name, &pid])
-            .status();
+        let status = Command::new("sh").args(["-c", script, "sh", name, &pid]).status();
         assert!(status.unwrap().success());
     }
 }
@@ -389,9 +321,7 @@ fn killed_owner_takes_its_server_along_and_the_next_run_clears_its_folder() {
     let mut owner = Owner::start("plain");
     owner.signal("KILL");
     owner.process.wait().unwrap();
-    let tied = Command::new("setpriv")
-        .args(["--pdeathsig", "KILL", "true"])
-        .status();
+    let tied = Command::new("setpriv").args(["--pdeathsig", "KILL", "true"]).status();
     if tied.is_ok_and(|status| status.success()) {
         wait_until("the system ends the server", || !alive(owner.server));
     }

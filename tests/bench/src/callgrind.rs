@@ -17,9 +17,7 @@ pub fn ops(tasks: u64) -> (u64, u64) {
 /// Runs `program`, whose arguments are still to be added, and writes its profile to `profile`.
 pub fn command(program: &Path, profile: &Path) -> Command {
     let mut command = Command::new("valgrind");
-    command
-        .arg("--tool=callgrind")
-        .arg(format!("--callgrind-out-file={}", profile.display()));
+    command.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", profile.display()));
     command.arg(program);
     command
 }

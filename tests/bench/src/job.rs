@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     meter::{Meter, Sample},
-    pin,
+    pin::{self, Place},
     wire::KEYS,
 };
 
@@ -41,10 +41,7 @@ impl Workload {
     ];
 
     fn name(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find(|(workload, _)| *workload == self)
-            .map_or("", |(_, name)| name)
+        Self::ALL.iter().find(|(workload, _)| *workload == self).map_or("", |(_, name)| name)
     }
 }
 
@@ -70,8 +67,8 @@ pub struct Job {
     pub threads: usize,
     /// How much of it.
     pub length: Length,
-    /// Whether a single thread keeps to one processor.
-    pub pinned: bool,
+    /// Where the subject runs.
+    pub place: Place,
 }
 
 impl Job {
@@ -83,7 +80,7 @@ impl Job {
             self.tasks.to_string(),
             self.threads.to_string(),
         ];
-        args.push(if self.pinned { "pinned" } else { "free" }.to_owned());
+        args.push(self.place.to_string());
         args.extend(match self.length {
             Length::For(time) => ["ms".to_owned(), time.as_millis().to_string()],
             Length::Ops(ops) => ["ops".to_owned(), ops.to_string()],
@@ -97,10 +94,10 @@ impl Job {
     /// In words, when it says something else.
     pub fn from_args(args: &[String]) -> Result<Self, String> {
         let usage = || {
-            "usage: SUBJECT HOST:PORT get|pipeline-set|pipeline-get TASKS THREADS pinned|free ms|ops COUNT"
+            "usage: SUBJECT HOST:PORT get|pipeline-set|pipeline-get TASKS THREADS any|first|last ms|ops COUNT"
                 .to_owned()
         };
-        let [addr, workload, tasks, threads, pinned, unit, count] = args else {
+        let [addr, workload, tasks, threads, place, unit, count] = args else {
             return Err(usage());
         };
         let count: u64 = count.parse().map_err(|_| usage())?;
@@ -111,17 +108,9 @@ impl Job {
                 .find(|(_, name)| name == workload)
                 .map(|(workload, _)| *workload)
                 .ok_or_else(usage)?,
-            tasks: tasks
-                .parse()
-                .ok()
-                .filter(|tasks| *tasks > 0)
-                .ok_or_else(usage)?,
-            threads: threads
-                .parse()
-                .ok()
-                .filter(|threads| *threads > 0)
-                .ok_or_else(usage)?,
-            pinned: pinned == "pinned",
+            tasks: tasks.parse().ok().filter(|tasks| *tasks > 0).ok_or_else(usage)?,
+            threads: threads.parse().ok().filter(|threads| *threads > 0).ok_or_else(usage)?,
+            place: place.parse()?,
             length: match unit.as_str() {
                 "ms" => Length::For(Duration::from_millis(count)),
                 "ops" => Length::Ops(count),
@@ -171,9 +160,7 @@ fn scaled(turns: u64, time: Duration, took: Duration) -> u64 {
 pub fn subject(measure: impl FnOnce(&Job) -> Result<Sample>) -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let result = Job::from_args(&args).map_err(Into::into).and_then(|job| {
-        if job.pinned && job.threads == 1 {
-            pin::client()?;
-        }
+        pin::this_thread(job.place)?;
         thread::spawn(watch);
         measure(&job)
     });
@@ -212,7 +199,7 @@ mod tests {
             tasks,
             threads: 2,
             length,
-            pinned: true,
+            place: Place::First,
         }
     }
 

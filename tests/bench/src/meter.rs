@@ -36,10 +36,7 @@ impl Meter {
     /// # Errors
     /// When the system does not tell.
     pub fn start() -> io::Result<Self> {
-        Ok(Self {
-            began: Instant::now(),
-            usage: getrusage(UsageWho::RUSAGE_SELF)?,
-        })
+        Ok(Self { began: Instant::now(), usage: getrusage(UsageWho::RUSAGE_SELF)? })
     }
 
     /// What `ops` operations have cost since the start.
@@ -53,10 +50,7 @@ impl Meter {
         let (user, system) = (|u: &Usage| u.user_time(), |u: &Usage| u.system_time());
         Ok(Sample {
             ops,
-            user: since(
-                user(&usage).num_microseconds(),
-                user(&self.usage).num_microseconds(),
-            ),
+            user: since(user(&usage).num_microseconds(), user(&self.usage).num_microseconds()),
             system: since(
                 system(&usage).num_microseconds(),
                 system(&self.usage).num_microseconds(),
@@ -100,19 +94,12 @@ impl FromStr for Sample {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let numbers: Option<Vec<u64>> = text
-            .split_whitespace()
-            .map(|word| word.parse().ok())
-            .collect();
+        let numbers: Option<Vec<u64>> =
+            text.split_whitespace().map(|word| word.parse().ok()).collect();
         match numbers.as_deref() {
             Some(&[ops, user, system, wall]) if ops > 0 => {
                 let [user, system, wall] = [user, system, wall].map(Duration::from_nanos);
-                Ok(Self {
-                    ops,
-                    user,
-                    system,
-                    wall,
-                })
+                Ok(Self { ops, user, system, wall })
             }
             _ => Err(format!("not a sample: `{}`", text.trim())),
         }

@@ -12,15 +12,9 @@ pub fn table(outcomes: &[Outcome]) -> String {
         "ns per operation of client CPU (user + system), of it user, and on the wall\n",
     );
     for (at, outcome) in outcomes.iter().enumerate() {
-        let Outcome {
-            row,
-            subject,
-            samples,
-        } = outcome;
-        let same_row: Vec<_> = outcomes
-            .iter()
-            .filter(|other| std::ptr::eq(other.row, *row))
-            .collect();
+        let Outcome { row, subject, samples } = outcome;
+        let same_row: Vec<_> =
+            outcomes.iter().filter(|other| std::ptr::eq(other.row, *row)).collect();
         if at == 0 || !std::ptr::eq(outcomes[at - 1].row, *row) {
             text.push_str(&format!(
                 "\n{:24} {:>9} {:>6} {:>9} {:>9} {:>8} {:>8}  target\n",
@@ -75,11 +69,7 @@ pub fn table(outcomes: &[Outcome]) -> String {
 pub fn counts(counts: &[(&Row, &Subject, u64)]) -> String {
     let mut text = String::from("instructions per operation, without the kernel's\n\n");
     for (row, subject, count) in counts {
-        text.push_str(&format!(
-            "{:24} {:18} {count:>8}\n",
-            row.title(),
-            subject.name
-        ));
+        text.push_str(&format!("{:24} {:18} {count:>8}\n", row.title(), subject.name));
     }
     text
 }
@@ -133,23 +123,13 @@ mod tests {
                     "ours-smol" => samples([2_000, 2_000, 2_000]),
                     _ => samples([1_300, 1_300, 1_300]),
                 };
-                Outcome {
-                    row,
-                    subject,
-                    samples,
-                }
+                Outcome { row, subject, samples }
             })
             .collect();
         let table = table(&outcomes);
         let line = |name: &str| table.lines().find(|line| line.contains(name)).unwrap();
-        assert!(
-            line("ours-tokio").contains("met: 1.05 x raw = 105"),
-            "{table}"
-        );
+        assert!(line("ours-tokio").contains("met: 1.05 x raw = 105"), "{table}");
         assert!(line("ours-tokio").contains(" 1.04     0.80"), "{table}");
-        assert!(
-            line("  ours-smol").contains("NOT MET: 1.15 x ours-tokio = 120"),
-            "{table}"
-        );
+        assert!(line("  ours-smol").contains("NOT MET: 1.15 x ours-tokio = 120"), "{table}");
     }
 }

@@ -44,12 +44,7 @@ pub struct Subject {
 
 /// In the order of tables.
 pub const SUBJECTS: [Subject; 6] = [
-    Subject {
-        name: "raw",
-        side: Side::Raw,
-        flavour: None,
-        threads: usize::MAX,
-    },
+    Subject { name: "raw", side: Side::Raw, flavour: None, threads: usize::MAX },
     subject("ours-sync", Side::Ours, Flavour::Sync, 1),
     subject(OURS_TOKIO, Side::Ours, Flavour::Async, usize::MAX),
     subject("ours-smol", Side::Ours, Flavour::Async, 1),
@@ -58,12 +53,7 @@ pub const SUBJECTS: [Subject; 6] = [
 ];
 
 const fn subject(name: &'static str, side: Side, flavour: Flavour, threads: usize) -> Subject {
-    Subject {
-        name,
-        side,
-        flavour: Some(flavour),
-        threads,
-    }
+    Subject { name, side, flavour: Some(flavour), threads }
 }
 
 /// The same work for all subjects of one flavour.
@@ -96,37 +86,11 @@ pub const ROWS: [Row; 11] = [
     mux("get-64", 64, 1, Flavour::Async, &[peer(0.60, 0.83)]),
     mux("get-256", 256, 1, Flavour::Async, &[peer(0.45, 0.61)]),
     mux("get-1024", 1024, 1, Flavour::Async, &[peer(0.35, 0.55)]),
-    mux(
-        "get-1024-threads-2",
-        1024,
-        2,
-        Flavour::Async,
-        &[peer(0.60, 0.59)],
-    ),
-    pipeline(
-        "set-sync",
-        Workload::PipelineSet,
-        Flavour::Sync,
-        SYNC_PIPELINE,
-    ),
-    pipeline(
-        "get-sync",
-        Workload::PipelineGet,
-        Flavour::Sync,
-        SYNC_PIPELINE,
-    ),
-    pipeline(
-        "set-async",
-        Workload::PipelineSet,
-        Flavour::Async,
-        ASYNC_PIPELINE,
-    ),
-    pipeline(
-        "get-async",
-        Workload::PipelineGet,
-        Flavour::Async,
-        ASYNC_PIPELINE,
-    ),
+    mux("get-1024-threads-2", 1024, 2, Flavour::Async, &[peer(0.60, 0.59)]),
+    pipeline("set-sync", Workload::PipelineSet, Flavour::Sync, SYNC_PIPELINE),
+    pipeline("get-sync", Workload::PipelineGet, Flavour::Sync, SYNC_PIPELINE),
+    pipeline("set-async", Workload::PipelineSet, Flavour::Async, ASYNC_PIPELINE),
+    pipeline("get-async", Workload::PipelineGet, Flavour::Async, ASYNC_PIPELINE),
 ];
 
 const SYNC_PIPELINE: &[Target] = &[peer(0.45, 0.87), Target::Raw(2.0)];
@@ -143,15 +107,7 @@ const fn mux(
     flavour: Flavour,
     target: &'static [Target],
 ) -> Row {
-    Row {
-        verb: "mux",
-        name,
-        workload: Workload::Get,
-        tasks,
-        threads,
-        flavour,
-        target,
-    }
+    Row { verb: "mux", name, workload: Workload::Get, tasks, threads, flavour, target }
 }
 
 const fn pipeline(
@@ -160,15 +116,7 @@ const fn pipeline(
     flavour: Flavour,
     target: &'static [Target],
 ) -> Row {
-    Row {
-        verb: "pipeline",
-        name,
-        workload,
-        tasks: 1,
-        threads: 1,
-        flavour,
-        target,
-    }
+    Row { verb: "pipeline", name, workload, tasks: 1, threads: 1, flavour, target }
 }
 
 impl Row {

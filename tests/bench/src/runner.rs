@@ -13,7 +13,8 @@ use crate::{
     callgrind,
     job::{Job, Length, Result},
     meter::Sample,
-    pin, report,
+    pin::{self, Place},
+    report,
     rows::{ROWS, Row, Side, Subject},
     wire,
 };
@@ -38,8 +39,10 @@ pub struct Plan {
     pub rounds: usize,
     /// How long each run is.
     pub length: Length,
-    /// Whether client and server keep to processors of their own.
-    pub pinned: bool,
+    /// Where the server runs.
+    pub server_place: Place,
+    /// Where subjects of one thread run; those of several run anywhere.
+    pub client_place: Place,
     /// The folder with the subjects' programs.
     pub programs: PathBuf,
 }
@@ -64,12 +67,7 @@ impl Plan {
         let server = self.start()?;
         for round in 1..=self.rounds {
             progress(&format!("round {round} of {}", self.rounds));
-            for Outcome {
-                row,
-                subject,
-                samples,
-            } in &mut outcomes
-            {
+            for Outcome { row, subject, samples } in &mut outcomes {
                 let job = self.job(row, &server, self.length);
                 let mut command = self.program(subject);
                 samples.push(run(command.args(job.to_args()))?.parse()?);
@@ -129,11 +127,7 @@ impl Plan {
                 let wanted = asked(&self.subjects, subject.name)
                     && (self.peers || subject.side != Side::Peer);
                 if wanted && self.path(subject).exists() {
-                    outcomes.push(Outcome {
-                        row,
-                        subject,
-                        samples: Vec::new(),
-                    });
+                    outcomes.push(Outcome { row, subject, samples: Vec::new() });
                 }
             }
         }
@@ -146,9 +140,7 @@ impl Plan {
     fn start(&self) -> Result<Server> {
         let server = Server::start(&pick(self.server.as_deref())?, ServerOptions::new())?;
         fill(server.addr())?;
-        if self.pinned {
-            pin::server(server.pid())?;
-        }
+        pin::thread_of(server.pid(), self.server_place)?;
         Ok(server)
     }
 
@@ -159,16 +151,12 @@ impl Plan {
             tasks: row.tasks,
             threads: row.threads,
             length,
-            pinned: self.pinned,
+            place: if row.threads == 1 { self.client_place } else { Place::Any },
         }
     }
 
     fn path(&self, subject: &Subject) -> PathBuf {
-        self.programs.join(format!(
-            "bench-{}{}",
-            subject.name,
-            std::env::consts::EXE_SUFFIX
-        ))
+        self.programs.join(format!("bench-{}{}", subject.name, std::env::consts::EXE_SUFFIX))
     }
 
     fn program(&self, subject: &Subject) -> Command {
@@ -191,9 +179,7 @@ fn run(command: &mut Command) -> Result<String> {
 /// The server asked for; else the usual one; else any.
 fn pick(name: Option<&str>) -> Result<Installed> {
     let find = |found: Vec<Installed>, name: &str| {
-        found
-            .into_iter()
-            .find(|installed| installed.to_string().starts_with(name))
+        found.into_iter().find(|installed| installed.to_string().starts_with(name))
     };
     let here = servers::discover(&servers::folder(), false).found;
     if let Some(installed) = find(here, name.unwrap_or(USUAL_SERVER)) {

@@ -67,14 +67,7 @@ mod tests {
             _ => None,
         };
         assert_eq!(Target::Raw(2.0).bound(&cost), Some(200.0));
-        assert_eq!(
-            Target::Peer {
-                times: 0.5,
-                best: 0.6
-            }
-            .bound(&cost),
-            Some(300.0)
-        );
+        assert_eq!(Target::Peer { times: 0.5, best: 0.6 }.bound(&cost), Some(300.0));
         assert_eq!(Target::Tokio(1.15).bound(&cost), None);
     }
 }

@@ -27,16 +27,12 @@ pub fn key(number: usize) -> [u8; KEY_LEN] {
 
 /// One GET for each number.
 pub fn gets(numbers: Range<usize>) -> Vec<u8> {
-    numbers
-        .flat_map(|number| request(&[b"GET", &key(number)]))
-        .collect()
+    numbers.flat_map(|number| request(&[b"GET", &key(number)])).collect()
 }
 
 /// One SET for each number.
 pub fn sets(numbers: Range<usize>) -> Vec<u8> {
-    numbers
-        .flat_map(|number| request(&[b"SET", &key(number), &VALUE]))
-        .collect()
+    numbers.flat_map(|number| request(&[b"SET", &key(number), &VALUE])).collect()
 }
 
 /// How many bytes answer a GET.
@@ -72,9 +68,6 @@ mod tests {
 
     #[test]
     fn requests_are_resp() {
-        assert_eq!(
-            gets(7..8),
-            b"*2\r\n$3\r\nGET\r\n$16\r\nkey:000000000007\r\n"
-        );
+        assert_eq!(gets(7..8), b"*2\r\n$3\r\nGET\r\n$16\r\nkey:000000000007\r\n");
     }
 }

@@ -14,10 +14,7 @@ pub(crate) fn write(builders: &[Builder<'_>]) -> Result<BTreeMap<String, String>
     let mut groups: BTreeMap<&str, Vec<&Builder<'_>>> = BTreeMap::new();
     let enums = enum_names(builders);
     for builder in builders {
-        groups
-            .entry(&builder.command.group)
-            .or_default()
-            .push(builder);
+        groups.entry(&builder.command.group).or_default().push(builder);
     }
     let mut modules: Vec<_> = groups.keys().map(|group| group.replace('-', "_")).collect();
     for (group, builders) in groups {
@@ -26,10 +23,8 @@ pub(crate) fn write(builders: &[Builder<'_>]) -> Result<BTreeMap<String, String>
             let text = self::builder(builder);
             body += &text.map_err(|error| format!("{}: {error}", builder.command.name))?;
         }
-        let text = format!(
-            "//! Builders of the group `{group}`.\n\n{}{body}",
-            imports(&body, &enums)
-        );
+        let text =
+            format!("//! Builders of the group `{group}`.\n\n{}{body}", imports(&body, &enums));
         files.insert(format!("{}.rs", group.replace('-', "_")), text);
     }
     files.insert("words.rs".to_owned(), words(builders));
@@ -37,13 +32,9 @@ pub(crate) fn write(builders: &[Builder<'_>]) -> Result<BTreeMap<String, String>
     modules.sort();
     let mut text =
         "//! A function for each command; a struct where the command has options.\n\n".to_owned();
-    modules
-        .iter()
-        .for_each(|module| text += &format!("mod {module};\n"));
+    modules.iter().for_each(|module| text += &format!("mod {module};\n"));
     text.push('\n');
-    modules
-        .iter()
-        .for_each(|module| text += &format!("pub use self::{module}::*;\n"));
+    modules.iter().for_each(|module| text += &format!("pub use self::{module}::*;\n"));
     files.insert("mod.rs".to_owned(), text);
     Ok(files)
 }
@@ -70,10 +61,7 @@ pub(crate) fn parameters(params: &[Param], plain_lists: bool) -> (String, Vec<St
         .map(|param| {
             let ty = match &param.form {
                 Form::One(ty) => type_text(ty),
-                Form::List {
-                    item: Type::Any | Type::Key,
-                    ..
-                } if !plain_lists => {
+                Form::List { item: Type::Any | Type::Key, .. } if !plain_lists => {
                     let marker = ["M", "N", "O"][markers.len().min(2)].to_owned();
                     markers.push(marker.clone());
                     format!("impl ToArgs<{marker}>")
@@ -98,11 +86,7 @@ pub(crate) fn generic_list(reply: &[String], markers: &[String]) -> String {
         .map(|name| format!("{name}: FromReply"))
         .chain(markers.iter().cloned())
         .collect();
-    if all.is_empty() {
-        String::new()
-    } else {
-        format!("<{}>", all.join(", "))
-    }
+    if all.is_empty() { String::new() } else { format!("<{}>", all.join(", ")) }
 }
 
 /// Documentation of the builder function, from the overlay and the table.
@@ -141,33 +125,16 @@ fn builder(builder: &Builder<'_>) -> Result<String, String> {
 
     let name = builder.struct_name();
     let of = |reply: &str| {
-        if builder.is_generic() {
-            format!("{name}<{reply}>")
-        } else {
-            name.clone()
-        }
+        if builder.is_generic() { format!("{name}<{reply}>") } else { name.clone() }
     };
-    let returns = if reply == "()" {
-        name.clone()
-    } else {
-        of(reply)
-    };
+    let returns = if reply == "()" { name.clone() } else { of(reply) };
     let mut fields = format!("cmd: {head},\n");
     for slot in &builder.slots {
-        let empty = if matches!(slot.kind, SlotKind::Flag(_)) {
-            "false"
-        } else {
-            "None"
-        };
+        let empty = if matches!(slot.kind, SlotKind::Flag(_)) { "false" } else { "None" };
         let _ = writeln!(fields, "{}: {empty},", slot.field);
     }
     for (at, steps) in rests(&groups) {
-        let _ = writeln!(
-            fields,
-            "{}: {info}{},",
-            rest_name(at),
-            chain(builder, steps)?
-        );
+        let _ = writeln!(fields, "{}: {info}{},", rest_name(at), chain(builder, steps)?);
     }
     let _ = writeln!(
         out,
@@ -198,11 +165,7 @@ fn builder(builder: &Builder<'_>) -> Result<String, String> {
     if builder.is_generic() {
         returning(&mut out, builder, &groups);
     }
-    for setter in builder
-        .setters
-        .iter()
-        .filter(|setter| setter.turns.is_empty())
-    {
+    for setter in builder.setters.iter().filter(|setter| setter.turns.is_empty()) {
         out += &self::setter(builder, setter, "Self", &[])?;
     }
     for setter in &builder.setters {
@@ -219,22 +182,13 @@ fn builder(builder: &Builder<'_>) -> Result<String, String> {
     }
     for from in froms {
         let known = self::generics(from);
-        let declared = if known.is_empty() {
-            String::new()
-        } else {
-            format!("<{}>", known.join(", "))
-        };
+        let declared =
+            if known.is_empty() { String::new() } else { format!("<{}>", known.join(", ")) };
         let _ = writeln!(out, "\nimpl{declared} {} {{", of(from));
         for setter in &builder.setters {
             for (_, to) in setter.turns.iter().filter(|(of, _)| of == from) {
-                let returns = if to == from {
-                    "Self".to_owned()
-                } else {
-                    of(to)
-                };
-                let new = self::generics(to)
-                    .into_iter()
-                    .filter(|name| !known.contains(name));
+                let returns = if to == from { "Self".to_owned() } else { of(to) };
+                let new = self::generics(to).into_iter().filter(|name| !known.contains(name));
                 out += &self::setter(builder, setter, &returns, &new.collect::<Vec<_>>())?;
             }
         }
@@ -279,11 +233,7 @@ fn setter(
         _ => false,
     });
     let (params, markers) = parameters(&setter.params, !generics.is_empty() || each);
-    let params = if params.is_empty() {
-        params
-    } else {
-        format!(", {params}")
-    };
+    let params = if params.is_empty() { params } else { format!(", {params}") };
     let mut out = doc(&setter.doc);
     let _ = writeln!(
         out,
@@ -307,11 +257,7 @@ fn setter(
         };
         let _ = writeln!(out, "self.{} = {value};", slot.field);
     }
-    out += if returns == "Self" {
-        "self\n}\n\n"
-    } else {
-        "self.returning()\n}\n\n"
-    };
+    out += if returns == "Self" { "self\n}\n\n" } else { "self.returning()\n}\n\n" };
     Ok(out)
 }
 
@@ -328,25 +274,16 @@ fn into_cmd(out: &mut String, builder: &Builder<'_>, groups: &[Group<'_>]) -> Re
     );
     if builder.needs_option {
         let any: Vec<_> = builder.slots.iter().map(given).collect();
-        let _ = writeln!(
-            out,
-            ".require({}, \"needs at least one option\")",
-            any.join(" || ")
-        );
+        let _ = writeln!(out, ".require({}, \"needs at least one option\")", any.join(" || "));
     }
     for (at, slot) in builder.slots.iter().enumerate() {
         let Some(parent) = slot.parent.filter(|_| sets_first(builder, at)) else {
             continue;
         };
         let names = |slot: usize| {
-            let setters = builder
-                .setters
-                .iter()
-                .filter(|s| s.sets.iter().any(|(of, _)| *of == slot));
-            setters
-                .map(|s| format!("`{}`", s.name))
-                .collect::<Vec<_>>()
-                .join(" or ")
+            let setters =
+                builder.setters.iter().filter(|s| s.sets.iter().any(|(of, _)| *of == slot));
+            setters.map(|s| format!("`{}`", s.name)).collect::<Vec<_>>().join(" or ")
         };
         let reason = format!("{} needs {}", names(at), names(parent));
         let _ = writeln!(
@@ -365,9 +302,7 @@ fn into_cmd(out: &mut String, builder: &Builder<'_>, groups: &[Group<'_>]) -> Re
                     SlotKind::Word | SlotKind::Value { word: None, .. } => {
                         writeln!(out, ".optional(self.{})", slot.field)
                     }
-                    SlotKind::Value {
-                        word: Some(word), ..
-                    } => {
+                    SlotKind::Value { word: Some(word), .. } => {
                         writeln!(out, ".option({word:?}, self.{})", slot.field)
                     }
                     SlotKind::Choice => writeln!(out, ".choice(self.{})", slot.field),
@@ -414,11 +349,7 @@ enum Group<'a> {
 
 fn split<'a>(builder: &'a Builder<'_>) -> (&'a [Step], Vec<Group<'a>>) {
     let is_slot = |step: &Step| matches!(step, Step::Slot(_));
-    let first = builder
-        .steps
-        .iter()
-        .position(is_slot)
-        .unwrap_or(builder.steps.len());
+    let first = builder.steps.iter().position(is_slot).unwrap_or(builder.steps.len());
     let (head, mut tail) = builder.steps.split_at(first);
     let mut groups = Vec::new();
     let mut rests = 0;
@@ -474,12 +405,7 @@ fn pushed(param: &Param) -> Result<String, String> {
         Form::One(Type::Key) => format!(".key({name})"),
         Form::One(Type::Timeout) => format!(".timeout({name}.into())"),
         Form::One(ty) => format!(".arg({})", value(ty, name)),
-        Form::List {
-            item,
-            counted,
-            may_be_empty,
-            noun,
-        } => {
+        Form::List { item, counted, may_be_empty, noun } => {
             let what = if *item == Type::Key { "keys" } else { "args" };
             let counted = if *counted { "counted_" } else { "" };
             if *may_be_empty {
@@ -488,20 +414,14 @@ fn pushed(param: &Param) -> Result<String, String> {
                 format!(".some_{counted}{what}({name}, \"needs at least one {noun}\")")
             }
         }
-        Form::Tuples {
-            items,
-            counted,
-            noun,
-        } => {
+        Form::Tuples { items, counted, noun } => {
             let counted = if *counted { "counted_" } else { "" };
             let what = match items[..] {
                 [Type::Key, _] => "key_pairs",
                 [_, _] => "pairs",
                 [_, _, _] => "triples",
                 _ => {
-                    return Err(format!(
-                        "`{name}` has tuples that are neither pairs nor triples"
-                    ));
+                    return Err(format!("`{name}` has tuples that are neither pairs nor triples"));
                 }
             };
             format!(".some_{counted}{what}({name}, \"needs at least one {noun}\")")
@@ -617,11 +537,8 @@ fn words(builders: &[Builder<'_>]) -> String {
 }
 
 fn enum_names<'a>(builders: &'a [Builder<'_>]) -> Vec<&'a str> {
-    let mut names: Vec<_> = builders
-        .iter()
-        .flat_map(|builder| &builder.enums)
-        .map(|e| e.name.as_str())
-        .collect();
+    let mut names: Vec<_> =
+        builders.iter().flat_map(|builder| &builder.enums).map(|e| e.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -634,9 +551,7 @@ pub(crate) fn imports(body: &str, enums: &[&str]) -> String {
         .filter(|line| !line.trim_start().starts_with("//"))
         .collect::<Vec<_>>()
         .join("\n");
-    let mut words: Vec<_> = code
-        .split(|c: char| !c.is_alphanumeric() && c != '_')
-        .collect();
+    let mut words: Vec<_> = code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
     words.sort_unstable();
     let has = |name: &&str| words.binary_search(name).is_ok();
     let from = |path: &str, names: &[&str]| {
@@ -676,11 +591,7 @@ pub(crate) fn imports(body: &str, enums: &[&str]) -> String {
         from("crate::reply", &["FromReply", "Value"]),
     ]
     .concat();
-    if std.is_empty() {
-        ours
-    } else {
-        format!("{std}\n{ours}")
-    }
+    if std.is_empty() { ours } else { format!("{std}\n{ours}") }
 }
 
 /// Doc comment lines of at most 100 columns or so.

@@ -23,14 +23,8 @@ const FLAGS: &[&str] = &[
 ];
 
 /// Flags of the table that `Flags` does not have.
-const IGNORED: &[&str] = &[
-    "allow_busy",
-    "asking",
-    "module",
-    "no_async_loading",
-    "skip_monitor",
-    "skip_slowlog",
-];
+const IGNORED: &[&str] =
+    &["allow_busy", "asking", "module", "no_async_loading", "skip_monitor", "skip_slowlog"];
 
 const HEADER: &str = "\
 //! What the servers' command table says of every command.
@@ -89,9 +83,7 @@ pub(crate) fn write(table: &Table) -> Result<String, String> {
     out.push_str("];\n");
     for name in overlay::stateful().iter().map(|(name, _)| name) {
         if table.find(name).is_none() {
-            return Err(format!(
-                "the overlay calls `{name}` stateful, the table does not have it"
-            ));
+            return Err(format!("the overlay calls `{name}` stateful, the table does not have it"));
         }
     }
     Ok(out)
@@ -105,35 +97,22 @@ pub(crate) fn constant(name: &str) -> String {
 /// One command's facts.
 pub(crate) fn entry(command: &Command) -> Result<String, String> {
     let words: Vec<_> = command.name.split(' ').collect();
-    let head: String = words
-        .iter()
-        .map(|word| format!("${}\\r\\n{word}\\r\\n", word.len()))
-        .collect();
+    let head: String =
+        words.iter().map(|word| format!("${}\\r\\n{word}\\r\\n", word.len())).collect();
     let unknown =
         |flag: &&String| !FLAGS.contains(&flag.as_str()) && !IGNORED.contains(&flag.as_str());
     if let Some(flag) = command.flags.iter().find(unknown) {
-        return Err(format!(
-            "the flag `{flag}` is new: teach it to the generator"
-        ));
+        return Err(format!("the flag `{flag}` is new: teach it to the generator"));
     }
     let flags: Vec<_> = FLAGS
         .iter()
         .filter(|flag| command.flags.iter().any(|f| f == *flag))
         .map(|flag| format!("Flags::{}", flag.to_ascii_uppercase()))
         .collect();
-    let keys = command
-        .keys
-        .iter()
-        .map(key_spec)
-        .collect::<Result<Vec<_>, _>>()?;
-    let servers = command
-        .servers
-        .iter()
-        .map(|server| self::server(server))
-        .collect::<Result<Vec<_>, _>>()?;
-    let instead = overlay::stateful()
-        .iter()
-        .find(|(name, _)| *name == command.name);
+    let keys = command.keys.iter().map(key_spec).collect::<Result<Vec<_>, _>>()?;
+    let servers =
+        command.servers.iter().map(|server| self::server(server)).collect::<Result<Vec<_>, _>>()?;
+    let instead = overlay::stateful().iter().find(|(name, _)| *name == command.name);
     Ok(format!(
         "
 /// `{name}`
@@ -193,26 +172,15 @@ fn key_spec(keys: &Keys) -> Result<String, String> {
 }
 
 fn server(name: &str) -> Result<String, String> {
-    let (family, version) = name
-        .split_once('-')
-        .ok_or_else(|| format!("`{name}` names no server"))?;
+    let (family, version) =
+        name.split_once('-').ok_or_else(|| format!("`{name}` names no server"))?;
     let mut parts = version.split('.');
-    let (major, minor) = (
-        parts.next().unwrap_or_default(),
-        parts.next().unwrap_or_default(),
-    );
-    Ok(format!(
-        "Servers::{}_{major}_{minor}",
-        family.to_ascii_uppercase()
-    ))
+    let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    Ok(format!("Servers::{}_{major}_{minor}", family.to_ascii_uppercase()))
 }
 
 /// `response_policy:agg_sum` as `AggSum`.
 fn policy(command: &Command, prefix: &str) -> String {
-    let tip = command
-        .tips
-        .iter()
-        .find_map(|tip| tip.strip_prefix(prefix))
-        .unwrap_or("default");
+    let tip = command.tips.iter().find_map(|tip| tip.strip_prefix(prefix)).unwrap_or("default");
     super::pascal(tip)
 }

@@ -43,9 +43,8 @@ pub(crate) fn verify() -> crate::Result<()> {
 }
 
 fn generate_all(check: bool) -> Result<(), String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .ok_or("xtask lies in no workspace")?;
+    let root =
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask lies in no workspace")?;
     let text = fs::read_to_string(root.join(TABLE)).map_err(|error| format!("{TABLE}: {error}"))?;
     let files = generate(&Table::parse(&text)?, &overlay::entries())?;
     let files = files
@@ -53,11 +52,7 @@ fn generate_all(check: bool) -> Result<(), String> {
         .map(|(name, text)| Ok((name, format(root, &format!("{MARK}{text}"))?)))
         .collect::<Result<BTreeMap<_, _>, String>>()?;
     let folder = root.join(GENERATED);
-    if check {
-        self::check(&folder, &files)
-    } else {
-        write(&folder, &files)
-    }
+    if check { self::check(&folder, &files) } else { write(&folder, &files) }
 }
 
 /// The generated files by their path within the folder, before formatting.
@@ -65,20 +60,13 @@ fn generate(table: &Table, entries: &[Entry]) -> Result<BTreeMap<String, String>
     let mut builders = Vec::new();
     for entry in entries {
         let name = entry.command;
-        let command = table
-            .find(name)
-            .ok_or_else(|| format!("{name}: the table does not have it"))?;
+        let command =
+            table.find(name).ok_or_else(|| format!("{name}: the table does not have it"))?;
         builders.push(Builder::derive(command, entry).map_err(|error| format!("{name}: {error}"))?);
     }
     builders.sort_by(|a, b| a.function.cmp(&b.function));
-    if let Some(twice) = builders
-        .windows(2)
-        .find(|pair| pair[0].function == pair[1].function)
-    {
-        return Err(format!(
-            "two builders are called `{}`: name one",
-            twice[0].function
-        ));
+    if let Some(twice) = builders.windows(2).find(|pair| pair[0].function == pair[1].function) {
+        return Err(format!("two builders are called `{}`: name one", twice[0].function));
     }
     let mut files = BTreeMap::new();
     for (name, text) in builders::write(&builders)? {
@@ -151,9 +139,7 @@ fn check(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), String> 
     const ADVICE: &str = "run `cargo xtask codegen` and commit the result";
     let present = present(folder, "")?;
     if let Some(path) = present.iter().find(|path| !files.contains_key(*path)) {
-        return Err(format!(
-            "{GENERATED}/{path} is no longer generated: {ADVICE}"
-        ));
+        return Err(format!("{GENERATED}/{path} is no longer generated: {ADVICE}"));
     }
     for (path, expected) in files {
         let Ok(found) = fs::read_to_string(folder.join(path)) else {
@@ -162,11 +148,7 @@ fn check(folder: &Path, files: &BTreeMap<String, String>) -> Result<(), String> 
         if found == *expected {
             continue;
         }
-        let same = found
-            .lines()
-            .zip(expected.lines())
-            .take_while(|(a, b)| a == b)
-            .count();
+        let same = found.lines().zip(expected.lines()).take_while(|(a, b)| a == b).count();
         let line = |text: &str| text.lines().nth(same).unwrap_or("(end of file)").to_owned();
         return Err(format!(
             "{GENERATED}/{path} differs at line {}: {ADVICE}\n  committed: {}\n  generated: {}",

@@ -129,9 +129,7 @@ pub(crate) struct Enum {
 impl<'a> Builder<'a> {
     /// Derives the builder of `command` that `entry` describes.
     pub(crate) fn derive(command: &'a Command, entry: &'a Entry) -> Result<Self, String> {
-        let function = entry
-            .name
-            .map_or_else(|| snake(&command.name), str::to_owned);
+        let function = entry.name.map_or_else(|| snake(&command.name), str::to_owned);
         let arguments = if entry.valkey {
             merged(&command.arguments, &command.valkey_arguments)
         } else {
@@ -151,10 +149,8 @@ impl<'a> Builder<'a> {
         };
         builder.check_names(&arguments)?;
         builder.sequence(&arguments)?;
-        builder.arguments = arguments
-            .iter()
-            .map(|argument| builder.picked(argument))
-            .collect::<Result<_, _>>()?;
+        builder.arguments =
+            arguments.iter().map(|argument| builder.picked(argument)).collect::<Result<_, _>>()?;
         builder.check_turns()?;
         Ok(builder)
     }
@@ -231,13 +227,9 @@ impl<'a> Builder<'a> {
                 let param = self.param(argument, false)?;
                 let word = argument.token.clone();
                 let (kind, content) = match &param.form {
-                    Form::One(ty) if !matches!(ty, Type::Any | Type::Key) => (
-                        SlotKind::Value {
-                            word,
-                            ty: ty.clone(),
-                        },
-                        Content::Value,
-                    ),
+                    Form::One(ty) if !matches!(ty, Type::Any | Type::Key) => {
+                        (SlotKind::Value { word, ty: ty.clone() }, Content::Value)
+                    }
                     _ => (SlotKind::Choice, Content::Parts(option_parts(argument))),
                 };
                 let slot = self.slot(argument, kind, parent);
@@ -258,16 +250,8 @@ impl<'a> Builder<'a> {
                 argument.name
             ));
         }
-        let has = |token: &str| {
-            argument
-                .children
-                .iter()
-                .any(|c| c.token.as_deref() == Some(token))
-        };
-        let words_only = argument
-            .children
-            .iter()
-            .all(|child| child.kind == Kind::Token);
+        let has = |token: &str| argument.children.iter().any(|c| c.token.as_deref() == Some(token));
+        let words_only = argument.children.iter().all(|child| child.kind == Kind::Token);
         if has("EX") && has("PX") && has("EXAT") && has("PXAT") {
             let slot = self.slot(argument, SlotKind::Expiry, parent);
             for child in &argument.children {
@@ -275,17 +259,11 @@ impl<'a> Builder<'a> {
                 let time = Form::One(Type::Named("std::time::SystemTime".into()));
                 match child.token.as_deref() {
                     Some("EX") => {
-                        let params = vec![Param {
-                            name: "ttl".into(),
-                            form: duration,
-                        }];
+                        let params = vec![Param { name: "ttl".into(), form: duration }];
                         self.setter(child, params, vec![(slot, Content::ExpiryIn)])?;
                     }
                     Some("EXAT") => {
-                        let params = vec![Param {
-                            name: "time".into(),
-                            form: time,
-                        }];
+                        let params = vec![Param { name: "time".into(), form: time }];
                         self.setter(child, params, vec![(slot, Content::ExpiryAt)])?;
                     }
                     Some("PX" | "PXAT") => {}
@@ -294,20 +272,13 @@ impl<'a> Builder<'a> {
                         self.setter(child, Vec::new(), vec![(slot, Content::ExpiryWord(word))])?;
                     }
                     _ => {
-                        return Err(format!(
-                            "`{}` is no word, unlike other expiries",
-                            child.name
-                        ));
+                        return Err(format!("`{}` is no word, unlike other expiries", child.name));
                     }
                 }
             }
             return Ok(());
         }
-        let kind = if words_only {
-            SlotKind::Word
-        } else {
-            SlotKind::Choice
-        };
+        let kind = if words_only { SlotKind::Word } else { SlotKind::Choice };
         let slot = self.slot(argument, kind, parent);
         for child in &argument.children {
             if words_only {
@@ -332,11 +303,7 @@ impl<'a> Builder<'a> {
         let first = self.slots.len();
         let begin =
             |builder: &mut Self, name: &Argument, segments: &mut Vec<(usize, Vec<Part>)>| {
-                let above = if segments.is_empty() {
-                    parent
-                } else {
-                    Some(first)
-                };
+                let above = if segments.is_empty() { parent } else { Some(first) };
                 let slot = builder.slot(name, SlotKind::Choice, above);
                 segments.push((slot, Vec::new()));
             };
@@ -348,10 +315,7 @@ impl<'a> Builder<'a> {
         for child in &block.children {
             if child.optional {
                 if segments.is_empty() {
-                    return Err(format!(
-                        "`{}` begins with an option: give it a shape",
-                        block.name
-                    ));
+                    return Err(format!("`{}` begins with an option: give it a shape", block.name));
                 }
                 self.optional(child, Some(first))?;
                 open = false;
@@ -379,9 +343,8 @@ impl<'a> Builder<'a> {
         let sets = |builder: &mut Self, word: Option<(usize, &Argument)>| {
             let mut sets = Vec::new();
             for (at, (slot, parts)) in segments.iter().enumerate() {
-                let word = word
-                    .filter(|(of, _)| *of == at)
-                    .and_then(|(_, word)| word.token.clone());
+                let word =
+                    word.filter(|(of, _)| *of == at).and_then(|(_, word)| word.token.clone());
                 let content = match (word, parts.as_slice()) {
                     (Some(word), []) => {
                         builder.slots[*slot].kind = SlotKind::Word;
@@ -415,20 +378,14 @@ impl<'a> Builder<'a> {
     ) -> Result<(), String> {
         if argument.kind == Kind::Block && !argument.multiple {
             parts.extend(argument.token.clone().map(Part::Word));
-            return argument
-                .children
-                .iter()
-                .try_for_each(|child| self.parts(child, params, parts));
+            return argument.children.iter().try_for_each(|child| self.parts(child, params, parts));
         }
         if argument.kind == Kind::Token {
             parts.extend(argument.token.clone().map(Part::Word));
             return Ok(());
         }
         if argument.kind == Kind::OneOf && self.type_of(argument)?.is_none() {
-            return Err(format!(
-                "`{}` is a choice inside options: give it a type",
-                argument.name
-            ));
+            return Err(format!("`{}` is a choice inside options: give it a type", argument.name));
         }
         let at = params.len();
         params.push(self.param(argument, false)?);
@@ -441,29 +398,20 @@ impl<'a> Builder<'a> {
     }
 
     fn param(&mut self, argument: &Argument, counted: bool) -> Result<Param, String> {
-        let own = self
-            .entry
-            .renamed
-            .iter()
-            .find(|(name, _)| *name == argument.name);
+        let own = self.entry.renamed.iter().find(|(name, _)| *name == argument.name);
         if !argument.multiple {
             let name = own.map_or_else(|| param_name(argument), |(_, name)| (*name).to_owned());
             let ty = self.type_of(argument)?.ok_or_else(|| {
                 format!("`{}` is no single argument: give it a type", argument.name)
             })?;
-            return Ok(Param {
-                name,
-                form: Form::One(ty),
-            });
+            return Ok(Param { name, form: Form::One(ty) });
         }
         let noun = match argument.kind {
             Kind::Block => &argument.children[0].name,
             _ => &argument.name,
         };
-        let noun = own.map_or_else(
-            || snake(noun),
-            |(_, name)| name.trim_end_matches('s').to_owned(),
-        );
+        let noun =
+            own.map_or_else(|| snake(noun), |(_, name)| name.trim_end_matches('s').to_owned());
         let form = if argument.kind == Kind::Block {
             let items = argument
                 .children
@@ -474,21 +422,12 @@ impl<'a> Builder<'a> {
                         .ok_or_else(|| format!("`{}` is no plain value", child.name))
                 })
                 .collect::<Result<Vec<_>, _>>()?;
-            Form::Tuples {
-                items,
-                counted,
-                noun: noun.clone(),
-            }
+            Form::Tuples { items, counted, noun: noun.clone() }
         } else {
             let item = self.type_of(argument)?.ok_or_else(|| {
                 format!("`{}` is no list of values: give it a type", argument.name)
             })?;
-            Form::List {
-                item,
-                counted,
-                may_be_empty: argument.optional,
-                noun: noun.clone(),
-            }
+            Form::List { item, counted, may_be_empty: argument.optional, noun: noun.clone() }
         };
         let name = match (own, &form) {
             (Some((_, name)), _) => (*name).to_owned(),
@@ -502,12 +441,7 @@ impl<'a> Builder<'a> {
 
     /// The type of a single value; none for what is no single value.
     fn type_of(&mut self, argument: &Argument) -> Result<Option<Type>, String> {
-        if let Some((_, own)) = self
-            .entry
-            .typed
-            .iter()
-            .find(|(name, _)| *name == argument.name)
-        {
+        if let Some((_, own)) = self.entry.typed.iter().find(|(name, _)| *name == argument.name) {
             return Ok(Some(match own {
                 As::Any => Type::Any,
                 As::Type(name) => Type::Named((*name).to_owned()),
@@ -528,11 +462,8 @@ impl<'a> Builder<'a> {
             Kind::UnixTime if name.contains("milliseconds") => Some(Type::UnixMillis),
             Kind::UnixTime => Some(Type::UnixSeconds),
             Kind::OneOf => {
-                let words: Vec<_> = argument
-                    .children
-                    .iter()
-                    .filter_map(|c| c.token.as_deref())
-                    .collect();
+                let words: Vec<_> =
+                    argument.children.iter().filter_map(|c| c.token.as_deref()).collect();
                 match words[..] {
                     [yes @ ("YES" | "ON"), no @ ("NO" | "OFF")] if argument.children.len() == 2 => {
                         Some(Type::Switch(yes.to_owned(), no.to_owned()))
@@ -552,20 +483,11 @@ impl<'a> Builder<'a> {
     }
 
     fn enumeration(&mut self, name: &str, argument: &Argument) -> Result<Type, String> {
-        let words = argument
-            .children
-            .iter()
-            .map(|child| match (child.kind, &child.token) {
-                (Kind::Token, Some(token)) => Ok(token.clone()),
-                _ => Err(format!(
-                    "`{}` is no choice of words, so no `{name}`",
-                    argument.name
-                )),
-            });
-        let new = Enum {
-            name: name.to_owned(),
-            words: words.collect::<Result<_, _>>()?,
-        };
+        let words = argument.children.iter().map(|child| match (child.kind, &child.token) {
+            (Kind::Token, Some(token)) => Ok(token.clone()),
+            _ => Err(format!("`{}` is no choice of words, so no `{name}`", argument.name)),
+        });
+        let new = Enum { name: name.to_owned(), words: words.collect::<Result<_, _>>()? };
         if !self.enums.contains(&new) {
             self.enums.push(new);
         }
@@ -581,11 +503,7 @@ impl<'a> Builder<'a> {
         if field == "cmd" || field == "rest" || self.slots.iter().any(|slot| slot.field == field) {
             field = format!("{field}_{at}");
         }
-        self.slots.push(Slot {
-            field,
-            kind,
-            parent,
-        });
+        self.slots.push(Slot { field, kind, parent });
         self.steps.push(Step::Slot(at));
         at
     }
@@ -600,37 +518,19 @@ impl<'a> Builder<'a> {
         if self.setters.iter().any(|setter| setter.name == name) {
             return Err(format!("two of its options are called `{name}`: name one"));
         }
-        let turns = self
-            .entry
-            .turns
-            .iter()
-            .filter(|(option, ..)| is(argument, option));
-        let turns = turns
-            .map(|(_, from, to)| ((*from).to_owned(), (*to).to_owned()))
-            .collect();
+        let turns = self.entry.turns.iter().filter(|(option, ..)| is(argument, option));
+        let turns = turns.map(|(_, from, to)| ((*from).to_owned(), (*to).to_owned())).collect();
         let doc = self.setter_doc(argument);
-        self.setters.push(Setter {
-            name,
-            doc,
-            params,
-            sets,
-            turns,
-        });
+        self.setters.push(Setter { name, doc, params, sets, turns });
         Ok(())
     }
 
     fn setter_name(&self, argument: &Argument) -> String {
-        if let Some((_, name)) = self
-            .entry
-            .setters
-            .iter()
-            .find(|(option, _)| is(argument, option))
+        if let Some((_, name)) = self.entry.setters.iter().find(|(option, _)| is(argument, option))
         {
             return (*name).to_owned();
         }
-        let word = WORDS
-            .iter()
-            .find(|(token, ..)| argument.token.as_deref() == Some(token));
+        let word = WORDS.iter().find(|(token, ..)| argument.token.as_deref() == Some(token));
         match (word, &argument.token) {
             (Some((_, name, _)), _) => (*name).to_owned(),
             (None, Some(token)) if !token.is_empty() => snake(token),
@@ -639,14 +539,8 @@ impl<'a> Builder<'a> {
     }
 
     fn setter_doc(&self, argument: &Argument) -> String {
-        let note = self
-            .entry
-            .notes
-            .iter()
-            .find(|(option, _)| is(argument, option));
-        let word = WORDS
-            .iter()
-            .find(|(token, ..)| argument.token.as_deref() == Some(token));
+        let note = self.entry.notes.iter().find(|(option, _)| is(argument, option));
+        let word = WORDS.iter().find(|(token, ..)| argument.token.as_deref() == Some(token));
         let mut doc = match (note, word) {
             (Some((_, doc)), _) | (None, Some((_, _, doc))) => (*doc).to_owned(),
             (None, None) => format!("Adds `{}`.", argument.syntax().trim_matches(['[', ']'])),
@@ -660,11 +554,7 @@ impl<'a> Builder<'a> {
     }
 
     fn picked(&self, argument: &Argument) -> Result<Argument, String> {
-        let Some((_, branch)) = self
-            .entry
-            .picked
-            .iter()
-            .find(|(name, _)| *name == argument.name)
+        let Some((_, branch)) = self.entry.picked.iter().find(|(name, _)| *name == argument.name)
         else {
             return Ok(argument.clone());
         };
@@ -681,24 +571,18 @@ impl<'a> Builder<'a> {
     /// Each name in the entry must be one of the table's.
     fn check_names(&self, arguments: &[Argument]) -> Result<(), String> {
         fn any(arguments: &[Argument], name: &str) -> bool {
-            arguments
-                .iter()
-                .any(|argument| is(argument, name) || any(&argument.children, name))
+            arguments.iter().any(|argument| is(argument, name) || any(&argument.children, name))
         }
         let entry = self.entry;
         let expire = entry.renamed.iter().map(|(name, _)| *name);
         let names = entry.typed.iter().map(|(name, _)| *name);
         let names = names.chain(entry.promoted.iter().copied());
         let names = names.chain(entry.picked.iter().map(|(name, _)| *name));
-        let names = names
-            .chain(entry.setters.iter().map(|(name, _)| *name))
-            .chain(expire);
+        let names = names.chain(entry.setters.iter().map(|(name, _)| *name)).chain(expire);
         let names = names.chain(entry.notes.iter().map(|(name, _)| *name));
         let mut names = names.chain(entry.turns.iter().map(|(name, ..)| *name));
         match names.find(|name| !any(arguments, name)) {
-            Some(name) => Err(format!(
-                "the overlay names `{name}`, the table does not have it"
-            )),
+            Some(name) => Err(format!("the overlay names `{name}`, the table does not have it")),
             None => Ok(()),
         }
     }
@@ -758,9 +642,5 @@ fn param_name(argument: &Argument) -> String {
 }
 
 fn plural(noun: &str) -> String {
-    if noun.ends_with('s') {
-        noun.to_owned()
-    } else {
-        format!("{noun}s")
-    }
+    if noun.ends_with('s') { noun.to_owned() } else { format!("{noun}s") }
 }

@@ -107,26 +107,14 @@ impl Argument {
             Kind::Block => syntax(&self.children),
             _ => self.name.clone(),
         };
-        let repeated = if self.multiple_token {
-            self.with_token(&text)
-        } else {
-            text.clone()
-        };
+        let repeated = if self.multiple_token { self.with_token(&text) } else { text.clone() };
         if self.multiple {
             // A long group is not worth reading twice.
-            let more = if text.len() > 60 {
-                "..."
-            } else {
-                &format!("[{repeated} ...]")
-            };
+            let more = if text.len() > 60 { "..." } else { &format!("[{repeated} ...]") };
             text = format!("{text} {more}");
         }
         text = self.with_token(&text);
-        if self.optional {
-            format!("[{text}]")
-        } else {
-            text
-        }
+        if self.optional { format!("[{text}]") } else { text }
     }
 
     fn with_token(&self, text: &str) -> String {
@@ -179,14 +167,8 @@ fn command(name: &str, value: &Value) -> Result<Command, String> {
         flags: strings(value, "flags"),
         tips: strings(value, "tips"),
         servers: strings(value, "servers"),
-        keys: array(value, "key_specs")
-            .iter()
-            .map(keys)
-            .collect::<Result<_, _>>()?,
-        arguments: array(value, "arguments")
-            .iter()
-            .map(argument)
-            .collect::<Result<_, _>>()?,
+        keys: array(value, "key_specs").iter().map(keys).collect::<Result<_, _>>()?,
+        arguments: array(value, "arguments").iter().map(argument).collect::<Result<_, _>>()?,
         valkey_arguments: array(value, "valkey_arguments")
             .iter()
             .map(argument)
@@ -195,16 +177,12 @@ fn command(name: &str, value: &Value) -> Result<Command, String> {
 }
 
 fn keys(value: &Value) -> Result<Keys, String> {
-    let (begin, at) = (
-        &value["begin_search"]["type"],
-        &value["begin_search"]["spec"],
-    );
+    let (begin, at) = (&value["begin_search"]["type"], &value["begin_search"]["spec"]);
     let begin = match begin.as_str() {
         Some("index") => Begin::Index(integer(at, "index")?),
-        Some("keyword") => Begin::Keyword {
-            word: string(at, "keyword")?,
-            from: integer(at, "startfrom")?,
-        },
+        Some("keyword") => {
+            Begin::Keyword { word: string(at, "keyword")?, from: integer(at, "startfrom")? }
+        }
         Some("unknown") => Begin::Unknown,
         _ => return Err(format!("the key spec begins with an unknown {begin}")),
     };
@@ -225,12 +203,7 @@ fn keys(value: &Value) -> Result<Keys, String> {
     };
     let flags = strings(value, "flags");
     let has = |flag: &str| flags.iter().any(|f| f == flag);
-    Ok(Keys {
-        begin,
-        find,
-        write: has("RW") || has("OW") || has("RM"),
-        not_key: has("not_key"),
-    })
+    Ok(Keys { begin, find, write: has("RW") || has("OW") || has("RM"), not_key: has("not_key") })
 }
 
 fn argument(value: &Value) -> Result<Argument, String> {
@@ -246,9 +219,7 @@ fn argument(value: &Value) -> Result<Argument, String> {
         "oneof" => Kind::OneOf,
         "block" => Kind::Block,
         other => {
-            return Err(format!(
-                "the argument `{name}` has an unknown type `{other}`"
-            ));
+            return Err(format!("the argument `{name}` has an unknown type `{other}`"));
         }
     };
     let flags = strings(value, "flags");
@@ -260,10 +231,7 @@ fn argument(value: &Value) -> Result<Argument, String> {
         optional: has("optional"),
         multiple: has("multiple"),
         multiple_token: has("multiple_token"),
-        children: array(value, "arguments")
-            .iter()
-            .map(argument)
-            .collect::<Result<_, _>>()?,
+        children: array(value, "arguments").iter().map(argument).collect::<Result<_, _>>()?,
         name,
     })
 }
@@ -273,11 +241,7 @@ fn array<'a>(value: &'a Value, field: &str) -> &'a [Value] {
 }
 
 fn strings(value: &Value, field: &str) -> Vec<String> {
-    array(value, field)
-        .iter()
-        .filter_map(Value::as_str)
-        .map(str::to_owned)
-        .collect()
+    array(value, field).iter().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 fn optional_string(value: &Value, field: &str) -> Option<String> {
@@ -289,7 +253,5 @@ fn string(value: &Value, field: &str) -> Result<String, String> {
 }
 
 fn integer(value: &Value, field: &str) -> Result<i64, String> {
-    value[field]
-        .as_i64()
-        .ok_or_else(|| format!("`{field}` is not an integer"))
+    value[field].as_i64().ok_or_else(|| format!("`{field}` is not an integer"))
 }

@@ -123,35 +123,20 @@ fn choice_of_words_becomes_an_enum() {
     let side = r#"{"name": "side", "type": "oneof", "arguments": [
         {"name": "left", "type": "pure-token", "token": "LEFT"},
         {"name": "right", "type": "pure-token", "token": "RIGHT"}]}"#;
-    let text = builder(
-        entry("PUT", "()", "Puts it.").ty("side", As::Enum("Side")),
-        side,
-    );
+    let text = builder(entry("PUT", "()", "Puts it.").ty("side", As::Enum("Side")), side);
     assert!(text.contains("use super::words::Side;"));
     assert!(text.contains("pub fn put(key: impl ToArg, side: Side) -> Cmd<()> {"));
     let refused = refusal(entry("PUT", "()", "Puts it."), side);
-    assert_eq!(
-        refused,
-        "`side` is a choice: pick a branch or give it a type"
-    );
+    assert_eq!(refused, "`side` is a choice: pick a branch or give it a type");
 }
 
 #[test]
 fn overlay_that_contradicts_the_table_is_refused() {
-    let refused = refusal(
-        entry("PUT", "()", "Puts it.").rename("nosuch", "x"),
-        CONDITION,
-    );
-    assert_eq!(
-        refused,
-        "the overlay names `nosuch`, the table does not have it"
-    );
+    let refused = refusal(entry("PUT", "()", "Puts it.").rename("nosuch", "x"), CONDITION);
+    assert_eq!(refused, "the overlay names `nosuch`, the table does not have it");
     let error = generate(&table("PUT", KEY), &[entry("GONE", "()", "Is gone.")]).unwrap_err();
     assert_eq!(error, "GONE: the table does not have it");
-    let twice = [
-        entry("PUT", "()", "Puts it."),
-        entry("PUT", "()", "Puts it."),
-    ];
+    let twice = [entry("PUT", "()", "Puts it."), entry("PUT", "()", "Puts it.")];
     let error = generate(&table("PUT", KEY), &twice).unwrap_err();
     assert_eq!(error, "two builders are called `put`: name one");
 }
@@ -202,18 +187,9 @@ fn check_names_the_file_and_line_that_differ() {
     fs::remove_dir_all(&folder).unwrap();
 
     assert_eq!(same, Ok(()));
-    assert!(
-        differs.contains("builders/a.rs differs at line 2"),
-        "{differs}"
-    );
-    assert!(
-        differs.contains("committed: 2\n  generated: two"),
-        "{differs}"
-    );
-    assert!(
-        stale.contains("builders/b.rs is no longer generated"),
-        "{stale}"
-    );
+    assert!(differs.contains("builders/a.rs differs at line 2"), "{differs}");
+    assert!(differs.contains("committed: 2\n  generated: two"), "{differs}");
+    assert!(stale.contains("builders/b.rs is no longer generated"), "{stale}");
     assert_eq!(mended, Ok(()));
     assert!(missing.contains("builders/a.rs is missing"), "{missing}");
 }

@@ -33,10 +33,7 @@ pub trait Commands: Execute {
         );
     }
     body += "}\n\nimpl<E: Execute> Commands for E {}\n";
-    file(
-        "Every command as a method of whatever runs commands.",
-        &body,
-    )
+    file("Every command as a method of whatever runs commands.", &body)
 }
 
 /// `queue.rs`, before formatting.
@@ -66,39 +63,21 @@ pub trait QueueCommands: Queue {
         );
     }
     body += "}\n\nimpl<Q: Queue> QueueCommands for Q {}\n";
-    file(
-        "Every command as a method of whatever queues commands.",
-        &body,
-    )
+    file("Every command as a method of whatever queues commands.", &body)
 }
 
 fn file(about: &str, body: &str) -> String {
-    format!(
-        "//! {about}\n\n{}use crate::cmd::{{self, *}};\n{body}",
-        imports(body, &[])
-    )
+    format!("//! {about}\n\n{}use crate::cmd::{{self, *}};\n{body}", imports(body, &[]))
 }
 
 fn method_doc(builder: &Builder<'_>) -> String {
-    doc(&format!(
-        "{} See [`cmd::{}`].",
-        builder.entry.doc, builder.function
-    ))
+    doc(&format!("{} See [`cmd::{}`].", builder.entry.doc, builder.function))
 }
 
 fn with_self(params: &str) -> String {
-    if params.is_empty() {
-        "self".to_owned()
-    } else {
-        format!("self, {params}")
-    }
+    if params.is_empty() { "self".to_owned() } else { format!("self, {params}") }
 }
 
 fn names(builder: &Builder<'_>) -> String {
-    builder
-        .params
-        .iter()
-        .map(|param| param.name.as_str())
-        .collect::<Vec<_>>()
-        .join(", ")
+    builder.params.iter().map(|param| param.name.as_str()).collect::<Vec<_>>().join(", ")
 }

@@ -16,17 +16,10 @@ use crate::reply::FromReply;
 ",
     );
     for size in 1..=LARGEST {
-        let names: Vec<_> = (0..size)
-            .map(|at| char::from(b'A' + at).to_string())
-            .collect();
+        let names: Vec<_> = (0..size).map(|at| char::from(b'A' + at).to_string()).collect();
         let locals: Vec<_> = names.iter().map(|name| name.to_ascii_lowercase()).collect();
         let each = |text: &dyn Fn(&str) -> String| {
-            names
-                .iter()
-                .map(|name| text(name))
-                .collect::<Vec<_>>()
-                .join(", ")
-                + ","
+            names.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ") + ","
         };
         let _ = writeln!(
             out,
@@ -52,10 +45,7 @@ impl<{commands}> Batched for ({all}) {{
             commands = each(&|name| format!("{name}: Command")),
             outputs = each(&|name| format!("{name}::Reply")),
             locals = locals.join(", "),
-            queued = locals
-                .iter()
-                .map(|local| format!(".queue({local})"))
-                .collect::<String>(),
+            queued = locals.iter().map(|local| format!(".queue({local})")).collect::<String>(),
         );
     }
     out

@@ -58,9 +58,7 @@ fn allowances(path: &str, source: &Source<'_>, findings: &mut Vec<Finding>) {
             continue;
         };
         let inside = &source.tokens[at..attribute.end];
-        let name = inside
-            .iter()
-            .find(|token| matches!(token.kind, Kind::Word(_)));
+        let name = inside.iter().find(|token| matches!(token.kind, Kind::Word(_)));
         if !name.is_some_and(|token| token.is_word("allow")) {
             continue;
         }
@@ -85,10 +83,7 @@ mod tests {
 
     fn trips(text: &str, what: &str) {
         let findings = check_text(text);
-        assert!(
-            findings.len() == 1 && findings[0].text.contains(what),
-            "{text}: {findings:?}"
-        );
+        assert!(findings.len() == 1 && findings[0].text.contains(what), "{text}: {findings:?}");
     }
 
     #[test]
@@ -103,35 +98,17 @@ mod tests {
 
     #[test]
     fn words_in_tests_comments_and_longer_words_do_not() {
-        assert_eq!(
-            check_text("#[cfg(test)] mod tests { fn f() { x.unwrap() } }"),
-            []
-        );
-        assert_eq!(
-            check_text("// x.unwrap() todo!()\nfn f() { g(\"unsafe\") }"),
-            []
-        );
-        assert_eq!(
-            check_text("#![forbid(unsafe_code)] fn f() { x.unwrap_or(todo) }"),
-            []
-        );
-        assert_eq!(
-            check(&Files::from([(
-                "crates/a/tests/b.rs",
-                "fn f() { x.unwrap() }"
-            )])),
-            []
-        );
+        assert_eq!(check_text("#[cfg(test)] mod tests { fn f() { x.unwrap() } }"), []);
+        assert_eq!(check_text("// x.unwrap() todo!()\nfn f() { g(\"unsafe\") }"), []);
+        assert_eq!(check_text("#![forbid(unsafe_code)] fn f() { x.unwrap_or(todo) }"), []);
+        assert_eq!(check(&Files::from([("crates/a/tests/b.rs", "fn f() { x.unwrap() }")])), []);
     }
 
     #[test]
     fn allowance_without_a_reason_trips() {
         trips("#[allow(dead_code)]\nfn f() {}", "without a reason");
         trips("#![allow(\n    dead_code\n)]", "without a reason");
-        assert_eq!(
-            check_text("#[allow(dead_code, reason = \"x\")] fn f() {}"),
-            []
-        );
+        assert_eq!(check_text("#[allow(dead_code, reason = \"x\")] fn f() {}"), []);
         assert_eq!(check_text("// because\n#[allow(dead_code)] fn f() {}"), []);
         assert_eq!(check_text("#[allow(dead_code)] // because\nfn f() {}"), []);
     }
@@ -140,13 +117,7 @@ mod tests {
     fn long_file_trips_unless_generated() {
         let long = "fn f() {}\n".repeat(MOST_LINES + 1);
         trips(&long, "lines, split");
-        assert_eq!(
-            check(&Files::from([(
-                "crates/a/src/generated/b.rs",
-                long.as_str()
-            )])),
-            []
-        );
+        assert_eq!(check(&Files::from([("crates/a/src/generated/b.rs", long.as_str())])), []);
     }
 
     #[test]
@@ -156,11 +127,7 @@ mod tests {
             ("xtask/src/main.rs", "fn main() {}", 1),
             ("crates/a/src/lib.rs", "//! What it owns.", 0),
         ] {
-            assert_eq!(
-                check(&Files::from([(path, text)])).len(),
-                findings,
-                "{path}"
-            );
+            assert_eq!(check(&Files::from([(path, text)])).len(), findings, "{path}");
         }
     }
 }

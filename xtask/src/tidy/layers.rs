@@ -52,9 +52,7 @@ pub(super) fn check(files: &Files) -> Vec<Finding> {
     let tests = test_files(files);
     let mut findings = Vec::new();
     for (path, text) in rust(files) {
-        let below = BOTTOM
-            .iter()
-            .any(|name| path.starts_with(&format!("crates/{name}/src/")));
+        let below = BOTTOM.iter().any(|name| path.starts_with(&format!("crates/{name}/src/")));
         if !below || tests.contains(path) {
             continue;
         }
@@ -92,10 +90,7 @@ mod tests {
     fn trips(text: &str, what: &str) {
         for name in BOTTOM {
             let findings = check_in(&format!("crates/{name}/src/a/b.rs"), text);
-            assert!(
-                findings.iter().any(|f| f.text.contains(what)),
-                "{text}: {findings:?}"
-            );
+            assert!(findings.iter().any(|f| f.text.contains(what)), "{text}: {findings:?}");
         }
     }
 
@@ -113,10 +108,7 @@ mod tests {
 
     #[test]
     fn line_is_the_offending_one() {
-        let findings = check_in(
-            "crates/redis-core/src/lib.rs",
-            "//! x\n\nuse std::thread;\n",
-        );
+        let findings = check_in("crates/redis-core/src/lib.rs", "//! x\n\nuse std::thread;\n");
         assert_eq!(findings[0].line, 3);
     }
 
@@ -126,13 +118,7 @@ mod tests {
                      fn f(now: Instant, to: std::net::SocketAddr) { g(\"tokio\") }\n\
                      #[cfg(test)]\nmod tests { use std::thread; }";
         assert_eq!(check_in("crates/redis-core/src/lib.rs", clean), []);
-        assert_eq!(
-            check_in("crates/redis-core/tests/a.rs", "use std::thread;"),
-            []
-        );
-        assert_eq!(
-            check_in("crates/redis-sync/src/lib.rs", "use std::thread;"),
-            []
-        );
+        assert_eq!(check_in("crates/redis-core/tests/a.rs", "use std::thread;"), []);
+        assert_eq!(check_in("crates/redis-sync/src/lib.rs", "use std::thread;"), []);
     }
 }

@@ -38,42 +38,28 @@ impl<'a> Manifest<'a> {
             }
             if let Some(name) = line.strip_prefix('[') {
                 table = name.trim_matches(['[', ']']).to_owned();
-                entries.push(Entry {
-                    key: table.clone(),
-                    value: "",
-                    line: number + 1,
-                });
+                entries.push(Entry { key: table.clone(), value: "", line: number + 1 });
             } else if let Some((key, value)) = line.split_once('=') {
                 open = depth(value);
                 let key = format!("{table}.{}", key.trim());
                 let value = value.trim();
-                entries.push(Entry {
-                    key,
-                    value,
-                    line: number + 1,
-                });
+                entries.push(Entry { key, value, line: number + 1 });
             }
         }
         Self { entries }
     }
 
     pub(super) fn value(&self, key: &str) -> Option<&'a str> {
-        self.entries
-            .iter()
-            .find(|entry| entry.key == key)
-            .map(|entry| entry.value)
+        self.entries.iter().find(|entry| entry.key == key).map(|entry| entry.value)
     }
 
     pub(super) fn has_table(&self, name: &str) -> bool {
         let inside = format!("{name}.");
-        self.entries
-            .iter()
-            .any(|entry| entry.key == name || entry.key.starts_with(&inside))
+        self.entries.iter().any(|entry| entry.key == name || entry.key.starts_with(&inside))
     }
 
     pub(super) fn name(&self) -> Option<&'a str> {
-        self.value("package.name")
-            .map(|name| name.trim_matches('"'))
+        self.value("package.name").map(|name| name.trim_matches('"'))
     }
 
     /// Each dependency once a table.
@@ -94,10 +80,7 @@ impl<'a> Manifest<'a> {
             let optional = (field == "optional" && entry.value == "true")
                 || entry.value.contains("optional = true");
             let is_dev = before.ends_with("dev-");
-            match found
-                .iter_mut()
-                .find(|d| (d.key, d.is_dev) == (name, is_dev))
-            {
+            match found.iter_mut().find(|d| (d.key, d.is_dev) == (name, is_dev)) {
                 Some(known) => known.optional |= optional,
                 None => found.push(Dependency {
                     key: name,
@@ -148,15 +131,8 @@ mod tests {
             .iter()
             .map(|d| (d.package.to_owned(), d.optional, d.is_dev))
             .collect();
-        let expected = [
-            ("a", false, false),
-            ("b", true, false),
-            ("d", false, true),
-            ("e", true, false),
-        ];
-        assert_eq!(
-            found,
-            expected.map(|(name, optional, dev)| (name.to_owned(), optional, dev))
-        );
+        let expected =
+            [("a", false, false), ("b", true, false), ("d", false, true), ("e", true, false)];
+        assert_eq!(found, expected.map(|(name, optional, dev)| (name.to_owned(), optional, dev)));
     }
 }

@@ -13,12 +13,8 @@ use std::{collections::BTreeMap, fmt, fs, process::Command};
 
 use crate::{Result, Verb, args::Args, workspace};
 
-pub(crate) const VERB: Verb = Verb {
-    name: "tidy",
-    options: "",
-    purpose: "prove the rules of layers and house-keeping",
-    run,
-};
+pub(crate) const VERB: Verb =
+    Verb { name: "tidy", options: "", purpose: "prove the rules of layers and house-keeping", run };
 
 /// The crates that do no I/O, read no clock and draw no random number.
 const BOTTOM: [&str; 3] = ["resp-proto", "redis-core", "redis-cluster"];
@@ -34,11 +30,7 @@ struct Finding {
 
 impl Finding {
     fn new(path: &str, line: usize, text: impl Into<String>) -> Self {
-        Self {
-            path: path.to_owned(),
-            line,
-            text: text.into(),
-        }
+        Self { path: path.to_owned(), line, text: text.into() }
     }
 }
 
@@ -57,13 +49,7 @@ impl Files {
     fn of_repository() -> Result<Self> {
         let root = workspace();
         let listed = Command::new("git")
-            .args([
-                "ls-files",
-                "-z",
-                "--cached",
-                "--others",
-                "--exclude-standard",
-            ])
+            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
             .current_dir(&root)
             .output()
             .map_err(|e| format!("`git ls-files` could not be started: {e}"))?;
@@ -82,9 +68,7 @@ impl Files {
     }
 
     fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0
-            .iter()
-            .filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)))
+        self.0.iter().filter_map(|(path, text)| Some((path.as_str(), text.as_deref()?)))
     }
 
     fn text(&self, path: &str) -> Option<&str> {
@@ -96,11 +80,7 @@ impl Files {
         let inside = format!("{path}/");
         path.is_empty()
             || self.0.contains_key(path)
-            || self
-                .0
-                .range(inside.clone()..)
-                .next()
-                .is_some_and(|(p, _)| p.starts_with(&inside))
+            || self.0.range(inside.clone()..).next().is_some_and(|(p, _)| p.starts_with(&inside))
     }
 }
 

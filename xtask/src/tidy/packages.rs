@@ -58,11 +58,7 @@ mod tests {
     #[test]
     fn package_with_settings_of_its_own_trips() {
         assert_eq!(check_with("crates/a/Cargo.toml", ""), []);
-        for line in [
-            "version.workspace = true\n",
-            "edition.workspace = true\n",
-            "[lints]\n",
-        ] {
+        for line in ["version.workspace = true\n", "edition.workspace = true\n", "[lints]\n"] {
             let text = GOOD.replace(line, "");
             let findings = check(&Files::from([("crates/a/Cargo.toml", text.as_str())]));
             assert_eq!(findings.len(), 1, "{line}: {findings:?}");

@@ -40,20 +40,12 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        let mut lexer = Lexer {
-            text,
-            at: 0,
-            line: 1,
-            commented: BTreeSet::new(),
-        };
+        let mut lexer = Lexer { text, at: 0, line: 1, commented: BTreeSet::new() };
         let mut tokens = Vec::new();
         while let Some(token) = lexer.next() {
             tokens.push(token);
         }
-        Self {
-            tokens,
-            commented: lexer.commented,
-        }
+        Self { tokens, commented: lexer.commented }
     }
 
     /// The tokens that are no test code.
@@ -85,16 +77,7 @@ impl<'a> Source<'a> {
                 continue;
             };
             let item = &self.tokens[attribute.end..];
-            if let Some(
-                [
-                    _,
-                    Token {
-                        kind: Kind::Word(name),
-                        ..
-                    },
-                    end,
-                ],
-            ) = item.get(..3)
+            if let Some([_, Token { kind: Kind::Word(name), .. }, end]) = item.get(..3)
                 && item[0].is_word("mod")
                 && end.is_mark(';')
             {
@@ -114,9 +97,7 @@ pub(super) struct Path<'a> {
 impl Path<'_> {
     /// Whether `wanted` are segments of it, one behind the other.
     pub(super) fn holds(&self, wanted: &[&str]) -> bool {
-        self.segments
-            .windows(wanted.len())
-            .any(|segments| segments == wanted)
+        self.segments.windows(wanted.len()).any(|segments| segments == wanted)
     }
 }
 
@@ -128,19 +109,9 @@ pub(super) fn paths<'a>(tokens: &[Token<'a>]) -> Vec<Path<'a>> {
         match tokens[at].kind {
             Kind::Word("use") => at = use_tree(tokens, at + 1, &[], &mut paths),
             Kind::Word(word) => {
-                let mut path = Path {
-                    segments: vec![word],
-                    line: tokens[at].line,
-                };
-                while let Some(
-                    [
-                        Token {
-                            kind: Kind::Separator,
-                            ..
-                        },
-                        next,
-                    ],
-                ) = tokens.get(at + 1..at + 3)
+                let mut path = Path { segments: vec![word], line: tokens[at].line };
+                while let Some([Token { kind: Kind::Separator, .. }, next]) =
+                    tokens.get(at + 1..at + 3)
                     && let Kind::Word(word) = next.kind
                 {
                     path.segments.push(word);
@@ -215,9 +186,7 @@ pub(super) fn attribute(tokens: &[Token<'_>], at: usize) -> Option<Attribute> {
         // `cfg(test)`, `cfg(all(test, ..))`, but not `cfg(not(test))` or `cfg(any(test, ..))`.
         Some(Kind::Word("cfg")) => {
             inside.iter().any(|token| token.is_word("test"))
-                && !inside
-                    .iter()
-                    .any(|token| token.is_word("not") || token.is_word("any"))
+                && !inside.iter().any(|token| token.is_word("not") || token.is_word("any"))
         }
         // `#[test]`, `#[runtime::test]`
         Some(Kind::Word(_)) => {
@@ -226,11 +195,7 @@ pub(super) fn attribute(tokens: &[Token<'_>], at: usize) -> Option<Attribute> {
         }
         _ => false,
     };
-    Some(Attribute {
-        end,
-        is_inner,
-        is_test,
-    })
+    Some(Attribute { end, is_inner, is_test })
 }
 
 /// The bracket that closes the one at `open`.
@@ -275,9 +240,7 @@ fn item_end(tokens: &[Token<'_>], mut at: usize) -> usize {
         "macro_rules",
     ];
     // A field or a match arm ends at its comma; an item has commas between its type parameters.
-    let is_item = tokens
-        .get(at)
-        .is_some_and(|t| STARTS.iter().any(|word| t.is_word(word)));
+    let is_item = tokens.get(at).is_some_and(|t| STARTS.iter().any(|word| t.is_word(word)));
     while let Some(token) = tokens.get(at) {
         match token.kind {
             Kind::Mark(';') => return at + 1,
@@ -347,10 +310,7 @@ impl<'a> Lexer<'a> {
                 self.block_comment();
             } else {
                 let line = self.line;
-                return Some(Token {
-                    kind: self.token(first),
-                    line,
-                });
+                return Some(Token { kind: self.token(first), line });
             }
         }
     }
@@ -364,9 +324,7 @@ impl<'a> Lexer<'a> {
         let is_word = |c: char| c.is_alphanumeric() || c == '_';
         if is_word(first) {
             let start = if rest.starts_with("r#") { 2 } else { 0 };
-            let length = rest[start..]
-                .find(|c| !is_word(c))
-                .unwrap_or(rest.len() - start);
+            let length = rest[start..].find(|c| !is_word(c)).unwrap_or(rest.len() - start);
             let word = &rest[start..start + length];
             self.advance(start + length);
             return match first.is_ascii_digit() {
@@ -415,9 +373,7 @@ impl<'a> Lexer<'a> {
 
 /// The length of the string literal that `text` starts with.
 fn string(text: &str) -> Option<usize> {
-    let prefix = ["br", "cr", "b", "c", "r", ""]
-        .into_iter()
-        .find(|p| text.starts_with(p))?;
+    let prefix = ["br", "cr", "b", "c", "r", ""].into_iter().find(|p| text.starts_with(p))?;
     let mut rest = &text[prefix.len()..];
     if prefix.ends_with('r') {
         let hashes = rest.len() - rest.trim_start_matches('#').len();
@@ -454,9 +410,7 @@ fn character_or_lifetime(text: &str) -> Option<usize> {
     if inside[first.len_utf8()..].starts_with('\'') {
         return Some(start + first.len_utf8() + 1);
     }
-    let end = inside
-        .find(|c: char| !c.is_alphanumeric() && c != '_')
-        .unwrap_or(inside.len());
+    let end = inside.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(inside.len());
     Some(start + end)
 }
 
@@ -479,10 +433,7 @@ mod tests {
     #[test]
     fn comments_and_strings_hold_no_words() {
         assert_eq!(words("a // b\nc /* d /* e */ f */ g"), ["a", "c", "g"]);
-        assert_eq!(
-            words(r##"a "b \" c" d r#"e " f"# g b"h" i"##),
-            ["a", "d", "g", "i"]
-        );
+        assert_eq!(words(r##"a "b \" c" d r#"e " f"# g b"h" i"##), ["a", "d", "g", "i"]);
         assert_eq!(words(r"a 'b' '\'' b'c' 'x: d<'e> f"), ["a", "d", "f"]);
         assert_eq!(words("r#type 12u8 0x_ff"), ["type"]);
     }
@@ -498,22 +449,10 @@ mod tests {
     #[test]
     fn test_code_is_not_shipped() {
         let shipped = |text| words_of(&Source::new(text).shipped()).join(" ");
-        assert_eq!(
-            shipped("fn a() {} #[cfg(test)] mod tests { fn b() {} }"),
-            "fn a"
-        );
-        assert_eq!(
-            shipped("#[cfg(test)] #[x] fn f<A, B>() { b } fn c() {}"),
-            "fn c"
-        );
-        assert_eq!(
-            shipped("#[test] fn b() {} #[rt::test(x)] async fn d() {} c"),
-            "c"
-        );
-        assert_eq!(
-            shipped("struct S { #[cfg(test)] a: A, b: B }"),
-            "struct S b B"
-        );
+        assert_eq!(shipped("fn a() {} #[cfg(test)] mod tests { fn b() {} }"), "fn a");
+        assert_eq!(shipped("#[cfg(test)] #[x] fn f<A, B>() { b } fn c() {}"), "fn c");
+        assert_eq!(shipped("#[test] fn b() {} #[rt::test(x)] async fn d() {} c"), "c");
+        assert_eq!(shipped("struct S { #[cfg(test)] a: A, b: B }"), "struct S b B");
         assert_eq!(shipped("#[cfg(test)] use a::b; c"), "c");
         assert_eq!(shipped("#[cfg(test)] const A: [u8; 2] = [1; 2]; c"), "c");
         assert_eq!(shipped("#[cfg(not(test))] fn c() {}"), "cfg not test fn c");
@@ -523,30 +462,14 @@ mod tests {
     #[test]
     fn imports_are_written_out() {
         let source = Source::new("use std::{io::{self, Read as R}, thread}; a::b::<C>(d);");
-        let found: Vec<_> = paths(&source.tokens)
-            .iter()
-            .map(|p| p.segments.join("::"))
-            .collect();
-        assert_eq!(
-            found,
-            [
-                "std::io::self",
-                "std::io::Read",
-                "std::thread",
-                "a::b",
-                "C",
-                "d"
-            ]
-        );
+        let found: Vec<_> = paths(&source.tokens).iter().map(|p| p.segments.join("::")).collect();
+        assert_eq!(found, ["std::io::self", "std::io::Read", "std::thread", "a::b", "C", "d"]);
     }
 
     #[test]
     fn files_of_test_modules_are_test_files() {
         let files = Files::from([
-            (
-                "crates/a/src/lib.rs",
-                "mod b;\n#[cfg(test)]\nmod tests;\nmod machine;",
-            ),
+            ("crates/a/src/lib.rs", "mod b;\n#[cfg(test)]\nmod tests;\nmod machine;"),
             ("crates/a/src/machine.rs", "#[cfg(test)] mod proof;"),
             ("crates/a/src/machine/proof/more.rs", ""),
             ("crates/a/src/tests.rs", ""),

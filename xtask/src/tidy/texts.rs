@@ -35,10 +35,7 @@ pub(super) fn check(files: &Files) -> Vec<Finding> {
 
 /// Put together here, so that this file does not hold them.
 fn places() -> Vec<String> {
-    ["tmp", "root", "home", "work"]
-        .iter()
-        .map(|folder| format!("/{folder}/"))
-        .collect()
+    ["tmp", "root", "home", "work"].iter().map(|folder| format!("/{folder}/")).collect()
 }
 
 fn hosts() -> Vec<String> {
@@ -88,10 +85,7 @@ fn links(files: &Files, path: &str, text: &str, findings: &mut Vec<Finding>) {
 
 /// Where the links of a line lead: `[text](target)` and `[name]: target`.
 fn targets(line: &str) -> Vec<&str> {
-    let inline = line
-        .split("](")
-        .skip(1)
-        .filter_map(|rest| rest.split([')', ' ']).next());
+    let inline = line.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
     let named = line
         .strip_prefix('[')
         .and_then(|rest| rest.split_once("]: "))
@@ -123,11 +117,7 @@ mod tests {
 
     /// The findings about one file, beside those that must be there.
     fn check_file(path: &str, text: &str) -> Vec<Finding> {
-        check(&Files::from([
-            ("README.md", ""),
-            ("CHANGELOG.md", ""),
-            (path, text),
-        ]))
+        check(&Files::from([("README.md", ""), ("CHANGELOG.md", ""), (path, text)]))
     }
 
     #[test]
@@ -140,16 +130,10 @@ mod tests {
     #[test]
     fn places_on_one_machine_trip() {
         for place in places() {
-            for line in [
-                format!("x {place}y"),
-                format!("\"{place}\""),
-                format!("unix://{place}s"),
-            ] {
+            for line in [format!("x {place}y"), format!("\"{place}\""), format!("unix://{place}s")]
+            {
                 let findings = check_file("a.yml", &line);
-                assert!(
-                    findings.len() == 1 && findings[0].line == 1,
-                    "{line}: {findings:?}"
-                );
+                assert!(findings.len() == 1 && findings[0].line == 1, "{line}: {findings:?}");
             }
             assert_eq!(check_file("a.md", &format!("docs{place}x .{place}x")), []);
             assert_eq!(check_file("Cargo.lock", &place), []);
@@ -159,23 +143,14 @@ mod tests {
     #[test]
     fn hosts_of_registries_trip() {
         for host in hosts() {
-            assert_eq!(
-                check_file("a.rs", &format!("\n// files.{host}")).len(),
-                1,
-                "{host}"
-            );
+            assert_eq!(check_file("a.rs", &format!("\n// files.{host}")).len(), 1, "{host}");
             assert_eq!(check_file("Cargo.lock", &host), []);
         }
     }
 
     #[test]
     fn dead_links_trip() {
-        for dead in [
-            "[a](b.md)",
-            "see [a](../x/b.md#c) and",
-            "[a]: b.md",
-            "[a](/README.md)",
-        ] {
+        for dead in ["[a](b.md)", "see [a](../x/b.md#c) and", "[a]: b.md", "[a](/README.md)"] {
             assert_eq!(check_file("docs/a.md", dead).len(), 1, "{dead}");
         }
     }

@@ -6,15 +6,8 @@ use super::{BOTTOM, Files, Finding, packages::packages};
 use crate::{Result, process::cargo, workspace};
 
 /// What no tree of a bottom crate may hold: runtimes, sockets and the system's randomness.
-const NOT_BELOW: [&str; 7] = [
-    "tokio",
-    "smol",
-    "async-io",
-    "mio",
-    "socket2",
-    "getrandom",
-    "fastrand",
-];
+const NOT_BELOW: [&str; 7] =
+    ["tokio", "smol", "async-io", "mio", "socket2", "getrandom", "fastrand"];
 
 /// What the tree of a package may hold.
 enum Rule {
@@ -39,9 +32,8 @@ pub(super) fn check(files: &Files) -> Result<(Vec<Finding>, Vec<String>)> {
         let manifest = packages(files).find(|(_, manifest)| manifest.name() == Some(package));
         match manifest {
             Some((path, _)) => findings.extend(judge(path, package, rule, &tree(package)?)),
-            None => notes.push(format!(
-                "{package} is not in the workspace yet, its tree is not checked"
-            )),
+            None => notes
+                .push(format!("{package} is not in the workspace yet, its tree is not checked")),
         }
     }
     Ok((findings, notes))
@@ -50,14 +42,7 @@ pub(super) fn check(files: &Files) -> Result<(Vec<Finding>, Vec<String>)> {
 /// Every package that `package` needs on any target with any feature, but for its own tests.
 fn tree(package: &str) -> Result<BTreeSet<String>> {
     let output = cargo()
-        .args([
-            "tree",
-            "--package",
-            package,
-            "--edges",
-            "normal,build",
-            "--all-features",
-        ])
+        .args(["tree", "--package", package, "--edges", "normal,build", "--all-features"])
         .args(["--target", "all", "--prefix", "none", "--format", "{p}"])
         .current_dir(workspace())
         .stderr(Stdio::inherit())
@@ -66,30 +51,18 @@ fn tree(package: &str) -> Result<BTreeSet<String>> {
         return Err(format!("`cargo tree --package {package}` failed").into());
     }
     let names = String::from_utf8(output.stdout)?;
-    Ok(names
-        .lines()
-        .filter_map(|line| line.split(' ').next())
-        .map(str::to_owned)
-        .collect())
+    Ok(names.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect())
 }
 
 fn judge(path: &str, package: &str, rule: &Rule, tree: &BTreeSet<String>) -> Option<Finding> {
     let name = |name: &&String| !name.is_empty() && *name != package;
     let (wrong, rule): (Vec<&str>, _) = match rule {
         Rule::Without(names) => (
-            tree.iter()
-                .filter(name)
-                .map(String::as_str)
-                .filter(|n| names.contains(n))
-                .collect(),
+            tree.iter().filter(name).map(String::as_str).filter(|n| names.contains(n)).collect(),
             format!("none of {}", names.join(", ")),
         ),
         Rule::Only(names) => (
-            tree.iter()
-                .filter(name)
-                .map(String::as_str)
-                .filter(|n| !names.contains(n))
-                .collect(),
+            tree.iter().filter(name).map(String::as_str).filter(|n| !names.contains(n)).collect(),
             format!("only {}", names.join(" and ")),
         ),
     };
@@ -115,10 +88,7 @@ mod tests {
     #[test]
     fn tree_with_a_forbidden_package_trips() {
         assert!(judged(&Rule::Without(&["tokio"]), &["a", "bytes", "tokio"]));
-        assert!(!judged(
-            &Rule::Without(&["tokio"]),
-            &["a", "bytes", "tokio-free"]
-        ));
+        assert!(!judged(&Rule::Without(&["tokio"]), &["a", "bytes", "tokio-free"]));
     }
 
     #[test]

@@ -28,14 +28,8 @@ pub struct Args {
 
 #[derive(Clone)]
 enum Store {
-    Inline {
-        len: u8,
-        buf: [u8; INLINE],
-    },
-    Heap {
-        buf: Vec<u8>,
-        segments: Vec<Segment>,
-    },
+    Inline { len: u8, buf: [u8; INLINE] },
+    Heap { buf: Vec<u8>, segments: Vec<Segment> },
 }
 
 /// A large argument's bytes, that belong between `at - 1` and `at` of the buffer.
@@ -47,14 +41,7 @@ struct Segment {
 
 impl Default for Args {
     fn default() -> Self {
-        Self {
-            count: 0,
-            key: None,
-            store: Store::Inline {
-                len: 0,
-                buf: [0; INLINE],
-            },
-        }
+        Self { count: 0, key: None, store: Store::Inline { len: 0, buf: [0; INLINE] } }
     }
 }
 
@@ -90,10 +77,7 @@ impl Store {
         let mut buf = Vec::with_capacity((held.len() + bytes.len()).max(2 * INLINE) + 16);
         buf.extend_from_slice(held);
         buf.extend_from_slice(bytes);
-        *self = Self::Heap {
-            buf,
-            segments: Vec::new(),
-        };
+        *self = Self::Heap { buf, segments: Vec::new() };
     }
 
     fn bytes(&self) -> &[u8] {
@@ -142,15 +126,9 @@ impl Args {
         self.push(key);
         // A key that is large enough to be a segment is looked up there when it is asked for.
         let encoded = &self.store.bytes()[before..];
-        let header = encoded
-            .iter()
-            .position(|&b| b == b'\n')
-            .map_or(0, |at| at + 1);
-        let len = if self.store.segments().len() > segments {
-            0
-        } else {
-            encoded.len() - header - 2
-        };
+        let header = encoded.iter().position(|&b| b == b'\n').map_or(0, |at| at + 1);
+        let len =
+            if self.store.segments().len() > segments { 0 } else { encoded.len() - header - 2 };
         self.key = Some(((before + header) as u32, len as u32));
     }
 
@@ -185,11 +163,7 @@ impl Args {
         let (start, len) = self.key?;
         let start = start as usize;
         if len == 0
-            && let Some(segment) = self
-                .store
-                .segments()
-                .iter()
-                .find(|segment| segment.at == start)
+            && let Some(segment) = self.store.segments().iter().find(|segment| segment.at == start)
         {
             return Some(&segment.bytes);
         }
@@ -208,10 +182,8 @@ impl Args {
             let (body, next) = match segments.next_if(|segment| segment.at == start) {
                 Some(segment) => (&segment.bytes[..], start + 2),
                 None => {
-                    let len = std::str::from_utf8(&rest[1..header - 2])
-                        .ok()?
-                        .parse::<usize>()
-                        .ok()?;
+                    let len =
+                        std::str::from_utf8(&rest[1..header - 2]).ok()?.parse::<usize>().ok()?;
                     (bytes.get(start..start + len)?, start + len + 2)
                 }
             };
@@ -226,12 +198,7 @@ impl Args {
     /// Bytes of all arguments together, encoded.
     #[inline]
     pub(crate) fn encoded_len(&self) -> usize {
-        let segments: usize = self
-            .store
-            .segments()
-            .iter()
-            .map(|segment| segment.bytes.len())
-            .sum();
+        let segments: usize = self.store.segments().iter().map(|segment| segment.bytes.len()).sum();
         self.store.bytes().len() + segments
     }
 
@@ -490,10 +457,7 @@ mod tests {
         args.push(-7i64);
         args.push(true);
         args.push(&b"\r\n"[..]);
-        assert_eq!(
-            encoded(&args),
-            b"$3\r\nkey\r\n$2\r\n-7\r\n$1\r\n1\r\n$2\r\n\r\n\r\n"
-        );
+        assert_eq!(encoded(&args), b"$3\r\nkey\r\n$2\r\n-7\r\n$1\r\n1\r\n$2\r\n\r\n\r\n");
         assert_eq!(args.len(), 4);
         assert_eq!(args.first_key(), Some(&b"key"[..]));
         assert_eq!(args.get(3), Some(&b"\r\n"[..]));

@@ -66,9 +66,7 @@ pub fn lookup(words: &[&[u8]]) -> Option<&'static CommandInfo> {
         name.extend(word.iter().map(u8::to_ascii_uppercase));
     }
     let all = generated::info::ALL;
-    all.binary_search_by(|info| info.name.as_bytes().cmp(&name))
-        .ok()
-        .map(|at| all[at])
+    all.binary_search_by(|info| info.name.as_bytes().cmp(&name)).ok().map(|at| all[at])
 }
 
 /// A set of command flags, named as the server names them.

@@ -69,13 +69,7 @@ impl<R> Cmd<R> {
     /// Starts a command that the table knows.
     #[inline]
     pub fn new(info: &'static CommandInfo) -> Self {
-        Self {
-            info,
-            args: Args::default(),
-            block: Block::Never,
-            invalid: None,
-            reply: PhantomData,
-        }
+        Self { info, args: Args::default(), block: Block::Never, invalid: None, reply: PhantomData }
     }
 
     /// Starts any command by its name. The words of a subcommand go into `name` or are added as arguments.
@@ -149,20 +143,8 @@ impl<R> Cmd<R> {
     /// The same command, its reply decoded to another type.
     #[must_use]
     pub fn returning<T>(self) -> Cmd<T> {
-        let Self {
-            info,
-            args,
-            block,
-            invalid,
-            ..
-        } = self;
-        Cmd {
-            info,
-            args,
-            block,
-            invalid,
-            reply: PhantomData,
-        }
+        let Self { info, args, block, invalid, .. } = self;
+        Cmd { info, args, block, invalid, reply: PhantomData }
     }
 
     /// What the command table says of the command; for raw ones found by their first words.
@@ -224,10 +206,7 @@ impl<R> Cmd<R> {
     fn check_slow(&self) -> Result<()> {
         if let Some(reason) = self.invalid {
             let name = self.info.name;
-            return Err(Error::new(
-                ErrorKind::InvalidRequest,
-                format!("{name}: {reason}"),
-            ));
+            return Err(Error::new(ErrorKind::InvalidRequest, format!("{name}: {reason}")));
         }
         if std::ptr::eq(self.info, &info::RAW) && self.args.is_empty() {
             return Err(Error::new(
@@ -238,10 +217,7 @@ impl<R> Cmd<R> {
         match self.info().instead {
             Some(instead) => Err(Error::new(
                 ErrorKind::InvalidRequest,
-                format!(
-                    "{} would change the connection for others: {instead}",
-                    self.info().name
-                ),
+                format!("{} would change the connection for others: {instead}", self.info().name),
             )),
             None => Ok(()),
         }

@@ -58,18 +58,12 @@ pub(crate) struct Choice {
 impl Choice {
     /// An option that starts with a word.
     pub(crate) fn word(word: &'static str) -> Self {
-        Self {
-            word: Some(word),
-            values: None,
-        }
+        Self { word: Some(word), values: None }
     }
 
     /// An option that is its values alone.
     pub(crate) fn plain() -> Self {
-        Self {
-            word: None,
-            values: None,
-        }
+        Self { word: None, values: None }
     }
 
     /// Adds a value.
@@ -272,11 +266,7 @@ impl<R> Cmd<R> {
             Some(Expiry::In(ttl)) => {
                 let ms = millis(ttl);
                 let cmd = self.require(ms > 0, "a time to live of zero: delete the key instead");
-                if ms % 1000 == 0 {
-                    cmd.arg("EX").arg(ms / 1000)
-                } else {
-                    cmd.arg("PX").arg(ms)
-                }
+                if ms % 1000 == 0 { cmd.arg("EX").arg(ms / 1000) } else { cmd.arg("PX").arg(ms) }
             }
             Some(Expiry::At(time)) => {
                 let ms = unix_millis(time);

@@ -62,10 +62,7 @@ impl Handshake {
             deadline: now + config.connect_timeout,
             expected: VecDeque::new(),
             fallback: false,
-            info: ServerInfo {
-                protocol: 2,
-                ..ServerInfo::default()
-            },
+            info: ServerInfo { protocol: 2, ..ServerInfo::default() },
         };
         match config.protocol {
             Protocol::Resp3 => handshake.say_hello(config, out),
@@ -161,16 +158,8 @@ impl Handshake {
             self.say(Step::Select, &Cmd::raw("SELECT").arg(config.database), out);
         }
         let info = |name: &str, value: &str| Cmd::raw("CLIENT SETINFO").arg(name).arg(value);
-        self.say(
-            Step::SetInfo,
-            &info("LIB-NAME", env!("CARGO_PKG_NAME")),
-            out,
-        );
-        self.say(
-            Step::SetInfo,
-            &info("LIB-VER", env!("CARGO_PKG_VERSION")),
-            out,
-        );
+        self.say(Step::SetInfo, &info("LIB-NAME", env!("CARGO_PKG_NAME")), out);
+        self.say(Step::SetInfo, &info("LIB-VER", env!("CARGO_PKG_VERSION")), out);
     }
 
     fn say(&mut self, step: Step, cmd: &Cmd<()>, out: &mut SendBuffer) {
@@ -182,20 +171,14 @@ impl Handshake {
 /// Whether the error says that HELLO, or version 3 of it, does not exist.
 fn is_unknown(error: &Error) -> bool {
     error.code() == Some("NOPROTO")
-        || error
-            .to_string()
-            .to_ascii_lowercase()
-            .starts_with("err unknown command")
+        || error.to_string().to_ascii_lowercase().starts_with("err unknown command")
 }
 
 struct Hello(ServerInfo);
 
 impl FromReply for Hello {
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
-        let mut info = ServerInfo {
-            protocol: 2,
-            ..ServerInfo::default()
-        };
+        let mut info = ServerInfo { protocol: 2, ..ServerInfo::default() };
         reply.pairs(|reply| {
             let name = reply.string()?;
             let text = |value: &Value| value.as_str().map(str::to_owned);

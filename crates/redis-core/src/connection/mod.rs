@@ -150,10 +150,8 @@ impl Connection {
         for entry in batch.entries.drain(..) {
             let deadline = entry.deadline.at(now);
             if let Some(deadline) = deadline {
-                self.earliest = Some(
-                    self.earliest
-                        .map_or(deadline, |earliest| earliest.min(deadline)),
-                );
+                self.earliest =
+                    Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
             }
             self.pending.push_back(Pending {
                 ticket: entry.ticket,
@@ -245,22 +243,14 @@ impl Connection {
         if !front.abandoned {
             let ticket = front.ticket;
             match events.last_mut() {
-                Some(Event::Replies {
-                    ticket: last,
-                    range: run,
-                    count,
-                    done: last_done,
-                }) if *last == ticket && !*last_done && run.end == range.start => {
+                Some(Event::Replies { ticket: last, range: run, count, done: last_done })
+                    if *last == ticket && !*last_done && run.end == range.start =>
+                {
                     run.end = range.end;
                     *count += 1;
                     *last_done = done;
                 }
-                _ => events.push(Event::Replies {
-                    ticket,
-                    range,
-                    count: 1,
-                    done,
-                }),
+                _ => events.push(Event::Replies { ticket, range, count: 1, done }),
             }
         }
         if done {
@@ -315,10 +305,9 @@ impl Connection {
                 format!("the connection to {} was lost: {why}", self.config.endpoint),
             )
             .with_source(io::Error::from(why)),
-            None => Error::new(
-                ErrorKind::Io,
-                format!("{} closed the connection", self.config.endpoint),
-            ),
+            None => {
+                Error::new(ErrorKind::Io, format!("{} closed the connection", self.config.endpoint))
+            }
         };
         self.fail(error);
     }
@@ -345,11 +334,7 @@ impl Connection {
     fn expire(&mut self, now: Instant) {
         self.earliest = None;
         // Positions in `out` are counted from its end, where the latest request's bytes are.
-        let mut start = self
-            .pending
-            .iter()
-            .map(|pending| pending.len)
-            .sum::<usize>();
+        let mut start = self.pending.iter().map(|pending| pending.len).sum::<usize>();
         let mut kept = VecDeque::with_capacity(self.pending.len());
         for mut pending in self.pending.drain(..) {
             let behind = start - pending.len;
@@ -357,26 +342,15 @@ impl Connection {
                 !pending.abandoned && pending.deadline.is_some_and(|deadline| deadline <= now);
             let unsent = start <= self.out.len();
             if due {
-                let delivery = if unsent {
-                    Delivery::NotSent
-                } else {
-                    Delivery::MaybeExecuted
-                };
-                let error = Error::new(
-                    ErrorKind::Timeout,
-                    "the deadline passed before the reply came",
-                );
+                let delivery = if unsent { Delivery::NotSent } else { Delivery::MaybeExecuted };
+                let error =
+                    Error::new(ErrorKind::Timeout, "the deadline passed before the reply came");
                 let error = error.with_delivery(delivery);
-                self.events.push_back(Event::Failed {
-                    ticket: pending.ticket,
-                    error,
-                });
+                self.events.push_back(Event::Failed { ticket: pending.ticket, error });
                 pending.abandoned = true;
             } else if let Some(deadline) = pending.deadline.filter(|_| !pending.abandoned) {
-                self.earliest = Some(
-                    self.earliest
-                        .map_or(deadline, |earliest| earliest.min(deadline)),
-                );
+                self.earliest =
+                    Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
             }
             if due && unsent {
                 let end = self.out.len() - behind;
@@ -415,25 +389,14 @@ impl Connection {
         self.state = State::Closed;
         let not_sent = error.clone().with_delivery(Delivery::NotSent);
         let maybe = error.clone().with_delivery(Delivery::MaybeExecuted);
-        let mut start = self
-            .pending
-            .iter()
-            .map(|pending| pending.len)
-            .sum::<usize>();
+        let mut start = self.pending.iter().map(|pending| pending.len).sum::<usize>();
         for pending in self.pending.drain(..) {
             let behind = start - pending.len;
             let unsent = start <= self.out.len() || (pending.single && behind < self.out.len());
             start = behind;
             if !pending.abandoned {
-                let error = if unsent {
-                    not_sent.clone()
-                } else {
-                    maybe.clone()
-                };
-                self.events.push_back(Event::Failed {
-                    ticket: pending.ticket,
-                    error,
-                });
+                let error = if unsent { not_sent.clone() } else { maybe.clone() };
+                self.events.push_back(Event::Failed { ticket: pending.ticket, error });
             }
         }
         self.earliest = None;
@@ -474,10 +437,7 @@ impl Connection {
         match &self.state {
             State::Handshake(handshake) => {
                 let deadline = handshake.deadline();
-                Some(
-                    self.earliest
-                        .map_or(deadline, |earliest| earliest.min(deadline)),
-                )
+                Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)))
             }
             State::Ready | State::Draining => self.earliest,
             State::Closed => None,

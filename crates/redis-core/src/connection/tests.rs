@@ -27,13 +27,7 @@ impl Peer {
     fn new(config: Config) -> Self {
         let now = Instant::now();
         let conn = Connection::new(Arc::new(config), Role::Commands, now);
-        Self {
-            conn,
-            now,
-            written: Vec::new(),
-            unused: Vec::new(),
-            told: Vec::new(),
-        }
+        Self { conn, now, written: Vec::new(), unused: Vec::new(), told: Vec::new() }
     }
 
     /// A connection behind its handshake, with nothing written yet.
@@ -66,12 +60,8 @@ impl Peer {
         let Some(transmit) = self.conn.poll_transmit() else {
             return false;
         };
-        let bytes: Vec<u8> = transmit
-            .slices()
-            .iter()
-            .flat_map(|slice| slice.iter())
-            .copied()
-            .collect();
+        let bytes: Vec<u8> =
+            transmit.slices().iter().flat_map(|slice| slice.iter()).copied().collect();
         let n = n.min(bytes.len());
         self.written.extend(&bytes[..n]);
         self.conn.handle_transmitted(n);
@@ -104,12 +94,9 @@ impl Peer {
         let text = |range: Range<usize>| String::from_utf8(self.unused[range].to_vec()).unwrap();
         self.told.push(match event {
             Event::Ready => Told::Ready,
-            Event::Replies {
-                ticket,
-                range,
-                done,
-                ..
-            } => Told::Replies(ticket.0, text(range), done),
+            Event::Replies { ticket, range, done, .. } => {
+                Told::Replies(ticket.0, text(range), done)
+            }
             Event::Failed { ticket, error } => {
                 Told::Failed(ticket.0, error.kind(), error.delivery())
             }
@@ -140,10 +127,7 @@ fn handshake_sends_everything_in_one_write() {
     let mut config: Config = "redis://user:pass@localhost/5?name=app".parse().unwrap();
     let mut peer = Peer::new(config.clone());
     let written = peer.written();
-    let lines: Vec<&str> = written
-        .lines()
-        .filter(|line| !line.starts_with(['$', '*']))
-        .collect();
+    let lines: Vec<&str> = written.lines().filter(|line| !line.starts_with(['$', '*'])).collect();
     let version = env!("CARGO_PKG_VERSION");
     assert_eq!(
         lines,
@@ -175,19 +159,15 @@ fn handshake_sends_everything_in_one_write() {
     config.protocol = Protocol::Resp2;
     let mut peer = Peer::new(config);
     let written = peer.written();
-    assert!(
-        written.starts_with("*3\r\n$4\r\nAUTH\r\n$4\r\nuser\r\n$4\r\npass\r\n"),
-        "{written}"
-    );
+    assert!(written.starts_with("*3\r\n$4\r\nAUTH\r\n$4\r\nuser\r\n$4\r\npass\r\n"), "{written}");
     assert!(!written.contains("HELLO"));
 }
 
 #[test]
 fn a_server_without_hello_is_greeted_in_resp2() {
-    for refusal in [
-        "-ERR unknown command `HELLO`, with args beginning with: `3`\r\n",
-        "-NOPROTO no\r\n",
-    ] {
+    for refusal in
+        ["-ERR unknown command `HELLO`, with args beginning with: `3`\r\n", "-NOPROTO no\r\n"]
+    {
         let mut peer = Peer::new("redis://:pass@localhost/2".parse().unwrap());
         peer.submit(1, "PING");
         peer.written();
@@ -199,10 +179,7 @@ fn a_server_without_hello_is_greeted_in_resp2() {
             written.starts_with("*2\r\n$4\r\nAUTH\r\n$4\r\npass\r\n*2\r\n$6\r\nSELECT\r\n"),
             "{written}"
         );
-        assert!(
-            !written.contains("PING"),
-            "user commands wait for the handshake: {written}"
-        );
+        assert!(!written.contains("PING"), "user commands wait for the handshake: {written}");
         peer.reply("+OK\r\n+OK\r\n-ERR unknown\r\n-ERR unknown\r\n");
         assert_eq!(peer.told(), [Told::Ready]);
         assert_eq!(peer.conn.server_info().protocol, 2);
@@ -219,10 +196,7 @@ fn a_wrong_password_is_one_auth_and_ends_the_connection() {
     peer.reply("-WRONGPASS invalid username-password pair\r\n");
     assert_eq!(
         peer.told(),
-        [
-            Told::Failed(7, ErrorKind::Auth, Delivery::NotSent),
-            Told::Closed(ErrorKind::Auth)
-        ]
+        [Told::Failed(7, ErrorKind::Auth, Delivery::NotSent), Told::Closed(ErrorKind::Auth)]
     );
     assert_eq!(peer.written(), "");
 }
@@ -242,10 +216,7 @@ fn a_database_that_cannot_be_selected_fails_the_handshake() {
     peer.written();
     peer.reply("%1\r\n+proto\r\n:3\r\n-ERR DB index is out of range\r\n");
     let told = peer.told();
-    assert_eq!(
-        told[0],
-        Told::Failed(1, ErrorKind::Server, Delivery::NotSent)
-    );
+    assert_eq!(told[0], Told::Failed(1, ErrorKind::Server, Delivery::NotSent));
     assert_eq!(told[1], Told::Closed(ErrorKind::Server));
 }
 
@@ -254,17 +225,11 @@ fn a_handshake_that_takes_too_long_never_becomes_usable() {
     let mut peer = Peer::new(Config::default());
     peer.submit(1, "GET k");
     peer.written();
-    assert_eq!(
-        peer.conn.poll_timeout(),
-        Some(peer.now + Duration::from_secs(5))
-    );
+    assert_eq!(peer.conn.poll_timeout(), Some(peer.now + Duration::from_secs(5)));
     peer.wait(5 * SECOND);
     assert_eq!(
         peer.told(),
-        [
-            Told::Failed(1, ErrorKind::Timeout, Delivery::NotSent),
-            Told::Closed(ErrorKind::Timeout)
-        ]
+        [Told::Failed(1, ErrorKind::Timeout, Delivery::NotSent), Told::Closed(ErrorKind::Timeout)]
     );
     peer.reply("%1\r\n+proto\r\n:3\r\n+OK\r\n+OK\r\n");
     assert_eq!(peer.told(), []);
@@ -315,9 +280,7 @@ fn replies_of_one_request_come_as_one_run() {
     let mut batch = Batch::default();
     batch.push_encoded(
         Ticket(9),
-        &[bytes::Bytes::from_static(
-            b"*1\r\n$1\r\nA\r\n*1\r\n$1\r\nB\r\n*1\r\n$1\r\nC\r\n",
-        )],
+        &[bytes::Bytes::from_static(b"*1\r\n$1\r\nA\r\n*1\r\n$1\r\nB\r\n*1\r\n$1\r\nC\r\n")],
         3,
         Deadline::Never,
     );
@@ -325,13 +288,7 @@ fn replies_of_one_request_come_as_one_run() {
     peer.write_all();
     peer.reply(":1\r\n:2\r\n");
     peer.reply(":3\r\n");
-    assert_eq!(
-        peer.told(),
-        [
-            Told::Replies(9, ":1\r\n:2\r\n".into(), false),
-            replies(9, ":3\r\n")
-        ]
-    );
+    assert_eq!(peer.told(), [Told::Replies(9, ":1\r\n:2\r\n".into(), false), replies(9, ":3\r\n")]);
 }
 
 #[test]
@@ -357,11 +314,7 @@ fn reply_after_abandon_is_discarded() {
         peer.conn.abandon(Ticket(1));
         peer.write_all();
         peer.reply(":1\r\n:2\r\n");
-        assert_eq!(
-            peer.told(),
-            [replies(2, ":2\r\n")],
-            "{written} bytes written"
-        );
+        assert_eq!(peer.told(), [replies(2, ":2\r\n")], "{written} bytes written");
     }
 }
 
@@ -416,8 +369,7 @@ fn a_lost_connection_says_of_each_request_how_far_it_got() {
     peer.submit(6, "F");
     peer.write(4);
     peer.conn.abandon(Ticket(3));
-    peer.conn
-        .handle_disconnect(Some(io::ErrorKind::ConnectionReset));
+    peer.conn.handle_disconnect(Some(io::ErrorKind::ConnectionReset));
     assert_eq!(
         peer.told(),
         [
@@ -446,10 +398,7 @@ fn a_request_of_several_commands_cut_in_the_middle_may_have_run() {
     peer.conn.handle_disconnect(None);
     assert_eq!(
         peer.told()[1..],
-        [
-            Told::Failed(1, ErrorKind::Io, Delivery::MaybeExecuted),
-            Told::Closed(ErrorKind::Io)
-        ]
+        [Told::Failed(1, ErrorKind::Io, Delivery::MaybeExecuted), Told::Closed(ErrorKind::Io)]
     );
 }
 
@@ -462,19 +411,13 @@ fn close_with_requests_in_flight_answers_them_first() {
     peer.conn.close();
     let mut late = Batch::default();
     late.push(Ticket(3), &Cmd::<()>::raw("C"), Deadline::Never);
-    assert_eq!(
-        peer.conn.submit(peer.now, &mut late),
-        Err(SubmitError::Closed)
-    );
+    assert_eq!(peer.conn.submit(peer.now, &mut late), Err(SubmitError::Closed));
     assert_eq!(late.len(), 1);
     peer.write_all();
     peer.reply(":1\r\n");
     assert_eq!(peer.told(), [replies(1, ":1\r\n")]);
     peer.reply(":2\r\n");
-    assert_eq!(
-        peer.told(),
-        [replies(2, ":2\r\n"), Told::Closed(ErrorKind::Closed)]
-    );
+    assert_eq!(peer.told(), [replies(2, ":2\r\n"), Told::Closed(ErrorKind::Closed)]);
 }
 
 #[test]
@@ -510,17 +453,13 @@ fn a_reply_that_nothing_was_asked_for_ends_the_connection() {
 
 #[test]
 fn a_full_connection_hands_the_batch_back() {
-    let mut config = Config::default();
-    config.max_in_flight = 2;
+    let config = Config { max_in_flight: 2, ..Config::default() };
     let mut peer = Peer::new(config);
     peer.submit(1, "A");
     peer.submit(2, "B");
     let mut batch = Batch::default();
     batch.push(Ticket(3), &Cmd::<()>::raw("C"), Deadline::Never);
-    assert_eq!(
-        peer.conn.submit(peer.now, &mut batch),
-        Err(SubmitError::Full)
-    );
+    assert_eq!(peer.conn.submit(peer.now, &mut batch), Err(SubmitError::Full));
     assert_eq!((batch.len(), batch.bytes()), (1, 11));
     peer.written();
     peer.reply("%1\r\n+proto\r\n:3\r\n+OK\r\n+OK\r\n");

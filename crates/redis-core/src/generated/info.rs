@@ -11,20 +11,12 @@ const WRITE: bool = true;
 
 const fn range(begin: u16, last: i16, step: u16, limit: u16, write: bool) -> KeySpec {
     let find = FindKeys::Range { last, step, limit };
-    KeySpec {
-        begin: BeginSearch::Index(begin),
-        find,
-        write,
-    }
+    KeySpec { begin: BeginSearch::Index(begin), find, write }
 }
 
 const fn counted(begin: u16, at: u16, first: u16, step: u16, write: bool) -> KeySpec {
     let find = FindKeys::KeyNum { at, first, step };
-    KeySpec {
-        begin: BeginSearch::Index(begin),
-        find,
-        write,
-    }
+    KeySpec { begin: BeginSearch::Index(begin), find, write }
 }
 
 const fn after(
@@ -36,19 +28,11 @@ const fn after(
     write: bool,
 ) -> KeySpec {
     let find = FindKeys::Range { last, step, limit };
-    KeySpec {
-        begin: BeginSearch::Keyword { word, from },
-        find,
-        write,
-    }
+    KeySpec { begin: BeginSearch::Keyword { word, from }, find, write }
 }
 
 const fn unknown(write: bool) -> KeySpec {
-    KeySpec {
-        begin: BeginSearch::Unknown,
-        find: FindKeys::Unknown,
-        write,
-    }
+    KeySpec { begin: BeginSearch::Unknown, find: FindKeys::Unknown, write }
 }
 
 const fn flags(all: &[Flags]) -> Flags {
@@ -377,13 +361,7 @@ pub(crate) static AUTH: CommandInfo = CommandInfo {
     name: "AUTH",
     head: b"$4\r\nAUTH\r\n",
     words: 1,
-    flags: flags(&[
-        Flags::NOSCRIPT,
-        Flags::LOADING,
-        Flags::STALE,
-        Flags::FAST,
-        Flags::NO_AUTH,
-    ]),
+    flags: flags(&[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE, Flags::FAST, Flags::NO_AUTH]),
     keys: &[],
     request_policy: RequestPolicy::Default,
     response_policy: ResponsePolicy::Default,
@@ -2300,12 +2278,7 @@ pub(crate) static EVAL: CommandInfo = CommandInfo {
     name: "EVAL",
     head: b"$4\r\nEVAL\r\n",
     words: 1,
-    flags: flags(&[
-        Flags::NOSCRIPT,
-        Flags::STALE,
-        Flags::MOVABLEKEYS,
-        Flags::NO_MANDATORY_KEYS,
-    ]),
+    flags: flags(&[Flags::NOSCRIPT, Flags::STALE, Flags::MOVABLEKEYS, Flags::NO_MANDATORY_KEYS]),
     keys: &[counted(2, 0, 1, 1, WRITE)],
     request_policy: RequestPolicy::Default,
     response_policy: ResponsePolicy::Default,
@@ -2325,12 +2298,7 @@ pub(crate) static EVALSHA: CommandInfo = CommandInfo {
     name: "EVALSHA",
     head: b"$7\r\nEVALSHA\r\n",
     words: 1,
-    flags: flags(&[
-        Flags::NOSCRIPT,
-        Flags::STALE,
-        Flags::MOVABLEKEYS,
-        Flags::NO_MANDATORY_KEYS,
-    ]),
+    flags: flags(&[Flags::NOSCRIPT, Flags::STALE, Flags::MOVABLEKEYS, Flags::NO_MANDATORY_KEYS]),
     keys: &[counted(2, 0, 1, 1, WRITE)],
     request_policy: RequestPolicy::Default,
     response_policy: ResponsePolicy::Default,
@@ -2519,12 +2487,7 @@ pub(crate) static FCALL: CommandInfo = CommandInfo {
     name: "FCALL",
     head: b"$5\r\nFCALL\r\n",
     words: 1,
-    flags: flags(&[
-        Flags::NOSCRIPT,
-        Flags::STALE,
-        Flags::MOVABLEKEYS,
-        Flags::NO_MANDATORY_KEYS,
-    ]),
+    flags: flags(&[Flags::NOSCRIPT, Flags::STALE, Flags::MOVABLEKEYS, Flags::NO_MANDATORY_KEYS]),
     keys: &[counted(2, 0, 1, 1, WRITE)],
     request_policy: RequestPolicy::Default,
     response_policy: ResponsePolicy::Default,
@@ -3146,13 +3109,7 @@ pub(crate) static HELLO: CommandInfo = CommandInfo {
     name: "HELLO",
     head: b"$5\r\nHELLO\r\n",
     words: 1,
-    flags: flags(&[
-        Flags::NOSCRIPT,
-        Flags::LOADING,
-        Flags::STALE,
-        Flags::FAST,
-        Flags::NO_AUTH,
-    ]),
+    flags: flags(&[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE, Flags::FAST, Flags::NO_AUTH]),
     keys: &[],
     request_policy: RequestPolicy::Default,
     response_policy: ResponsePolicy::Default,
@@ -5266,13 +5223,7 @@ pub(crate) static QUIT: CommandInfo = CommandInfo {
     name: "QUIT",
     head: b"$4\r\nQUIT\r\n",
     words: 1,
-    flags: flags(&[
-        Flags::NOSCRIPT,
-        Flags::LOADING,
-        Flags::STALE,
-        Flags::FAST,
-        Flags::NO_AUTH,
-    ]),
+    flags: flags(&[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE, Flags::FAST, Flags::NO_AUTH]),
     keys: &[],
     request_policy: RequestPolicy::Default,
     response_policy: ResponsePolicy::Default,
@@ -5431,13 +5382,7 @@ pub(crate) static RESET: CommandInfo = CommandInfo {
     name: "RESET",
     head: b"$5\r\nRESET\r\n",
     words: 1,
-    flags: flags(&[
-        Flags::NOSCRIPT,
-        Flags::LOADING,
-        Flags::STALE,
-        Flags::FAST,
-        Flags::NO_AUTH,
-    ]),
+    flags: flags(&[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE, Flags::FAST, Flags::NO_AUTH]),
     keys: &[],
     request_policy: RequestPolicy::Default,
     response_policy: ResponsePolicy::Default,
@@ -5985,13 +5930,7 @@ pub(crate) static SHUTDOWN: CommandInfo = CommandInfo {
     name: "SHUTDOWN",
     head: b"$8\r\nSHUTDOWN\r\n",
     words: 1,
-    flags: flags(&[
-        Flags::ADMIN,
-        Flags::NOSCRIPT,
-        Flags::LOADING,
-        Flags::STALE,
-        Flags::NO_MULTI,
-    ]),
+    flags: flags(&[Flags::ADMIN, Flags::NOSCRIPT, Flags::LOADING, Flags::STALE, Flags::NO_MULTI]),
     keys: &[],
     request_policy: RequestPolicy::Default,
     response_policy: ResponsePolicy::Default,

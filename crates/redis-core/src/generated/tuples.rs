@@ -42,11 +42,7 @@ impl<A: Command, B: Command> Batched for (A, B) {
 impl<A: FromReply, B: FromReply, C: FromReply> FromReplies for (A, B, C) {
     fn from_replies(replies: &mut Replies<'_>) -> Result<Self> {
         replies.expect(3)?;
-        Ok((
-            replies.next_as::<A>()?,
-            replies.next_as::<B>()?,
-            replies.next_as::<C>()?,
-        ))
+        Ok((replies.next_as::<A>()?, replies.next_as::<B>()?, replies.next_as::<C>()?))
     }
 }
 
@@ -158,26 +154,11 @@ impl<
 impl<A: Command, B: Command, C: Command, D: Command, E: Command, F: Command, G: Command> Batched
     for (A, B, C, D, E, F, G)
 {
-    type Output = (
-        A::Reply,
-        B::Reply,
-        C::Reply,
-        D::Reply,
-        E::Reply,
-        F::Reply,
-        G::Reply,
-    );
+    type Output = (A::Reply, B::Reply, C::Reply, D::Reply, E::Reply, F::Reply, G::Reply);
 
     fn queue_all<QUEUE: Queue>(self, queue: QUEUE) -> QUEUE {
         let (a, b, c, d, e, f, g) = self;
-        queue
-            .queue(a)
-            .queue(b)
-            .queue(c)
-            .queue(d)
-            .queue(e)
-            .queue(f)
-            .queue(g)
+        queue.queue(a).queue(b).queue(c).queue(d).queue(e).queue(f).queue(g)
     }
 }
 
@@ -210,28 +191,11 @@ impl<
 impl<A: Command, B: Command, C: Command, D: Command, E: Command, F: Command, G: Command, H: Command>
     Batched for (A, B, C, D, E, F, G, H)
 {
-    type Output = (
-        A::Reply,
-        B::Reply,
-        C::Reply,
-        D::Reply,
-        E::Reply,
-        F::Reply,
-        G::Reply,
-        H::Reply,
-    );
+    type Output = (A::Reply, B::Reply, C::Reply, D::Reply, E::Reply, F::Reply, G::Reply, H::Reply);
 
     fn queue_all<QUEUE: Queue>(self, queue: QUEUE) -> QUEUE {
         let (a, b, c, d, e, f, g, h) = self;
-        queue
-            .queue(a)
-            .queue(b)
-            .queue(c)
-            .queue(d)
-            .queue(e)
-            .queue(f)
-            .queue(g)
-            .queue(h)
+        queue.queue(a).queue(b).queue(c).queue(d).queue(e).queue(f).queue(g).queue(h)
     }
 }
 
@@ -275,30 +239,12 @@ impl<
     I: Command,
 > Batched for (A, B, C, D, E, F, G, H, I)
 {
-    type Output = (
-        A::Reply,
-        B::Reply,
-        C::Reply,
-        D::Reply,
-        E::Reply,
-        F::Reply,
-        G::Reply,
-        H::Reply,
-        I::Reply,
-    );
+    type Output =
+        (A::Reply, B::Reply, C::Reply, D::Reply, E::Reply, F::Reply, G::Reply, H::Reply, I::Reply);
 
     fn queue_all<QUEUE: Queue>(self, queue: QUEUE) -> QUEUE {
         let (a, b, c, d, e, f, g, h, i) = self;
-        queue
-            .queue(a)
-            .queue(b)
-            .queue(c)
-            .queue(d)
-            .queue(e)
-            .queue(f)
-            .queue(g)
-            .queue(h)
-            .queue(i)
+        queue.queue(a).queue(b).queue(c).queue(d).queue(e).queue(f).queue(g).queue(h).queue(i)
     }
 }
 

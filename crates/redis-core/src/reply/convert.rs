@@ -84,9 +84,7 @@ fn integer<T: FromStr + TryFrom<i64>>(reply: &mut ReplyReader<'_>, range: &str) 
                 .map_err(|_| Error::decode(format!("the integer {n} does not fit {range}")));
         }
         Token::BigNumber(digits) => Cow::Borrowed(digits),
-        token => reply
-            .string_of(token)?
-            .ok_or_else(|| mismatch("an integer", token))?,
+        token => reply.string_of(token)?.ok_or_else(|| mismatch("an integer", token))?,
     };
     std::str::from_utf8(&text)
         .ok()
@@ -101,9 +99,7 @@ fn float(reply: &mut ReplyReader<'_>) -> Result<f64> {
         Token::Double(n) => return Ok(n),
         // Beyond 2^53 not every integer has a double of its own.
         Token::Integer(n) if n.unsigned_abs() <= 1 << 53 => return Ok(n as f64),
-        token => reply
-            .string_of(token)?
-            .ok_or_else(|| mismatch("a number", token))?,
+        token => reply.string_of(token)?.ok_or_else(|| mismatch("a number", token))?,
     };
     std::str::from_utf8(&text)
         .ok()
@@ -188,9 +184,9 @@ impl FromReply for u128 {
             _ => {
                 let text = match reply.token()? {
                     Token::BigNumber(digits) => Cow::Borrowed(digits),
-                    token => reply
-                        .string_of(token)?
-                        .ok_or_else(|| mismatch("an integer", token))?,
+                    token => {
+                        reply.string_of(token)?.ok_or_else(|| mismatch("an integer", token))?
+                    }
                 };
                 return std::str::from_utf8(&text)
                     .ok()
@@ -226,12 +222,8 @@ impl FromReply for f32 {
 fn tuple(reply: &mut ReplyReader<'_>, n: usize) -> Result<()> {
     match reply.list()? {
         Some(len) if len == n => Ok(()),
-        Some(len) => Err(Error::decode(format!(
-            "expected a list of {n} values, got {len}"
-        ))),
-        None => Err(Error::decode(format!(
-            "expected a list of {n} values, got a streamed one"
-        ))),
+        Some(len) => Err(Error::decode(format!("expected a list of {n} values, got {len}"))),
+        None => Err(Error::decode(format!("expected a list of {n} values, got a streamed one"))),
     }
 }
 
@@ -262,11 +254,7 @@ impl<A: FromReply, B: FromReply> FromReply for (A, B) {
 impl<A: FromReply, B: FromReply, C: FromReply> FromReply for (A, B, C) {
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         tuple(reply, 3)?;
-        Ok((
-            A::from_reply(reply)?,
-            B::from_reply(reply)?,
-            C::from_reply(reply)?,
-        ))
+        Ok((A::from_reply(reply)?, B::from_reply(reply)?, C::from_reply(reply)?))
     }
 }
 
@@ -387,10 +375,7 @@ mod tests {
             let map = decode::<BTreeMap<String, i64>>(frame).unwrap();
             assert_eq!(map.into_iter().collect::<Vec<_>>(), expected);
         }
-        assert_eq!(
-            kind::<HashMap<String, String>>(b"*1\r\n$1\r\na\r\n"),
-            ErrorKind::Decode
-        );
+        assert_eq!(kind::<HashMap<String, String>>(b"*1\r\n$1\r\na\r\n"), ErrorKind::Decode);
     }
 
     #[test]
@@ -411,33 +396,17 @@ mod tests {
 
     #[test]
     fn errors_are_errors_at_any_depth_but_values_in_a_tree() {
+        assert_eq!(decode::<()>(b"-ERR no\r\n").unwrap_err().code(), Some("ERR"));
+        assert_eq!(decode::<Value>(b"-ERR no\r\n").unwrap_err().code(), Some("ERR"));
         assert_eq!(
-            decode::<()>(b"-ERR no\r\n").unwrap_err().code(),
+            decode::<String>(b"|1\r\n+a\r\n+b\r\n-ERR no\r\n").unwrap_err().code(),
             Some("ERR")
         );
-        assert_eq!(
-            decode::<Value>(b"-ERR no\r\n").unwrap_err().code(),
-            Some("ERR")
-        );
-        assert_eq!(
-            decode::<String>(b"|1\r\n+a\r\n+b\r\n-ERR no\r\n")
-                .unwrap_err()
-                .code(),
-            Some("ERR")
-        );
-        assert_eq!(
-            decode::<Vec<i64>>(b"*2\r\n:1\r\n-ERR no\r\n")
-                .unwrap_err()
-                .code(),
-            Some("ERR")
-        );
+        assert_eq!(decode::<Vec<i64>>(b"*2\r\n:1\r\n-ERR no\r\n").unwrap_err().code(), Some("ERR"));
         let tree = decode::<Value>(b"*2\r\n:1\r\n-ERR no\r\n").unwrap();
         assert_eq!(
             tree,
-            Value::Array(vec![
-                Value::Integer(1),
-                Value::Error(Error::server(b"ERR no"))
-            ])
+            Value::Array(vec![Value::Integer(1), Value::Error(Error::server(b"ERR no"))])
         );
     }
 
@@ -455,14 +424,8 @@ mod tests {
 
     #[test]
     fn tuples_want_their_exact_length() {
-        assert_eq!(
-            decode::<(i64, String)>(b"*2\r\n:1\r\n+a\r\n").unwrap(),
-            (1, "a".into())
-        );
-        assert_eq!(
-            kind::<(i64, String)>(b"*3\r\n:1\r\n+a\r\n+b\r\n"),
-            ErrorKind::Decode
-        );
+        assert_eq!(decode::<(i64, String)>(b"*2\r\n:1\r\n+a\r\n").unwrap(), (1, "a".into()));
+        assert_eq!(kind::<(i64, String)>(b"*3\r\n:1\r\n+a\r\n+b\r\n"), ErrorKind::Decode);
         assert_eq!(decode::<[i64; 2]>(b"*2\r\n:1\r\n:2\r\n").unwrap(), [1, 2]);
         assert_eq!(kind::<[i64; 3]>(b"*2\r\n:1\r\n:2\r\n"), ErrorKind::Decode);
     }

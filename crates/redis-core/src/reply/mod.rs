@@ -92,19 +92,13 @@ impl<'a> ReplyReader<'a> {
     /// Reads from borrowed bytes: every `Bytes` in the result is a copy.
     #[inline]
     pub fn new(frame: &'a [u8]) -> Self {
-        Self {
-            frame: FrameReader::new(frame),
-            memory: None,
-        }
+        Self { frame: FrameReader::new(frame), memory: None }
     }
 
     /// Reads from a part of `memory`, which large `Bytes` in the result share.
     #[inline]
     pub fn shared(frame: &'a [u8], memory: &'a Bytes) -> Self {
-        Self {
-            frame: FrameReader::new(frame),
-            memory: Some(memory),
-        }
+        Self { frame: FrameReader::new(frame), memory: Some(memory) }
     }
 
     #[inline]
@@ -183,8 +177,7 @@ impl<'a> ReplyReader<'a> {
     #[inline]
     pub fn string(&mut self) -> Result<Cow<'a, [u8]>> {
         let token = self.token()?;
-        self.string_of(token)?
-            .ok_or_else(|| mismatch("a string", token))
+        self.string_of(token)?.ok_or_else(|| mismatch("a string", token))
     }
 
     /// The string that starts with `token`, if one does.
@@ -264,9 +257,7 @@ impl<'a> ReplyReader<'a> {
         if let Some(len) = len
             && len % divisor != 0
         {
-            return Err(Error::decode(format!(
-                "expected pairs, got a list of {len} values"
-            )));
+            return Err(Error::decode(format!("expected pairs, got a list of {len} values")));
         }
         self.each(len.map(|len| len / divisor), take)
     }
@@ -294,9 +285,7 @@ fn at_end() -> Error {
 /// The error for a value of another type.
 pub(crate) fn mismatch(expected: &str, got: Token<'_>) -> Error {
     if got == Token::Null {
-        return Error::decode(format!(
-            "expected {expected}, got null: decode to an `Option`"
-        ));
+        return Error::decode(format!("expected {expected}, got null: decode to an `Option`"));
     }
     Error::decode(format!("expected {expected}, got {}", Shown(got)))
 }

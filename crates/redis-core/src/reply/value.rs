@@ -40,9 +40,7 @@ pub enum Value {
 impl Value {
     fn read(reply: &mut ReplyReader<'_>, depth: usize) -> Result<Self> {
         if depth > DEPTH {
-            return Err(Error::decode(format!(
-                "the reply is nested deeper than {DEPTH}"
-            )));
+            return Err(Error::decode(format!("the reply is nested deeper than {DEPTH}")));
         }
         let token = reply.raw()?;
         Ok(match token {
@@ -91,8 +89,7 @@ impl Value {
 
     /// The text, where it is a string or status in UTF-8.
     pub fn as_str(&self) -> Option<&str> {
-        self.as_bytes()
-            .and_then(|text| std::str::from_utf8(text).ok())
+        self.as_bytes().and_then(|text| std::str::from_utf8(text).ok())
     }
 
     /// The number, where it is an integer.

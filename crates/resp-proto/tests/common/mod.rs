@@ -22,9 +22,7 @@ pub(crate) fn frames_in_pieces(
         if end == stream.len() {
             return Ok(lens);
         }
-        end = stream
-            .len()
-            .min(end + sizes.next().copied().unwrap_or(1).max(1));
+        end = stream.len().min(end + sizes.next().copied().unwrap_or(1).max(1));
     }
 }
 

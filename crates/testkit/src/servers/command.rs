@@ -21,12 +21,7 @@ pub(super) struct Finished {
 impl Finished {
     /// The line to show when the program failed: the last one that says "error", else the last one.
     pub(super) fn complaint(&self) -> String {
-        let lines = || {
-            self.output
-                .lines()
-                .map(str::trim)
-                .filter(|line| !line.is_empty())
-        };
+        let lines = || self.output.lines().map(str::trim).filter(|line| !line.is_empty());
         let line = lines()
             .rfind(|line| line.starts_with("E:") || line.to_lowercase().contains("error"))
             .or_else(|| lines().next_back());
@@ -72,9 +67,7 @@ fn finish_as(program: &str, mut command: Command, limit: Duration) -> Result<Fin
     thread::spawn(move || {
         let mut chunk = [0; 4096];
         while let Ok(read @ 1..) = reader.read(&mut chunk) {
-            sink.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .extend_from_slice(&chunk[..read]);
+            sink.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&chunk[..read]);
         }
         drop(done);
     });
@@ -82,18 +75,13 @@ fn finish_as(program: &str, mut command: Command, limit: Duration) -> Result<Fin
     let deadline = Instant::now() + limit;
     let mut pause = Duration::from_millis(1);
     let status = loop {
-        match child
-            .try_wait()
-            .map_err(|e| failed("could not be waited for", e))?
-        {
+        match child.try_wait().map_err(|e| failed("could not be waited for", e))? {
             Some(status) => break status,
             None if Instant::now() >= deadline => {
                 // Whether it could be killed or not, the caller learns that it hung.
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!(
-                    "`{program}` did not end within {limit:?} and was killed"
-                ));
+                return Err(format!("`{program}` did not end within {limit:?} and was killed"));
             }
             None => {
                 thread::sleep(pause);
@@ -104,10 +92,7 @@ fn finish_as(program: &str, mut command: Command, limit: Duration) -> Result<Fin
     // A grandchild may hold the pipe open: what it would say is not waited for.
     let _ = ended.recv_timeout(Duration::from_secs(1));
     let output = output.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(Finished {
-        status,
-        output: String::from_utf8_lossy(&output).into_owned(),
-    })
+    Ok(Finished { status, output: String::from_utf8_lossy(&output).into_owned() })
 }
 
 #[cfg(test)]
@@ -128,11 +113,9 @@ mod tests {
 
     #[test]
     fn failure_shows_the_line_that_says_error() {
-        let error = run(
-            shell("echo ERROR: no such thing; echo bye; exit 3"),
-            Duration::from_secs(10),
-        )
-        .unwrap_err();
+        let error =
+            run(shell("echo ERROR: no such thing; echo bye; exit 3"), Duration::from_secs(10))
+                .unwrap_err();
         assert_eq!(error, "`sh` failed: ERROR: no such thing");
     }
 
@@ -144,12 +127,7 @@ mod tests {
 
     #[test]
     fn missing_program_is_named() {
-        let error = finish(Command::new("no-such-program"), Duration::from_secs(9))
-            .err()
-            .unwrap();
-        assert!(
-            error.contains("`no-such-program` could not be started"),
-            "{error}"
-        );
+        let error = finish(Command::new("no-such-program"), Duration::from_secs(9)).err().unwrap();
+        assert!(error.contains("`no-such-program` could not be started"), "{error}");
     }
 }

@@ -33,29 +33,18 @@ pub(super) fn fetch(release: &Release, stage: &Path) -> Result<Recipe, String> {
     prepare().map_err(failed)?;
     let apt_get = |words: &[&str]| {
         let mut command = Command::new("apt-get");
-        command
-            .arg("--config-file")
-            .arg(apt.join("apt.conf"))
-            .args(words)
-            .current_dir(&apt);
+        command.arg("--config-file").arg(apt.join("apt.conf")).args(words).current_dir(&apt);
         run(command, DOWNLOAD_LIMIT)
     };
     apt_get(&["update"])?;
-    let named: Vec<_> = release
-        .packages
-        .iter()
-        .map(|name| format!("{name}/{}", release.codename))
-        .collect();
+    let named: Vec<_> =
+        release.packages.iter().map(|name| format!("{name}/{}", release.codename)).collect();
     let mut words = vec!["download"];
     words.extend(named.iter().map(String::as_str));
     apt_get(&words)?;
 
     for entry in fs::read_dir(&apt).map_err(failed)?.flatten() {
-        if entry
-            .path()
-            .extension()
-            .is_some_and(|extension| extension == "deb")
-        {
+        if entry.path().extension().is_some_and(|extension| extension == "deb") {
             let mut dpkg = Command::new("dpkg");
             dpkg.arg("-x").arg(entry.path()).arg(&unpacked);
             run(dpkg, UNPACK_LIMIT)?;
@@ -63,10 +52,7 @@ pub(super) fn fetch(release: &Release, stage: &Path) -> Result<Recipe, String> {
     }
     let keep = || {
         // `redis-server` is a link to this program, which goes by the name it is started with.
-        fs::rename(
-            unpacked.join("usr/bin/redis-check-rdb"),
-            stage.join("redis-server"),
-        )?;
+        fs::rename(unpacked.join("usr/bin/redis-check-rdb"), stage.join("redis-server"))?;
         fs::create_dir(stage.join(LIBRARIES))?;
         keep_libraries(&unpacked.join("lib"), &stage.join(LIBRARIES))?;
         keep_libraries(&unpacked.join("usr/lib"), &stage.join(LIBRARIES))?;
@@ -81,10 +67,7 @@ pub(super) fn fetch(release: &Release, stage: &Path) -> Result<Recipe, String> {
         format!("{SLOT}/{LIBRARIES}"),
         format!("{SLOT}/redis-server"),
     ];
-    Ok(Recipe {
-        how: format!("Debian {} packages", release.number),
-        command,
-    })
+    Ok(Recipe { how: format!("Debian {} packages", release.number), command })
 }
 
 /// The file name of the dynamic loader among the libraries of the slot `folder`.
@@ -136,10 +119,7 @@ fn configuration(apt: &Path) -> String {
         ("APT::Update::Error-Mode", "any".to_owned()),
         ("APT::Sandbox::User", "root".to_owned()),
         ("Acquire::Languages", "none".to_owned()),
-        (
-            "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled",
-            "false".to_owned(),
-        ),
+        ("Acquire::IndexTargets::deb::DEP-11::DefaultEnabled", "false".to_owned()),
         ("Acquire::Retries", "3".to_owned()),
     ] {
         // Writing to a string can't fail.
@@ -159,20 +139,13 @@ struct Mirror {
 impl Mirror {
     fn of_this_machine() -> Result<Self, String> {
         let mut sources = vec![Path::new("/etc/apt/sources.list").to_owned()];
-        let parts = fs::read_dir("/etc/apt/sources.list.d")
-            .into_iter()
-            .flatten()
-            .flatten();
+        let parts = fs::read_dir("/etc/apt/sources.list.d").into_iter().flatten().flatten();
         sources.extend(parts.map(|entry| entry.path()));
         sources.sort();
         let os = fs::read_to_string("/etc/os-release").unwrap_or_default();
-        let codename = os
-            .lines()
-            .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
+        let codename = os.lines().find_map(|line| line.strip_prefix("VERSION_CODENAME="));
         let texts = sources.iter().filter_map(|path| {
-            let deb822 = path
-                .extension()
-                .is_some_and(|extension| extension == "sources");
+            let deb822 = path.extension().is_some_and(|extension| extension == "sources");
             Some((deb822, fs::read_to_string(path).ok()?))
         });
         Self::find(texts, codename.unwrap_or_default().trim_matches('"'))
@@ -184,16 +157,8 @@ impl Mirror {
     fn find(sources: impl Iterator<Item = (bool, String)>, codename: &str) -> Option<Self> {
         let mut mirrors = Vec::new();
         for (deb822, text) in sources {
-            let entries = if deb822 {
-                deb822_entries(&text)
-            } else {
-                line_entries(&text)
-            };
-            mirrors.extend(
-                entries
-                    .into_iter()
-                    .filter_map(|entry| entry.mirror(codename)),
-            );
+            let entries = if deb822 { deb822_entries(&text) } else { line_entries(&text) };
+            mirrors.extend(entries.into_iter().filter_map(|entry| entry.mirror(codename)));
         }
         mirrors.sort_by_key(|mirror| {
             let path = mirror.uri.trim_end_matches('/');
@@ -226,12 +191,8 @@ impl Entry {
             suite == codename || ["stable", "testing", "sid", "unstable"].contains(&suite.as_str())
         };
         let main = self.components.iter().any(|component| component == "main");
-        (self.binary && main && !self.uri.is_empty() && self.suites.iter().any(release)).then_some(
-            Mirror {
-                uri: self.uri,
-                signed_by: self.signed_by,
-            },
-        )
+        (self.binary && main && !self.uri.is_empty() && self.suites.iter().any(release))
+            .then_some(Mirror { uri: self.uri, signed_by: self.signed_by })
     }
 }
 
@@ -243,9 +204,7 @@ fn line_entries(text: &str) -> Vec<Entry> {
         let mut signed_by = None;
         if let Some(options) = rest.strip_prefix('[') {
             let (options, behind) = options.split_once(']')?;
-            signed_by = options
-                .split_whitespace()
-                .find_map(|o| o.strip_prefix("signed-by="));
+            signed_by = options.split_whitespace().find_map(|o| o.strip_prefix("signed-by="));
             rest = behind;
         }
         let mut words = rest.split_whitespace().map(str::to_owned);
@@ -296,9 +255,7 @@ fn deb822_entries(text: &str) -> Vec<Entry> {
 
 /// A keyring's path. Keys written out in the source itself are left to apt's trusted ones.
 fn keyring(value: Option<&str>) -> Option<String> {
-    value
-        .filter(|value| value.starts_with('/'))
-        .map(str::to_owned)
+    value.filter(|value| value.starts_with('/')).map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -335,30 +292,12 @@ mod tests {
              deb http://mirror.example/debian/ bookworm main contrib # ours\n",
         );
         let uri = "http://mirror.example/debian/".to_owned();
-        assert_eq!(
-            mirror,
-            Some(Mirror {
-                uri,
-                signed_by: None
-            })
-        );
+        assert_eq!(mirror, Some(Mirror { uri, signed_by: None }));
     }
 
     #[test]
     fn other_systems_have_no_mirror() {
-        assert_eq!(
-            find(
-                false,
-                "deb http://mirror.example/other noble main universe\n"
-            ),
-            None
-        );
-        assert_eq!(
-            find(
-                true,
-                "Types: deb\nURIs: http://v.example\nSuites: nodistro\n"
-            ),
-            None
-        );
+        assert_eq!(find(false, "deb http://mirror.example/other noble main universe\n"), None);
+        assert_eq!(find(true, "Types: deb\nURIs: http://v.example\nSuites: nodistro\n"), None);
     }
 }

@@ -16,17 +16,12 @@ pub(super) fn tied(command: &Command) -> Command {
     let can = *SETPRIV.get_or_init(|| {
         let mut trial = Command::new("setpriv");
         trial.args(["--pdeathsig", "KILL", "true"]);
-        trial
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
+        trial.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         trial.status().is_ok_and(|status| status.success())
     });
     let mut tied = if can {
         let mut setpriv = Command::new("setpriv");
-        setpriv
-            .args(["--pdeathsig", "KILL"])
-            .arg(command.get_program());
+        setpriv.args(["--pdeathsig", "KILL"]).arg(command.get_program());
         setpriv
     } else {
         Command::new(command.get_program())

@@ -27,11 +27,8 @@ use super::launch::{spawn, tied};
 const PREFIX: &str = "redis-testkit-";
 const PID_FILE: &str = "pid";
 
-static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
-    next: 0,
-    closing: false,
-    wards: BTreeMap::new(),
-});
+static REGISTRY: Mutex<Registry> =
+    Mutex::new(Registry { next: 0, closing: false, wards: BTreeMap::new() });
 
 struct Registry {
     next: u64,
@@ -80,14 +77,7 @@ impl Ward {
         // A folder of this name is one of an earlier process that had our id.
         let _ = fs::remove_dir_all(&folder);
         fs::DirBuilder::new().mode(0o700).create(&folder)?;
-        registry.wards.insert(
-            id,
-            Guarded {
-                folder: folder.clone(),
-                child: None,
-                pid: 0,
-            },
-        );
+        registry.wards.insert(id, Guarded { folder: folder.clone(), child: None, pid: 0 });
         Ok(Self { id, folder })
     }
 
@@ -102,15 +92,9 @@ impl Ward {
         registry.refuse_when_closing()?;
         let guarded = registry.ward(self.id)?;
         guarded.end();
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.join(LOG_FILE))?;
+        let log = File::options().create(true).append(true).open(self.folder.join(LOG_FILE))?;
         let mut command = tied(&command);
-        command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = spawn(command)?;
         guarded.pid = child.id();
         guarded.child = Some(child);
@@ -147,10 +131,7 @@ impl Ward {
         let mut registry = registry();
         match &registry.ward(self.id)?.child {
             Some(child) => send_signal(child.id(), name),
-            None => Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "the server does not run",
-            )),
+            None => Err(io::Error::new(io::ErrorKind::NotFound, "the server does not run")),
         }
     }
 }
@@ -174,10 +155,7 @@ impl Registry {
 
     fn refuse_when_closing(&self) -> io::Result<()> {
         match self.closing {
-            true => Err(io::Error::new(
-                io::ErrorKind::Interrupted,
-                "this process is ending",
-            )),
+            true => Err(io::Error::new(io::ErrorKind::Interrupted, "this process is ending")),
             false => Ok(()),
         }
     }
@@ -223,19 +201,13 @@ fn send_signal(pid: u32, name: &str) -> io::Result<()> {
     let output = shell.stdin(Stdio::null()).output()?;
     match output.status.success() {
         true => Ok(()),
-        false => Err(io::Error::other(
-            String::from_utf8_lossy(&output.stderr).into_owned(),
-        )),
+        false => Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned())),
     }
 }
 
 /// Ends what the dead runs of other processes left in the folder for temporary files.
 pub(super) fn clear_leftovers() {
-    for entry in fs::read_dir(env::temp_dir())
-        .into_iter()
-        .flatten()
-        .flatten()
-    {
+    for entry in fs::read_dir(env::temp_dir()).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let owner = name.to_str().and_then(|name| {
             let (owner, number) = name.strip_prefix(PREFIX)?.split_once('-')?;
@@ -249,9 +221,7 @@ pub(super) fn clear_leftovers() {
 }
 
 fn clear(folder: &Path) {
-    let pid = fs::read_to_string(folder.join(PID_FILE))
-        .ok()
-        .and_then(|pid| pid.parse().ok());
+    let pid = fs::read_to_string(folder.join(PID_FILE)).ok().and_then(|pid| pid.parse().ok());
     if let Some(pid) = pid {
         // The id may have passed to a stranger; a server of ours works in its folder.
         let works_in = fs::read_link(format!("/proc/{pid}/cwd"));
@@ -301,10 +271,7 @@ mod tests {
             let mut command = Command::new("sleep");
             command.arg("1000").current_dir(ward.folder());
             ward.spawn(command).unwrap();
-            (
-                ward,
-                fs::read_link("/proc/thread-self").map(|task| Path::new("/proc").join(task)),
-            )
+            (ward, fs::read_link("/proc/thread-self").map(|task| Path::new("/proc").join(task)))
         })
         .join()
         .unwrap();

@@ -72,22 +72,12 @@ impl Installed {
         let command = vec![path.into_os_string()];
         let (name, version) = probe::identity(&command)?;
         let tls = probe::has_tls(&command);
-        Ok(Self {
-            name,
-            version,
-            how: how.to_owned(),
-            command,
-            tls,
-        })
+        Ok(Self { name, version, how: how.to_owned(), command, tls })
     }
 
     /// The server's own binary (the program may be a loader that runs it).
     pub fn binary(&self) -> &Path {
-        Path::new(
-            self.command
-                .last()
-                .map_or(OsStr::new(""), OsString::as_os_str),
-        )
+        Path::new(self.command.last().map_or(OsStr::new(""), OsString::as_os_str))
     }
 }
 
@@ -146,10 +136,7 @@ impl Report {
     fn look_at(&mut self, path: &Path, how: &str) {
         match Installed::at(path, how) {
             Ok(installed) => self.add(installed),
-            Err(reason) => self.missing.push(Missing {
-                what: how.to_owned(),
-                reason,
-            }),
+            Err(reason) => self.missing.push(Missing { what: how.to_owned(), reason }),
         }
     }
 
@@ -164,11 +151,7 @@ impl Report {
 pub fn folder() -> PathBuf {
     // Two levels above this crate's manifest is the workspace.
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    crate_folder
-        .ancestors()
-        .nth(2)
-        .unwrap_or(crate_folder)
-        .join(".servers")
+    crate_folder.ancestors().nth(2).unwrap_or(crate_folder).join(".servers")
 }
 
 /// Finds servers: the one [`SERVER_BIN`] names, those on the PATH, those in the cache folder
@@ -188,23 +171,15 @@ pub fn discover_with(dir: &Path, fetch: bool, progress: &(dyn Fn(&str) + Sync)) 
     let absent = |loaded: Result<Option<Installed>, String>| {
         loaded.and_then(|found| found.ok_or_else(|| "not fetched yet".to_owned()))
     };
-    let mut rows: Vec<_> = WANTED
-        .iter()
-        .map(|wanted| (wanted, absent(store.load(wanted))))
-        .collect();
+    let mut rows: Vec<_> =
+        WANTED.iter().map(|wanted| (wanted, absent(store.load(wanted)))).collect();
     rows.retain(|(wanted, found)| found.is_ok() || !report.has(wanted));
     if fetch {
-        let lacking: Vec<_> = rows
-            .iter_mut()
-            .filter(|(_, found)| found.is_err())
-            .collect();
+        let lacking: Vec<_> = rows.iter_mut().filter(|(_, found)| found.is_err()).collect();
         let wanted: Vec<_> = lacking.iter().map(|(wanted, _)| *wanted).collect();
         if !wanted.is_empty() {
             let results = store.fetch(&wanted, progress);
-            lacking
-                .into_iter()
-                .zip(results)
-                .for_each(|(row, result)| row.1 = result);
+            lacking.into_iter().zip(results).for_each(|(row, result)| row.1 = result);
         }
     }
     for (wanted, found) in rows {
@@ -235,11 +210,7 @@ pub fn any() -> io::Result<Installed> {
     let mut report = Report::default();
     given(&mut report);
     let store = Store::new(&folder());
-    let cached = || {
-        WANTED
-            .iter()
-            .find_map(|wanted| store.load(wanted).ok().flatten())
-    };
+    let cached = || WANTED.iter().find_map(|wanted| store.load(wanted).ok().flatten());
     match report.found.into_iter().next().or_else(cached) {
         Some(installed) => Ok(installed),
         None => Ok(ensure()?.swap_remove(0)),
@@ -253,12 +224,10 @@ fn given(report: &mut Report) {
     }
     let path = env::var_os("PATH").unwrap_or_default();
     for name in ["valkey-server", "redis-server"] {
-        let found = env::split_paths(&path)
-            .map(|folder| folder.join(name))
-            .find(|file| {
-                file.metadata()
-                    .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-            });
+        let found = env::split_paths(&path).map(|folder| folder.join(name)).find(|file| {
+            file.metadata()
+                .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+        });
         if let Some(file) = found {
             report.look_at(&file, "on the PATH");
         }

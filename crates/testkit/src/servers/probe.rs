@@ -18,11 +18,7 @@ pub struct Version {
 impl Version {
     /// The version `major.minor.patch`.
     pub const fn new(major: u16, minor: u16, patch: u16) -> Self {
-        Self {
-            major,
-            minor,
-            patch,
-        }
+        Self { major, minor, patch }
     }
 
     /// Reads `8.0.2`; a pre-release mark behind the numbers is ignored.
@@ -31,9 +27,7 @@ impl Version {
         let major = parts.next()?.parse().ok()?;
         let minor = parts.next()?.parse().ok()?;
         let patch = parts.next().unwrap_or("0");
-        let end = patch
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(patch.len());
+        let end = patch.find(|c: char| !c.is_ascii_digit()).unwrap_or(patch.len());
         Some(Self::new(major, minor, patch[..end].parse().ok()?))
     }
 }
@@ -70,10 +64,7 @@ pub(super) fn has_tls(command: &[OsString]) -> bool {
 fn ask(command: &[OsString], args: &[&str]) -> Result<Finished, String> {
     let (program, leading) = command.split_first().ok_or("the command is empty")?;
     let mut process = Command::new(program);
-    process
-        .args(leading)
-        .args(args)
-        .current_dir(std::env::temp_dir());
+    process.args(leading).args(args).current_dir(std::env::temp_dir());
     finish(process, LIMIT)
 }
 
@@ -94,15 +85,9 @@ mod tests {
     #[test]
     fn both_products_are_recognized() {
         let redis = "Redis server v=6.2.5 sha=00000000:0 malloc=jemalloc-5.1.0 bits=64";
-        assert_eq!(
-            parse_identity(redis),
-            Some(("redis", Version::new(6, 2, 5)))
-        );
+        assert_eq!(parse_identity(redis), Some(("redis", Version::new(6, 2, 5))));
         let valkey = "warning: something\nValkey server v=9.1.2 sha=00000000:1 malloc=libc";
-        assert_eq!(
-            parse_identity(valkey),
-            Some(("valkey", Version::new(9, 1, 2)))
-        );
+        assert_eq!(parse_identity(valkey), Some(("valkey", Version::new(9, 1, 2))));
         assert_eq!(parse_identity("Other server v=1.2.3"), None);
     }
 

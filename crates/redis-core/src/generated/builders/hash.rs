@@ -14,9 +14,7 @@ use crate::reply::FromReply;
 ///
 /// `HDEL key field [field ...]`, since 2.0.0.
 pub fn hdel<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<u64> {
-    Cmd::new(&info::HDEL)
-        .key(key)
-        .some_args(fields, "needs at least one field")
+    Cmd::new(&info::HDEL).key(key).some_args(fields, "needs at least one field")
 }
 
 /// Whether a hash has a field.
@@ -206,11 +204,7 @@ pub struct Hgetex<R> {
 impl<R> Hgetex<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> Hgetex<T> {
-        Hgetex {
-            cmd: self.cmd.returning(),
-            expiration: self.expiration,
-            rest: self.rest,
-        }
+        Hgetex { cmd: self.cmd.returning(), expiration: self.expiration, rest: self.rest }
     }
 
     /// Expires after this time to live, rounded up to whole milliseconds; sends `EX` or `PX`.
@@ -275,9 +269,7 @@ pub fn hmget<V: FromReply>(
     key: impl ToArg,
     fields: impl IntoIterator<Item = impl ToArg>,
 ) -> Cmd<Vec<Option<V>>> {
-    Cmd::new(&info::HMGET)
-        .key(key)
-        .some_args(fields, "needs at least one field")
+    Cmd::new(&info::HMGET).key(key).some_args(fields, "needs at least one field")
 }
 
 /// Removes the expiry of fields; for each field: 1 if it had one, -1 if not, -2 without the field.
@@ -432,9 +424,7 @@ pub fn hset(
     key: impl ToArg,
     fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
 ) -> Cmd<u64> {
-    Cmd::new(&info::HSET)
-        .key(key)
-        .some_pairs(fields, "needs at least one field")
+    Cmd::new(&info::HSET).key(key).some_pairs(fields, "needs at least one field")
 }
 
 /// Sets fields and when they expire; false if a condition did not hold.
@@ -501,10 +491,7 @@ impl Command for Hsetex {
     type Reply = bool;
 
     fn into_cmd(self) -> Cmd<bool> {
-        self.cmd
-            .optional(self.condition)
-            .expiry(self.expiration)
-            .rest(self.rest)
+        self.cmd.optional(self.condition).expiry(self.expiration).rest(self.rest)
     }
 }
 

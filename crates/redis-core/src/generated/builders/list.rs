@@ -19,12 +19,7 @@ pub fn blmove<V: FromReply>(
     to: Side,
     timeout: impl Into<Option<Duration>>,
 ) -> Cmd<Option<V>> {
-    Cmd::new(&info::BLMOVE)
-        .key(source)
-        .key(destination)
-        .arg(from)
-        .arg(to)
-        .timeout(timeout.into())
+    Cmd::new(&info::BLMOVE).key(source).key(destination).arg(from).arg(to).timeout(timeout.into())
 }
 
 /// Removes the first element of the first list that has one, waiting for it.
@@ -34,9 +29,7 @@ pub fn blpop<K: FromReply, V: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     timeout: impl Into<Option<Duration>>,
 ) -> Cmd<Option<(K, V)>> {
-    Cmd::new(&info::BLPOP)
-        .some_keys(keys, "needs at least one key")
-        .timeout(timeout.into())
+    Cmd::new(&info::BLPOP).some_keys(keys, "needs at least one key").timeout(timeout.into())
 }
 
 /// Removes the last element of the first list that has one, waiting for it.
@@ -46,9 +39,7 @@ pub fn brpop<K: FromReply, V: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     timeout: impl Into<Option<Duration>>,
 ) -> Cmd<Option<(K, V)>> {
-    Cmd::new(&info::BRPOP)
-        .some_keys(keys, "needs at least one key")
-        .timeout(timeout.into())
+    Cmd::new(&info::BRPOP).some_keys(keys, "needs at least one key").timeout(timeout.into())
 }
 
 /// Gets the element at an index; negative ones count from the end.
@@ -62,11 +53,7 @@ pub fn lindex<V: FromReply>(key: impl ToArg, index: i64) -> Cmd<Option<V>> {
 ///
 /// `LINSERT key <BEFORE | AFTER> pivot element`, since 2.2.0.
 pub fn linsert(key: impl ToArg, place: Place, pivot: impl ToArg, element: impl ToArg) -> Cmd<i64> {
-    Cmd::new(&info::LINSERT)
-        .key(key)
-        .arg(place)
-        .arg(pivot)
-        .arg(element)
+    Cmd::new(&info::LINSERT).key(key).arg(place).arg(pivot).arg(element)
 }
 
 /// How many elements a list has.
@@ -85,21 +72,14 @@ pub fn lmove<V: FromReply>(
     from: Side,
     to: Side,
 ) -> Cmd<Option<V>> {
-    Cmd::new(&info::LMOVE)
-        .key(source)
-        .key(destination)
-        .arg(from)
-        .arg(to)
+    Cmd::new(&info::LMOVE).key(source).key(destination).arg(from).arg(to)
 }
 
 /// Removes and returns the first element.
 ///
 /// `LPOP key [count]`, since 1.0.0.
 pub fn lpop<V: FromReply>(key: impl ToArg) -> Lpop<Option<V>> {
-    Lpop {
-        cmd: Cmd::new(&info::LPOP).key(key),
-        count: None,
-    }
+    Lpop { cmd: Cmd::new(&info::LPOP).key(key), count: None }
 }
 
 /// [`lpop`] with its options.
@@ -113,10 +93,7 @@ pub struct Lpop<R> {
 impl<R> Lpop<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> Lpop<T> {
-        Lpop {
-            cmd: self.cmd.returning(),
-            count: self.count,
-        }
+        Lpop { cmd: self.cmd.returning(), count: self.count }
     }
 }
 
@@ -140,12 +117,7 @@ impl<R: FromReply> Command for Lpop<R> {
 ///
 /// `LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len]`, since 6.0.6.
 pub fn lpos(key: impl ToArg, element: impl ToArg) -> Lpos<Option<u64>> {
-    Lpos {
-        cmd: Cmd::new(&info::LPOS).key(key).arg(element),
-        rank: None,
-        count: None,
-        maxlen: None,
-    }
+    Lpos { cmd: Cmd::new(&info::LPOS).key(key).arg(element), rank: None, count: None, maxlen: None }
 }
 
 /// [`lpos`] with its options.
@@ -161,12 +133,7 @@ pub struct Lpos<R> {
 impl<R> Lpos<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> Lpos<T> {
-        Lpos {
-            cmd: self.cmd.returning(),
-            rank: self.rank,
-            count: self.count,
-            maxlen: self.maxlen,
-        }
+        Lpos { cmd: self.cmd.returning(), rank: self.rank, count: self.count, maxlen: self.maxlen }
     }
 
     /// Begins with the match of this rank: 1 is the first, -1 the last.
@@ -194,10 +161,7 @@ impl<R: FromReply> Command for Lpos<R> {
     type Reply = R;
 
     fn into_cmd(self) -> Cmd<R> {
-        self.cmd
-            .option("RANK", self.rank)
-            .option("COUNT", self.count)
-            .option("MAXLEN", self.maxlen)
+        self.cmd.option("RANK", self.rank).option("COUNT", self.count).option("MAXLEN", self.maxlen)
     }
 }
 
@@ -205,18 +169,14 @@ impl<R: FromReply> Command for Lpos<R> {
 ///
 /// `LPUSH key element [element ...]`, since 1.0.0.
 pub fn lpush<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<u64> {
-    Cmd::new(&info::LPUSH)
-        .key(key)
-        .some_args(elements, "needs at least one element")
+    Cmd::new(&info::LPUSH).key(key).some_args(elements, "needs at least one element")
 }
 
 /// Adds elements in front of a list that exists; returns the new length.
 ///
 /// `LPUSHX key element [element ...]`, since 2.2.0.
 pub fn lpushx<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<u64> {
-    Cmd::new(&info::LPUSHX)
-        .key(key)
-        .some_args(elements, "needs at least one element")
+    Cmd::new(&info::LPUSHX).key(key).some_args(elements, "needs at least one element")
 }
 
 /// Gets the elements from `start` to `stop`, both included.
@@ -251,10 +211,7 @@ pub fn ltrim(key: impl ToArg, start: i64, stop: i64) -> Cmd<()> {
 ///
 /// `RPOP key [count]`, since 1.0.0.
 pub fn rpop<V: FromReply>(key: impl ToArg) -> Rpop<Option<V>> {
-    Rpop {
-        cmd: Cmd::new(&info::RPOP).key(key),
-        count: None,
-    }
+    Rpop { cmd: Cmd::new(&info::RPOP).key(key), count: None }
 }
 
 /// [`rpop`] with its options.
@@ -268,10 +225,7 @@ pub struct Rpop<R> {
 impl<R> Rpop<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> Rpop<T> {
-        Rpop {
-            cmd: self.cmd.returning(),
-            count: self.count,
-        }
+        Rpop { cmd: self.cmd.returning(), count: self.count }
     }
 }
 
@@ -295,16 +249,12 @@ impl<R: FromReply> Command for Rpop<R> {
 ///
 /// `RPUSH key element [element ...]`, since 1.0.0.
 pub fn rpush<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<u64> {
-    Cmd::new(&info::RPUSH)
-        .key(key)
-        .some_args(elements, "needs at least one element")
+    Cmd::new(&info::RPUSH).key(key).some_args(elements, "needs at least one element")
 }
 
 /// Adds elements at the end of a list that exists; returns the new length.
 ///
 /// `RPUSHX key element [element ...]`, since 2.2.0.
 pub fn rpushx<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<u64> {
-    Cmd::new(&info::RPUSHX)
-        .key(key)
-        .some_args(elements, "needs at least one element")
+    Cmd::new(&info::RPUSHX).key(key).some_args(elements, "needs at least one element")
 }

@@ -17,10 +17,7 @@ pub fn publish(channel: impl ToArg, message: impl ToArg) -> Cmd<u64> {
 ///
 /// `PUBSUB CHANNELS [pattern]`, since 2.8.0.
 pub fn pubsub_channels<C: FromReply>() -> PubsubChannels<Vec<C>> {
-    PubsubChannels {
-        cmd: Cmd::new(&info::PUBSUB_CHANNELS),
-        pattern: None,
-    }
+    PubsubChannels { cmd: Cmd::new(&info::PUBSUB_CHANNELS), pattern: None }
 }
 
 /// [`pubsub_channels`] with its options.
@@ -34,10 +31,7 @@ pub struct PubsubChannels<R> {
 impl<R> PubsubChannels<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> PubsubChannels<T> {
-        PubsubChannels {
-            cmd: self.cmd.returning(),
-            pattern: self.pattern,
-        }
+        PubsubChannels { cmd: self.cmd.returning(), pattern: self.pattern }
     }
 
     /// Only channels that match a pattern.
@@ -75,10 +69,7 @@ pub fn pubsub_numsub<C: FromReply>(
 ///
 /// `PUBSUB SHARDCHANNELS [pattern]`, since 7.0.0.
 pub fn pubsub_shardchannels<C: FromReply>() -> PubsubShardchannels<Vec<C>> {
-    PubsubShardchannels {
-        cmd: Cmd::new(&info::PUBSUB_SHARDCHANNELS),
-        pattern: None,
-    }
+    PubsubShardchannels { cmd: Cmd::new(&info::PUBSUB_SHARDCHANNELS), pattern: None }
 }
 
 /// [`pubsub_shardchannels`] with its options.
@@ -92,10 +83,7 @@ pub struct PubsubShardchannels<R> {
 impl<R> PubsubShardchannels<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> PubsubShardchannels<T> {
-        PubsubShardchannels {
-            cmd: self.cmd.returning(),
-            pattern: self.pattern,
-        }
+        PubsubShardchannels { cmd: self.cmd.returning(), pattern: self.pattern }
     }
 
     /// Only channels that match a pattern.

@@ -14,10 +14,7 @@ pub fn eval<T: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     args: impl IntoIterator<Item = impl ToArg>,
 ) -> Cmd<T> {
-    Cmd::new(&info::EVAL)
-        .arg(script)
-        .any_counted_keys(keys)
-        .any_args(args)
+    Cmd::new(&info::EVAL).arg(script).any_counted_keys(keys).any_args(args)
 }
 
 /// As `eval`, for scripts that only read.
@@ -28,10 +25,7 @@ pub fn eval_ro<T: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     args: impl IntoIterator<Item = impl ToArg>,
 ) -> Cmd<T> {
-    Cmd::new(&info::EVAL_RO)
-        .arg(script)
-        .any_counted_keys(keys)
-        .any_args(args)
+    Cmd::new(&info::EVAL_RO).arg(script).any_counted_keys(keys).any_args(args)
 }
 
 /// Runs a script that the server has, named by its SHA-1 in hexadecimal.
@@ -42,10 +36,7 @@ pub fn evalsha<T: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     args: impl IntoIterator<Item = impl ToArg>,
 ) -> Cmd<T> {
-    Cmd::new(&info::EVALSHA)
-        .arg(sha1)
-        .any_counted_keys(keys)
-        .any_args(args)
+    Cmd::new(&info::EVALSHA).arg(sha1).any_counted_keys(keys).any_args(args)
 }
 
 /// As `evalsha`, for scripts that only read.
@@ -56,10 +47,7 @@ pub fn evalsha_ro<T: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     args: impl IntoIterator<Item = impl ToArg>,
 ) -> Cmd<T> {
-    Cmd::new(&info::EVALSHA_RO)
-        .arg(sha1)
-        .any_counted_keys(keys)
-        .any_args(args)
+    Cmd::new(&info::EVALSHA_RO).arg(sha1).any_counted_keys(keys).any_args(args)
 }
 
 /// Whether the server has each of the scripts, named by their SHA-1.
@@ -73,10 +61,7 @@ pub fn script_exists<M>(shas: impl ToArgs<M>) -> Cmd<Vec<bool>> {
 ///
 /// `SCRIPT FLUSH [ASYNC | SYNC]`, since 2.6.0.
 pub fn script_flush() -> ScriptFlush {
-    ScriptFlush {
-        cmd: Cmd::new(&info::SCRIPT_FLUSH),
-        flush_type: None,
-    }
+    ScriptFlush { cmd: Cmd::new(&info::SCRIPT_FLUSH), flush_type: None }
 }
 
 /// [`script_flush`] with its options.

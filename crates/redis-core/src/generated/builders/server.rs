@@ -46,10 +46,7 @@ pub fn dbsize() -> Cmd<u64> {
 ///
 /// `FLUSHALL [ASYNC | SYNC]`, since 1.0.0.
 pub fn flushall() -> Flushall {
-    Flushall {
-        cmd: Cmd::new(&info::FLUSHALL),
-        flush_type: None,
-    }
+    Flushall { cmd: Cmd::new(&info::FLUSHALL), flush_type: None }
 }
 
 /// [`flushall`] with its options.
@@ -86,10 +83,7 @@ impl Command for Flushall {
 ///
 /// `FLUSHDB [ASYNC | SYNC]`, since 1.0.0.
 pub fn flushdb() -> Flushdb {
-    Flushdb {
-        cmd: Cmd::new(&info::FLUSHDB),
-        flush_type: None,
-    }
+    Flushdb { cmd: Cmd::new(&info::FLUSHDB), flush_type: None }
 }
 
 /// [`flushdb`] with its options.
@@ -126,10 +120,7 @@ impl Command for Flushdb {
 ///
 /// `INFO [section [section ...]]`, since 1.0.0.
 pub fn info() -> Info {
-    Info {
-        cmd: Cmd::new(&info::INFO),
-        sections: None,
-    }
+    Info { cmd: Cmd::new(&info::INFO), sections: None }
 }
 
 /// [`info`] with its options.

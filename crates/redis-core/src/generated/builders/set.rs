@@ -10,9 +10,7 @@ use crate::reply::FromReply;
 ///
 /// `SADD key member [member ...]`, since 1.0.0.
 pub fn sadd<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<u64> {
-    Cmd::new(&info::SADD)
-        .key(key)
-        .some_args(members, "needs at least one member")
+    Cmd::new(&info::SADD).key(key).some_args(members, "needs at least one member")
 }
 
 /// How many members a set has.
@@ -33,9 +31,7 @@ pub fn sdiff<M: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Cmd<Ve
 ///
 /// `SDIFFSTORE destination key [key ...]`, since 1.0.0.
 pub fn sdiffstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Cmd<u64> {
-    Cmd::new(&info::SDIFFSTORE)
-        .key(destination)
-        .some_keys(keys, "needs at least one key")
+    Cmd::new(&info::SDIFFSTORE).key(destination).some_keys(keys, "needs at least one key")
 }
 
 /// The members that all sets have.
@@ -83,9 +79,7 @@ impl Command for Sintercard {
 ///
 /// `SINTERSTORE destination key [key ...]`, since 1.0.0.
 pub fn sinterstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Cmd<u64> {
-    Cmd::new(&info::SINTERSTORE)
-        .key(destination)
-        .some_keys(keys, "needs at least one key")
+    Cmd::new(&info::SINTERSTORE).key(destination).some_keys(keys, "needs at least one key")
 }
 
 /// Whether a set has a member.
@@ -106,29 +100,21 @@ pub fn smembers<M: FromReply>(key: impl ToArg) -> Cmd<Vec<M>> {
 ///
 /// `SMISMEMBER key member [member ...]`, since 6.2.0.
 pub fn smismember<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<Vec<bool>> {
-    Cmd::new(&info::SMISMEMBER)
-        .key(key)
-        .some_args(members, "needs at least one member")
+    Cmd::new(&info::SMISMEMBER).key(key).some_args(members, "needs at least one member")
 }
 
 /// Moves a member from set to set; false if it was not in the first.
 ///
 /// `SMOVE source destination member`, since 1.0.0.
 pub fn smove(source: impl ToArg, destination: impl ToArg, member: impl ToArg) -> Cmd<bool> {
-    Cmd::new(&info::SMOVE)
-        .key(source)
-        .key(destination)
-        .arg(member)
+    Cmd::new(&info::SMOVE).key(source).key(destination).arg(member)
 }
 
 /// Removes and returns a random member.
 ///
 /// `SPOP key [count]`, since 1.0.0.
 pub fn spop<M: FromReply>(key: impl ToArg) -> Spop<Option<M>> {
-    Spop {
-        cmd: Cmd::new(&info::SPOP).key(key),
-        count: None,
-    }
+    Spop { cmd: Cmd::new(&info::SPOP).key(key), count: None }
 }
 
 /// [`spop`] with its options.
@@ -142,10 +128,7 @@ pub struct Spop<R> {
 impl<R> Spop<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> Spop<T> {
-        Spop {
-            cmd: self.cmd.returning(),
-            count: self.count,
-        }
+        Spop { cmd: self.cmd.returning(), count: self.count }
     }
 }
 
@@ -169,10 +152,7 @@ impl<R: FromReply> Command for Spop<R> {
 ///
 /// `SRANDMEMBER key [count]`, since 1.0.0.
 pub fn srandmember<M: FromReply>(key: impl ToArg) -> Srandmember<Option<M>> {
-    Srandmember {
-        cmd: Cmd::new(&info::SRANDMEMBER).key(key),
-        count: None,
-    }
+    Srandmember { cmd: Cmd::new(&info::SRANDMEMBER).key(key), count: None }
 }
 
 /// [`srandmember`] with its options.
@@ -186,10 +166,7 @@ pub struct Srandmember<R> {
 impl<R> Srandmember<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> Srandmember<T> {
-        Srandmember {
-            cmd: self.cmd.returning(),
-            count: self.count,
-        }
+        Srandmember { cmd: self.cmd.returning(), count: self.count }
     }
 }
 
@@ -213,9 +190,7 @@ impl<R: FromReply> Command for Srandmember<R> {
 ///
 /// `SREM key member [member ...]`, since 1.0.0.
 pub fn srem<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<u64> {
-    Cmd::new(&info::SREM)
-        .key(key)
-        .some_args(members, "needs at least one member")
+    Cmd::new(&info::SREM).key(key).some_args(members, "needs at least one member")
 }
 
 /// The members that any of the sets has.
@@ -229,7 +204,5 @@ pub fn sunion<M: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Cmd<V
 ///
 /// `SUNIONSTORE destination key [key ...]`, since 1.0.0.
 pub fn sunionstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Cmd<u64> {
-    Cmd::new(&info::SUNIONSTORE)
-        .key(destination)
-        .some_keys(keys, "needs at least one key")
+    Cmd::new(&info::SUNIONSTORE).key(destination).some_keys(keys, "needs at least one key")
 }

@@ -15,9 +15,7 @@ pub fn bzpopmax<K: FromReply, M: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     timeout: impl Into<Option<Duration>>,
 ) -> Cmd<Option<(K, M, f64)>> {
-    Cmd::new(&info::BZPOPMAX)
-        .some_keys(keys, "needs at least one key")
-        .timeout(timeout.into())
+    Cmd::new(&info::BZPOPMAX).some_keys(keys, "needs at least one key").timeout(timeout.into())
 }
 
 /// Removes the member with the lowest score of the first sorted set that has one, waiting for it.
@@ -27,9 +25,7 @@ pub fn bzpopmin<K: FromReply, M: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     timeout: impl Into<Option<Duration>>,
 ) -> Cmd<Option<(K, M, f64)>> {
-    Cmd::new(&info::BZPOPMIN)
-        .some_keys(keys, "needs at least one key")
-        .timeout(timeout.into())
+    Cmd::new(&info::BZPOPMIN).some_keys(keys, "needs at least one key").timeout(timeout.into())
 }
 
 /// Adds members with their scores; returns how many are new.
@@ -149,19 +145,14 @@ pub fn zincrby(key: impl ToArg, by: f64, member: impl ToArg) -> Cmd<f64> {
 ///
 /// `ZMSCORE key member [member ...]`, since 6.2.0.
 pub fn zmscore<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<Vec<Option<f64>>> {
-    Cmd::new(&info::ZMSCORE)
-        .key(key)
-        .some_args(members, "needs at least one member")
+    Cmd::new(&info::ZMSCORE).key(key).some_args(members, "needs at least one member")
 }
 
 /// Removes and returns the members with the highest scores.
 ///
 /// `ZPOPMAX key [count]`, since 5.0.0.
 pub fn zpopmax<M: FromReply>(key: impl ToArg) -> Zpopmax<Vec<(M, f64)>> {
-    Zpopmax {
-        cmd: Cmd::new(&info::ZPOPMAX).key(key),
-        count: None,
-    }
+    Zpopmax { cmd: Cmd::new(&info::ZPOPMAX).key(key), count: None }
 }
 
 /// [`zpopmax`] with its options.
@@ -175,10 +166,7 @@ pub struct Zpopmax<R> {
 impl<R> Zpopmax<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> Zpopmax<T> {
-        Zpopmax {
-            cmd: self.cmd.returning(),
-            count: self.count,
-        }
+        Zpopmax { cmd: self.cmd.returning(), count: self.count }
     }
 
     /// Removes up to so many members, instead of one.
@@ -200,10 +188,7 @@ impl<R: FromReply> Command for Zpopmax<R> {
 ///
 /// `ZPOPMIN key [count]`, since 5.0.0.
 pub fn zpopmin<M: FromReply>(key: impl ToArg) -> Zpopmin<Vec<(M, f64)>> {
-    Zpopmin {
-        cmd: Cmd::new(&info::ZPOPMIN).key(key),
-        count: None,
-    }
+    Zpopmin { cmd: Cmd::new(&info::ZPOPMIN).key(key), count: None }
 }
 
 /// [`zpopmin`] with its options.
@@ -217,10 +202,7 @@ pub struct Zpopmin<R> {
 impl<R> Zpopmin<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> Zpopmin<T> {
-        Zpopmin {
-            cmd: self.cmd.returning(),
-            count: self.count,
-        }
+        Zpopmin { cmd: self.cmd.returning(), count: self.count }
     }
 
     /// Removes up to so many members, instead of one.
@@ -327,10 +309,7 @@ impl<R: FromReply> Command for Zrange<R> {
 ///
 /// `ZRANK key member [WITHSCORE]`, since 2.0.0.
 pub fn zrank(key: impl ToArg, member: impl ToArg) -> Zrank<Option<u64>> {
-    Zrank {
-        cmd: Cmd::new(&info::ZRANK).key(key).arg(member),
-        with_score: false,
-    }
+    Zrank { cmd: Cmd::new(&info::ZRANK).key(key).arg(member), with_score: false }
 }
 
 /// [`zrank`] with its options.
@@ -344,10 +323,7 @@ pub struct Zrank<R> {
 impl<R> Zrank<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> Zrank<T> {
-        Zrank {
-            cmd: self.cmd.returning(),
-            with_score: self.with_score,
-        }
+        Zrank { cmd: self.cmd.returning(), with_score: self.with_score }
     }
 }
 
@@ -371,19 +347,14 @@ impl<R: FromReply> Command for Zrank<R> {
 ///
 /// `ZREM key member [member ...]`, since 1.2.0.
 pub fn zrem<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<u64> {
-    Cmd::new(&info::ZREM)
-        .key(key)
-        .some_args(members, "needs at least one member")
+    Cmd::new(&info::ZREM).key(key).some_args(members, "needs at least one member")
 }
 
 /// Removes the members at positions `start` to `stop`; returns how many.
 ///
 /// `ZREMRANGEBYRANK key start stop`, since 2.0.0.
 pub fn zremrangebyrank(key: impl ToArg, start: i64, stop: i64) -> Cmd<u64> {
-    Cmd::new(&info::ZREMRANGEBYRANK)
-        .key(key)
-        .arg(start)
-        .arg(stop)
+    Cmd::new(&info::ZREMRANGEBYRANK).key(key).arg(start).arg(stop)
 }
 
 /// Removes the members with scores from `min` to `max`; returns how many.
@@ -397,10 +368,7 @@ pub fn zremrangebyscore(key: impl ToArg, min: impl ToArg, max: impl ToArg) -> Cm
 ///
 /// `ZREVRANK key member [WITHSCORE]`, since 2.0.0.
 pub fn zrevrank(key: impl ToArg, member: impl ToArg) -> Zrevrank<Option<u64>> {
-    Zrevrank {
-        cmd: Cmd::new(&info::ZREVRANK).key(key).arg(member),
-        with_score: false,
-    }
+    Zrevrank { cmd: Cmd::new(&info::ZREVRANK).key(key).arg(member), with_score: false }
 }
 
 /// [`zrevrank`] with its options.
@@ -414,10 +382,7 @@ pub struct Zrevrank<R> {
 impl<R> Zrevrank<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> Zrevrank<T> {
-        Zrevrank {
-            cmd: self.cmd.returning(),
-            with_score: self.with_score,
-        }
+        Zrevrank { cmd: self.cmd.returning(), with_score: self.with_score }
     }
 }
 

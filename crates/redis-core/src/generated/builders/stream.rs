@@ -24,9 +24,7 @@ pub fn xadd(
         operator: None,
         threshold: None,
         limit: None,
-        rest: Cmd::new(&info::XADD)
-            .arg(id)
-            .some_pairs(fields, "needs at least one field"),
+        rest: Cmd::new(&info::XADD).arg(id).some_pairs(fields, "needs at least one field"),
     }
 }
 
@@ -171,10 +169,7 @@ pub fn xrange<T: FromReply>(
     start: impl ToArg,
     end: impl ToArg,
 ) -> Xrange<Vec<(String, T)>> {
-    Xrange {
-        cmd: Cmd::new(&info::XRANGE).key(key).arg(start).arg(end),
-        count: None,
-    }
+    Xrange { cmd: Cmd::new(&info::XRANGE).key(key).arg(start).arg(end), count: None }
 }
 
 /// [`xrange`] with its options.
@@ -188,10 +183,7 @@ pub struct Xrange<R> {
 impl<R> Xrange<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> Xrange<T> {
-        Xrange {
-            cmd: self.cmd.returning(),
-            count: self.count,
-        }
+        Xrange { cmd: self.cmd.returning(), count: self.count }
     }
 
     /// How many entries at the most.
@@ -217,10 +209,7 @@ pub fn xrevrange<T: FromReply>(
     end: impl ToArg,
     start: impl ToArg,
 ) -> Xrevrange<Vec<(String, T)>> {
-    Xrevrange {
-        cmd: Cmd::new(&info::XREVRANGE).key(key).arg(end).arg(start),
-        count: None,
-    }
+    Xrevrange { cmd: Cmd::new(&info::XREVRANGE).key(key).arg(end).arg(start), count: None }
 }
 
 /// [`xrevrange`] with its options.
@@ -234,10 +223,7 @@ pub struct Xrevrange<R> {
 impl<R> Xrevrange<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> Xrevrange<T> {
-        Xrevrange {
-            cmd: self.cmd.returning(),
-            count: self.count,
-        }
+        Xrevrange { cmd: self.cmd.returning(), count: self.count }
     }
 
     /// How many entries at the most.

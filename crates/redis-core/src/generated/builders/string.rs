@@ -48,10 +48,7 @@ pub fn getdel<V: FromReply>(key: impl ToArg) -> Cmd<Option<V>> {
 /// `GETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds
 /// | PERSIST]`, since 6.2.0.
 pub fn getex<V: FromReply>(key: impl ToArg) -> Getex<Option<V>> {
-    Getex {
-        cmd: Cmd::new(&info::GETEX).key(key),
-        expiration: None,
-    }
+    Getex { cmd: Cmd::new(&info::GETEX).key(key), expiration: None }
 }
 
 /// [`getex`] with its options.
@@ -65,10 +62,7 @@ pub struct Getex<R> {
 impl<R> Getex<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> Getex<T> {
-        Getex {
-            cmd: self.cmd.returning(),
-            expiration: self.expiration,
-        }
+        Getex { cmd: self.cmd.returning(), expiration: self.expiration }
     }
 
     /// Expires after this time to live, rounded up to whole milliseconds; sends `EX` or `PX`.
@@ -303,10 +297,7 @@ impl<R: FromReply> Command for Set<R> {
     type Reply = R;
 
     fn into_cmd(self) -> Cmd<R> {
-        self.cmd
-            .choice(self.condition)
-            .flag("GET", self.get)
-            .expiry(self.expiration)
+        self.cmd.choice(self.condition).flag("GET", self.get).expiry(self.expiration)
     }
 }
 

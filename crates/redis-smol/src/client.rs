@@ -1,0 +1,58 @@
+//! The shared async client, on this runtime.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use redis_async::{Command, Config, Execute, FromReply, ReplyFuture, Result};
+
+use crate::runtime::Smol;
+
+/// The client: [`redis_async::Client`] on smol.
+#[derive(Clone, Debug)]
+pub struct Client(redis_async::Client);
+
+impl Client {
+    /// A client for a URL such as `redis://user:password@host:6379/0` or `redis+unix:///path?db=1`.
+    /// Nothing is connected before the first command.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when the URL is not one.
+    pub fn open(url: &str) -> Result<Self> {
+        Self::new(url.parse()?)
+    }
+
+    /// A client for a configuration. Nothing is connected before the first command.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when the settings do not fit together.
+    pub fn new(config: Config) -> Result<Self> {
+        Self::with(config, Smol::default())
+    }
+
+    /// As [`new`](Self::new), with an executor of one's own.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with(config: Config, runtime: Smol) -> Result<Self> {
+        redis_async::Client::new(config, Arc::new(runtime)).map(Self)
+    }
+}
+
+impl Deref for Client {
+    type Target = redis_async::Client;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<'a> Execute for &'a Client {
+    type Output<R: FromReply> = ReplyFuture<'a, R>;
+
+    fn execute<C: Command>(self, command: C) -> ReplyFuture<'a, C::Reply> {
+        self.0.execute(command)
+    }
+}

@@ -1,0 +1,31 @@
+//! An async Redis and Valkey client on smol.
+//!
+//! A [`Client`] is one connection that any number of tasks share; blocking commands, watches and
+//! subscriptions get connections of their own by themselves. Connections are driven by smol's global
+//! executor, so that the client works under any executor, `smol::block_on` included.
+//!
+//! ```no_run
+//! use redis_smol::{Client, Commands};
+//!
+//! # async fn run() -> redis_smol::Result<()> {
+//! let client = Client::open("redis://localhost")?;
+//! client.set("greeting", "hello").await?;
+//! let greeting: Option<String> = client.get("greeting").await?;
+//! assert_eq!(greeting.as_deref(), Some("hello"));
+//! # Ok(())
+//! # }
+//! ```
+
+mod client;
+mod runtime;
+mod socket;
+
+pub use redis_async::{
+    Backoff, Batched, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error, ErrorKind,
+    Execute, FromReplies, FromReply, Message, MessageData, MessageKind, Pipeline, Protocol, PubSub,
+    Queue, QueueCommands, ReplyFuture, Result, Secret, ToArg, ToArgs, Transaction, Value, Watched,
+    WatchedReply, cmd,
+};
+
+pub use crate::client::Client;
+pub use crate::runtime::Smol;
