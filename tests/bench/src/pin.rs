@@ -71,7 +71,7 @@ mod system {
         let cpu = match place {
             Place::Any => None,
             Place::First => cpus.next(),
-            Place::Last => cpus.last(),
+            Place::Last => cpus.next_back(),
         };
         if let Some(cpu) = cpu {
             let mut only = CpuSet::new();
