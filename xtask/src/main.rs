@@ -12,6 +12,7 @@ mod check;
 mod codegen;
 mod process;
 mod servers;
+mod simulate;
 mod tidy;
 
 use std::{
@@ -32,7 +33,8 @@ struct Verb {
     run: fn(Args) -> Result<()>,
 }
 
-const VERBS: &[Verb] = &[servers::VERB, check::VERB, tidy::VERB, codegen::VERB, bench::VERB];
+const VERBS: &[Verb] =
+    &[servers::VERB, check::VERB, tidy::VERB, codegen::VERB, simulate::VERB, bench::VERB];
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);

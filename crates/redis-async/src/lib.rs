@@ -9,6 +9,7 @@ mod link;
 mod pipeline;
 mod pool;
 mod pubsub;
+mod pump;
 mod request;
 mod runtime;
 mod watch;

@@ -3,22 +3,20 @@
 //! The driver's state sits behind a lock of its own, so that a caller that finds the link idle can write
 //! its command itself. No lock is held across a wait, and none is taken while the other is waited for.
 
-use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
-use futures_io::{AsyncRead, AsyncWrite};
 use redis_core::batch::{Batch, Deadline, Ticket};
 use redis_core::connection::{Event, Role};
-use redis_core::recv::RecvBuffer;
-use redis_core::session::{Action, Session};
+use redis_core::session::{Machine as _, Session};
 use redis_core::{Config, Delivery, Error, ErrorKind, Result};
 
 use crate::inbox::{Closing, Inbox, Outcome};
-use crate::runtime::{BoxFuture, Runtime, Socket, Timer};
+use crate::pump::{Progress, Pump};
+use crate::runtime::Runtime;
 
 /// How many times the driver goes around before it lets other tasks run.
 const ROUNDS: usize = 16;
@@ -39,10 +37,7 @@ pub(crate) struct Link {
 
 struct Driver {
     session: Session,
-    socket: Option<Box<dyn Socket>>,
-    connecting: Option<BoxFuture<io::Result<Box<dyn Socket>>>>,
-    recv: RecvBuffer,
-    timer: Option<Box<dyn Timer>>,
+    pump: Pump,
     /// When the timer is set to wake the driver.
     armed: Option<Instant>,
     /// What was taken from the inbox and not yet by the session.
@@ -249,17 +244,11 @@ impl Drop for Task {
     }
 }
 
-/// Whether anything moved.
-type Progress = bool;
-
 impl Driver {
     fn new(session: Session) -> Self {
         Self {
             session,
-            socket: None,
-            connecting: None,
-            recv: RecvBuffer::default(),
-            timer: None,
+            pump: Pump::default(),
             armed: None,
             batch: Batch::default(),
             events: Vec::new(),
@@ -277,7 +266,7 @@ impl Driver {
             return false;
         }
         // Should the socket be full, the driver tries again, and is the one to be woken.
-        self.write(&mut Context::from_waker(Waker::noop()));
+        self.pump.write(&mut self.session, &mut Context::from_waker(Waker::noop()));
         let timer_will_do = match (self.session.poll_timeout(), self.armed) {
             (None, _) => true,
             (Some(due), Some(armed)) => armed <= due,
@@ -291,9 +280,9 @@ impl Driver {
             let now = Instant::now();
             let waiters_due = self.take_inbox(link, now, cx);
             self.session.handle_timeout(now);
-            let mut progress = self.act(link, now, cx);
-            progress |= self.write(cx);
-            progress |= self.read(now, cx, link);
+            let mut progress = self.pump.act(&mut self.session, &*link.runtime, now, cx);
+            progress |= self.pump.write(&mut self.session, cx);
+            progress |= self.read(link, now, cx);
             self.deliver(link, Bytes::new());
             if self.session.is_over() {
                 return Poll::Ready(());
@@ -344,85 +333,17 @@ impl Driver {
         waiters_due
     }
 
-    /// Does what the session asks for.
-    fn act(&mut self, link: &Link, now: Instant, cx: &mut Context<'_>) -> Progress {
-        let mut progress = false;
-        while let Some(action) = self.session.poll_action() {
-            progress = true;
-            self.socket = None;
-            self.recv = RecvBuffer::default();
-            self.connecting = match action {
-                Action::Open(endpoint) => Some(link.runtime.connect(endpoint)),
-                Action::Close => None,
-            };
-        }
-        if let Some(connecting) = &mut self.connecting
-            && let Poll::Ready(result) = connecting.as_mut().poll(cx)
-        {
-            progress = true;
-            self.connecting = None;
-            match result {
-                Ok(socket) => {
-                    self.socket = Some(socket);
-                    self.session.handle_opened();
-                }
-                Err(error) => self.session.handle_open_failed(now, error),
-            }
-        }
-        progress
-    }
-
-    fn write(&mut self, cx: &mut Context<'_>) -> Progress {
-        let mut progress = false;
-        while let (Some(socket), Some(transmit)) = (&mut self.socket, self.session.poll_transmit())
-        {
-            let written = match transmit.slices() {
-                [slice] => Pin::new(socket).poll_write(cx, slice),
-                slices => Pin::new(socket).poll_write_vectored(cx, slices),
-            };
-            match written {
-                Poll::Ready(Ok(0)) => self.lost(io::ErrorKind::WriteZero),
-                Poll::Ready(Ok(n)) => self.session.handle_transmitted(n),
-                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Poll::Ready(Err(error)) => self.lost(error.kind()),
-                Poll::Pending => break,
-            }
-            progress = true;
-        }
-        progress
-    }
-
-    fn lost(&mut self, why: io::ErrorKind) {
-        self.session.handle_disconnect(Instant::now(), Some(why));
-        self.socket = None;
-    }
-
-    fn read(&mut self, now: Instant, cx: &mut Context<'_>, link: &Link) -> Progress {
-        let Some(socket) = &mut self.socket else { return false };
-        let space = self.recv.space(self.session.read_hint());
-        match Pin::new(socket).poll_read(cx, space) {
-            Poll::Pending => return false,
-            Poll::Ready(Ok(0)) => {
-                self.session.handle_disconnect(now, None);
-                self.socket = None;
-            }
-            Poll::Ready(Ok(n)) => {
-                self.recv.advance(n);
-                let used = self.session.handle_input(now, self.recv.data(), &mut self.events);
-                let chunk =
-                    if self.events.is_empty() { self.skip(used) } else { self.recv.take(used) };
-                self.deliver(link, chunk);
-            }
-            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            Poll::Ready(Err(error)) => self.lost(error.kind()),
+    fn read(&mut self, link: &Link, now: Instant, cx: &mut Context<'_>) -> Progress {
+        let Some(used) = self.pump.read(&mut self.session, now, cx, &mut self.events) else {
+            return false;
+        };
+        if self.events.is_empty() {
+            self.pump.recv.consume(used);
+        } else {
+            let chunk = self.pump.recv.take(used);
+            self.deliver(link, chunk);
         }
         true
-    }
-
-    /// Consumes what nobody will look at.
-    fn skip(&mut self, used: usize) -> Bytes {
-        self.recv.consume(used);
-        Bytes::new()
     }
 
     /// Completes the slots of what was answered or has failed, under one lock; wakes without it.
@@ -479,8 +400,7 @@ impl Driver {
         };
         // A timer that wakes early does no harm; setting it anew each time would cost.
         let at = self.armed.filter(|&armed| armed <= due).unwrap_or(due);
-        let timer = self.timer.get_or_insert_with(|| link.runtime.timer());
-        let polled = timer.poll_at(cx, at);
+        let polled = self.pump.poll_timer(&*link.runtime, cx, at);
         self.armed = polled.is_pending().then_some(at);
         polled
     }

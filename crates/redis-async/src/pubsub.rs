@@ -2,20 +2,18 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_io::{AsyncRead, AsyncWrite};
+use redis_core::connection::Event;
 use redis_core::pubsub::{Family, Message, PubSub as Machine, names};
-use redis_core::recv::RecvBuffer;
-use redis_core::session::Action;
+use redis_core::session::Machine as _;
 use redis_core::{Config, Error, ErrorKind, Result, ToArg, ToArgs};
 
-use crate::runtime::{BoxFuture, Runtime, Socket, Timer};
+use crate::pump::{Progress, Pump};
+use crate::runtime::Runtime;
 
 type Handler = Box<dyn FnMut(&Message) + Send>;
 
@@ -26,10 +24,8 @@ type Handler = Box<dyn FnMut(&Message) + Send>;
 pub struct PubSub {
     machine: Machine<Handler>,
     runtime: Arc<dyn Runtime>,
-    socket: Option<Box<dyn Socket>>,
-    connecting: Option<BoxFuture<io::Result<Box<dyn Socket>>>>,
-    recv: RecvBuffer,
-    timer: Option<Box<dyn Timer>>,
+    pump: Pump,
+    events: Vec<Event>,
 }
 
 impl fmt::Debug for PubSub {
@@ -43,14 +39,7 @@ impl fmt::Debug for PubSub {
 impl PubSub {
     pub(crate) fn new(config: Arc<Config>, runtime: Arc<dyn Runtime>, seed: u64) -> Self {
         let machine = Machine::new(config, seed);
-        Self {
-            machine,
-            runtime,
-            socket: None,
-            connecting: None,
-            recv: RecvBuffer::default(),
-            timer: None,
-        }
+        Self { machine, runtime, pump: Pump::default(), events: Vec::new() }
     }
 
     /// Whether confirmations and notices are kept from the reader. They take effect either way.
@@ -266,87 +255,30 @@ impl PubSub {
 
     /// Waits until what was asked is written, or the link is lost.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while self.write(cx) {}
+        self.pump.write(&mut self.machine, cx);
         match self.machine.poll_transmit() {
-            Some(_) if self.socket.is_some() => Poll::Pending,
+            Some(_) if self.pump.has_socket() => Poll::Pending,
             _ => Poll::Ready(()),
         }
     }
 
-    /// Does what the machine asks and what the socket allows. True when anything moved.
-    fn turn(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Does what the machine asks and what the socket allows.
+    fn turn(&mut self, cx: &mut Context<'_>) -> Progress {
         let now = Instant::now();
         self.machine.handle_timeout(now);
-        let mut progress = false;
-        while let Some(action) = self.machine.poll_action() {
+        let mut progress = self.pump.act(&mut self.machine, &*self.runtime, now, cx);
+        progress |= self.pump.write(&mut self.machine, cx);
+        if let Some(used) = self.pump.read(&mut self.machine, now, cx, &mut self.events) {
+            self.pump.recv.consume(used);
             progress = true;
-            self.socket = None;
-            self.recv = RecvBuffer::default();
-            self.connecting = match action {
-                Action::Open(endpoint) => Some(self.runtime.connect(endpoint)),
-                Action::Close => None,
-            };
         }
-        if let Some(connecting) = &mut self.connecting
-            && let Poll::Ready(result) = connecting.as_mut().poll(cx)
-        {
-            progress = true;
-            self.connecting = None;
-            match result {
-                Ok(socket) => {
-                    self.socket = Some(socket);
-                    self.machine.handle_opened();
-                }
-                Err(error) => self.machine.handle_open_failed(now, error),
-            }
-        }
-        progress | self.write(cx) | self.read(now, cx)
-    }
-
-    fn write(&mut self, cx: &mut Context<'_>) -> bool {
-        let (Some(socket), Some(transmit)) = (&mut self.socket, self.machine.poll_transmit())
-        else {
-            return false;
-        };
-        match Pin::new(socket).poll_write_vectored(cx, transmit.slices()) {
-            Poll::Ready(Ok(0)) => self.lost(io::ErrorKind::WriteZero),
-            Poll::Ready(Ok(n)) => self.machine.handle_transmitted(n),
-            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            Poll::Ready(Err(error)) => self.lost(error.kind()),
-            Poll::Pending => return false,
-        }
-        true
-    }
-
-    fn read(&mut self, now: Instant, cx: &mut Context<'_>) -> bool {
-        let Some(socket) = &mut self.socket else { return false };
-        let space = self.recv.space(self.machine.read_hint());
-        match Pin::new(socket).poll_read(cx, space) {
-            Poll::Ready(Ok(0)) => {
-                self.machine.handle_disconnect(now, None);
-                self.socket = None;
-            }
-            Poll::Ready(Ok(n)) => {
-                self.recv.advance(n);
-                let used = self.machine.handle_input(now, self.recv.data());
-                self.recv.consume(used);
-            }
-            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            Poll::Ready(Err(error)) => self.lost(error.kind()),
-            Poll::Pending => return false,
-        }
-        true
-    }
-
-    fn lost(&mut self, why: io::ErrorKind) {
-        self.machine.handle_disconnect(Instant::now(), Some(why));
-        self.socket = None;
+        progress
     }
 
     /// Ready when the machine or the reader has to look at the clock.
     fn poll_timer(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
         match [deadline, self.machine.poll_timeout()].into_iter().flatten().min() {
-            Some(at) => self.timer.get_or_insert_with(|| self.runtime.timer()).poll_at(cx, at),
+            Some(at) => self.pump.poll_timer(&*self.runtime, cx, at),
             None => Poll::Pending,
         }
     }

@@ -18,7 +18,7 @@ use crate::connection::{Event, Role};
 use crate::error::{Error, Result};
 use crate::reply::ReplyReader;
 use crate::send::{SendBuffer, Transmit};
-use crate::session::{Action, Session};
+use crate::session::{Action, Machine, Session};
 
 /// What a message is.
 #[non_exhaustive]
@@ -235,7 +235,6 @@ pub struct PubSub<H> {
     lost: bool,
     ignore_confirmations: bool,
     messages: VecDeque<Result<Message>>,
-    events: Vec<Event>,
 }
 
 #[derive(Debug)]
@@ -259,7 +258,6 @@ impl<H> PubSub<H> {
             lost: false,
             ignore_confirmations: false,
             messages: VecDeque::new(),
-            events: Vec::new(),
         }
     }
 
@@ -335,32 +333,6 @@ impl<H> PubSub<H> {
     /// Connects, although nothing is subscribed yet.
     pub fn connect(&mut self, now: Instant) {
         self.session.want(now, true);
-    }
-
-    /// As [`Session::handle_opened`].
-    pub fn handle_opened(&mut self) {
-        self.session.handle_opened();
-    }
-
-    /// As [`Session::handle_open_failed`]. The reader is told.
-    pub fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
-        self.session.handle_open_failed(now, error);
-        self.take_events();
-    }
-
-    /// As [`Session::handle_input`].
-    pub fn handle_input(&mut self, now: Instant, input: &[u8]) -> usize {
-        let mut events = std::mem::take(&mut self.events);
-        let used = self.session.handle_input(now, input, &mut events);
-        // Readiness came before anything that a subscriber is sent.
-        self.take_events();
-        for event in events.drain(..) {
-            if let Event::Push(range) = event {
-                self.handle_push(&input[range]);
-            }
-        }
-        self.events = events;
-        used
     }
 
     fn handle_push(&mut self, frame: &[u8]) {
@@ -451,43 +423,6 @@ impl<H> PubSub<H> {
         }
     }
 
-    /// As [`Session::handle_transmitted`].
-    pub fn handle_transmitted(&mut self, n: usize) {
-        self.session.handle_transmitted(n);
-    }
-
-    /// As [`Session::handle_disconnect`].
-    pub fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>) {
-        self.session.handle_disconnect(now, why);
-        self.take_events();
-    }
-
-    /// As [`Session::handle_timeout`].
-    pub fn handle_timeout(&mut self, now: Instant) {
-        self.session.handle_timeout(now);
-        self.take_events();
-    }
-
-    /// As [`Session::poll_action`].
-    pub fn poll_action(&mut self) -> Option<Action> {
-        self.session.poll_action()
-    }
-
-    /// As [`Session::poll_transmit`].
-    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        self.session.poll_transmit()
-    }
-
-    /// As [`Session::poll_timeout`].
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.session.poll_timeout()
-    }
-
-    /// As [`Session::read_hint`].
-    pub fn read_hint(&self) -> usize {
-        self.session.read_hint()
-    }
-
     /// The next message, with the handler it is for, if any.
     #[allow(clippy::type_complexity, reason = "an alias would hide the one thing to see")]
     pub fn poll_message(&mut self) -> Option<Result<(Message, Option<&mut H>)>> {
@@ -523,6 +458,64 @@ impl<H> PubSub<H> {
     /// Whether every subscription has a handler.
     pub fn all_handled(&self) -> bool {
         self.wanted.values().all(Option::is_some)
+    }
+}
+
+/// Pushes are looked at here: a driver has no events to take.
+impl<H> Machine for PubSub<H> {
+    fn handle_opened(&mut self) {
+        self.session.handle_opened();
+    }
+
+    fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
+        self.session.handle_open_failed(now, error);
+        self.take_events();
+    }
+
+    fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize {
+        let used = self.session.handle_input(now, input, events);
+        // Readiness came before anything that a subscriber is sent.
+        self.take_events();
+        for event in events.drain(..) {
+            if let Event::Push(range) = event {
+                self.handle_push(&input[range]);
+            }
+        }
+        used
+    }
+
+    fn handle_transmitted(&mut self, n: usize) {
+        self.session.handle_transmitted(n);
+    }
+
+    fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>) {
+        self.session.handle_disconnect(now, why);
+        self.take_events();
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.session.handle_timeout(now);
+        self.take_events();
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        self.session.poll_action()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        None
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        self.session.poll_transmit()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.session.poll_timeout()
+    }
+
+    fn read_hint(&self) -> usize {
+        self.session.read_hint()
     }
 }
 

@@ -20,10 +20,51 @@ use crate::send::{SendBuffer, Transmit};
 /// What a session wants done. Do it, then tell the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Open a socket there; answer with [`Session::handle_opened`] or [`Session::handle_open_failed`].
+    /// Open a socket there; answer with [`Machine::handle_opened`] or [`Machine::handle_open_failed`].
     Open(Endpoint),
     /// Close the socket, or give up opening it. There is nothing to answer.
     Close,
+}
+
+/// The verbs of a machine that wants a socket: what a driver calls, whatever the link is for.
+///
+/// Any call is legal at any time. A driver does what [`poll_action`](Self::poll_action) says, writes what
+/// [`poll_transmit`](Self::poll_transmit) gives, hands in what it reads, and calls
+/// [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) has come.
+pub trait Machine {
+    /// The socket that was asked for is open.
+    fn handle_opened(&mut self);
+
+    /// The socket that was asked for can't be had.
+    fn handle_open_failed(&mut self, now: Instant, error: io::Error);
+
+    /// As [`Connection::handle_input`]: replies go to `events` as ranges of `input`.
+    fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize;
+
+    /// As [`Connection::handle_transmitted`].
+    fn handle_transmitted(&mut self, n: usize);
+
+    /// As [`Connection::handle_disconnect`].
+    fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>);
+
+    /// Looks for deadlines that have passed, and connects when it is time.
+    fn handle_timeout(&mut self, now: Instant);
+
+    /// What to do next, if anything.
+    fn poll_action(&mut self) -> Option<Action>;
+
+    /// What came of the inputs, apart from replies: as [`Connection::poll_event`], except that `Closed`
+    /// ends one connection and not the machine.
+    fn poll_event(&mut self) -> Option<Event>;
+
+    /// As [`Connection::poll_transmit`].
+    fn poll_transmit(&mut self) -> Option<Transmit<'_>>;
+
+    /// When to call [`handle_timeout`](Self::handle_timeout), at the latest.
+    fn poll_timeout(&self) -> Option<Instant>;
+
+    /// As [`Connection::read_hint`].
+    fn read_hint(&self) -> usize;
 }
 
 /// One logical link: connects on demand, and again after a loss.
@@ -123,6 +164,7 @@ impl Session {
 
     /// As [`Connection::abandon`].
     pub fn abandon(&mut self, ticket: Ticket) {
+        self.events.retain(|event| !event.fails(ticket));
         match &mut self.link {
             Link::Opening(conn) | Link::Open(conn) => conn.abandon(ticket),
             _ => drop(self.backlog.take_back(ticket)),
@@ -142,66 +184,6 @@ impl Session {
                 let error = Error::new(ErrorKind::Closed, "the client was closed");
                 self.fail_backlog(&error);
                 self.events.push_back(Event::Closed(error));
-            }
-            Link::Over => {}
-        }
-    }
-
-    /// The socket that was asked for is open.
-    pub fn handle_opened(&mut self) {
-        self.link = match std::mem::replace(&mut self.link, Link::Over) {
-            Link::Opening(conn) => Link::Open(conn),
-            link => link,
-        };
-    }
-
-    /// The socket that was asked for can't be had.
-    pub fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
-        if let Link::Opening(conn) = &mut self.link {
-            let endpoint = &self.config.endpoint;
-            conn.fail(
-                Error::new(ErrorKind::Connect, format!("connecting to {endpoint} failed: {error}"))
-                    .with_source(error),
-            );
-            self.take_events(now);
-        }
-    }
-
-    /// As [`Connection::handle_input`].
-    pub fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize {
-        let Link::Open(conn) = &mut self.link else {
-            return input.len();
-        };
-        let used = conn.handle_input(now, input, events);
-        self.take_events(now);
-        used
-    }
-
-    /// As [`Connection::handle_transmitted`].
-    pub fn handle_transmitted(&mut self, n: usize) {
-        if let Link::Open(conn) = &mut self.link {
-            conn.handle_transmitted(n);
-        }
-    }
-
-    /// As [`Connection::handle_disconnect`].
-    pub fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>) {
-        if let Link::Open(conn) = &mut self.link {
-            conn.handle_disconnect(why);
-            self.take_events(now);
-        }
-    }
-
-    /// Looks for deadlines that have passed, and connects when it is time.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        match &mut self.link {
-            Link::Opening(conn) | Link::Open(conn) => {
-                conn.handle_timeout(now);
-                self.take_events(now);
-            }
-            Link::Down => {
-                self.expire_backlog(now);
-                self.connect_if_due(now);
             }
             Link::Over => {}
         }
@@ -269,45 +251,6 @@ impl Session {
         }
     }
 
-    /// What to do next, if anything.
-    pub fn poll_action(&mut self) -> Option<Action> {
-        self.actions.pop_front()
-    }
-
-    /// As [`Connection::poll_transmit`].
-    #[inline]
-    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        match &mut self.link {
-            Link::Open(conn) => conn.poll_transmit(),
-            _ => None,
-        }
-    }
-
-    /// As [`Connection::poll_event`], except that `Closed` ends one connection and not the session.
-    #[inline]
-    pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
-    }
-
-    /// When to call [`handle_timeout`](Self::handle_timeout), at the latest.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        match &self.link {
-            Link::Opening(conn) | Link::Open(conn) => conn.poll_timeout(),
-            Link::Down if self.wanted || !self.backlog.is_empty() => {
-                [self.not_before, self.earliest].into_iter().flatten().min()
-            }
-            Link::Down | Link::Over => None,
-        }
-    }
-
-    /// As [`Connection::read_hint`].
-    pub fn read_hint(&self) -> usize {
-        match &self.link {
-            Link::Open(conn) => conn.read_hint(),
-            _ => 0,
-        }
-    }
-
     /// Whether a batch would be taken now.
     pub fn has_room(&self) -> bool {
         match &self.link {
@@ -351,6 +294,96 @@ impl Session {
         match &self.link {
             Link::Open(conn) if conn.is_ready() => Some(conn.server_info()),
             _ => None,
+        }
+    }
+}
+
+impl Machine for Session {
+    fn handle_opened(&mut self) {
+        self.link = match std::mem::replace(&mut self.link, Link::Over) {
+            Link::Opening(conn) => Link::Open(conn),
+            link => link,
+        };
+    }
+
+    fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
+        if let Link::Opening(conn) = &mut self.link {
+            let endpoint = &self.config.endpoint;
+            conn.fail(
+                Error::new(ErrorKind::Connect, format!("connecting to {endpoint} failed: {error}"))
+                    .with_source(error),
+            );
+            self.take_events(now);
+        }
+    }
+
+    fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize {
+        let Link::Open(conn) = &mut self.link else {
+            return input.len();
+        };
+        let used = conn.handle_input(now, input, events);
+        self.take_events(now);
+        used
+    }
+
+    fn handle_transmitted(&mut self, n: usize) {
+        if let Link::Open(conn) = &mut self.link {
+            conn.handle_transmitted(n);
+        }
+    }
+
+    fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>) {
+        if let Link::Open(conn) = &mut self.link {
+            conn.handle_disconnect(why);
+            self.take_events(now);
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        match &mut self.link {
+            Link::Opening(conn) | Link::Open(conn) => {
+                conn.handle_timeout(now);
+                self.take_events(now);
+            }
+            Link::Down => {
+                self.expire_backlog(now);
+                self.connect_if_due(now);
+            }
+            Link::Over => {}
+        }
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    #[inline]
+    fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    #[inline]
+    fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        match &mut self.link {
+            Link::Open(conn) => conn.poll_transmit(),
+            _ => None,
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match &self.link {
+            Link::Opening(conn) | Link::Open(conn) => conn.poll_timeout(),
+            Link::Down if self.wanted || !self.backlog.is_empty() => {
+                [self.not_before, self.earliest].into_iter().flatten().min()
+            }
+            Link::Down | Link::Over => None,
+        }
+    }
+
+    fn read_hint(&self) -> usize {
+        match &self.link {
+            Link::Open(conn) => conn.read_hint(),
+            _ => 0,
         }
     }
 }

@@ -7,9 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use redis_core::connection::Event;
 use redis_core::pubsub::{Family, Message, PubSub as Machine, names};
 use redis_core::recv::RecvBuffer;
-use redis_core::session::Action;
+use redis_core::session::{Action, Machine as _};
 use redis_core::{Config, Error, ErrorKind, Result, ToArg, ToArgs};
 
 use crate::stream::Stream;
@@ -38,6 +39,7 @@ pub struct PubSub {
     config: Arc<Config>,
     stream: Option<Stream>,
     recv: RecvBuffer,
+    events: Vec<Event>,
 }
 
 impl fmt::Debug for PubSub {
@@ -51,7 +53,7 @@ impl fmt::Debug for PubSub {
 impl PubSub {
     pub(crate) fn new(config: Arc<Config>, seed: u64) -> Self {
         let machine = Machine::new(config.clone(), seed);
-        Self { machine, config, stream: None, recv: RecvBuffer::default() }
+        Self { machine, config, stream: None, recv: RecvBuffer::default(), events: Vec::new() }
     }
 
     /// Whether confirmations and notices are kept from the reader. They take effect either way.
@@ -251,7 +253,8 @@ impl PubSub {
             Ok(0) => self.machine.handle_disconnect(Instant::now(), None),
             Ok(n) => {
                 self.recv.advance(n);
-                let used = self.machine.handle_input(Instant::now(), self.recv.data());
+                let used =
+                    self.machine.handle_input(Instant::now(), self.recv.data(), &mut self.events);
                 self.recv.consume(used);
             }
             Err(error)

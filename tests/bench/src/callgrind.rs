@@ -11,7 +11,7 @@ use crate::job::Result;
 /// Two counts of operations for so many tasks. Their difference takes away start and end.
 pub fn ops(tasks: u64) -> (u64, u64) {
     let few = (4 * tasks).max(4_000);
-    (few, 5 * few)
+    (few, 6 * few)
 }
 
 /// Runs `program`, whose arguments are still to be added, and writes its profile to `profile`.

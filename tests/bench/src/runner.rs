@@ -101,8 +101,10 @@ impl Plan {
                 callgrind::instructions(command.args(job.to_args()))
             };
             let (few, many) = callgrind::ops(row.tasks as u64);
-            let instructions = count(many)?.saturating_sub(count(few)?);
-            counts.push((row, subject, instructions / (many - few)));
+            // The longer run is the second, since its profile is the one to keep.
+            let less = count(few)?;
+            let more = count(many)?;
+            counts.push((row, subject, more.saturating_sub(less) / (many - few)));
         }
         let mut table = report::counts(&counts);
         table.push_str(&format!(

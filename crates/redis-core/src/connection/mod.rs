@@ -71,6 +71,13 @@ pub enum Event {
     Closed(Error),
 }
 
+impl Event {
+    /// Whether it tells that this request failed.
+    pub(crate) fn fails(&self, of: Ticket) -> bool {
+        matches!(self, Self::Failed { ticket, .. } if *ticket == of)
+    }
+}
+
 /// One connection, from its first byte to its last.
 #[derive(Debug)]
 pub struct Connection {
@@ -175,6 +182,7 @@ impl Connection {
     /// Gives up a request: bytes that are not written are taken back, otherwise its replies are read and
     /// thrown away in their place. No event follows for it.
     pub fn abandon(&mut self, ticket: Ticket) {
+        self.events.retain(|event| !event.fails(ticket));
         let mut end = self.out.len();
         for at in (0..self.pending.len()).rev() {
             let pending = &mut self.pending[at];

@@ -1,0 +1,127 @@
+//! Moves the bytes of one machine: opens its socket, writes what it gives, reads what comes.
+//!
+//! Owns the socket and the read buffer. Decides nothing: what an outcome means is the machine's.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use futures_io::{AsyncRead, AsyncWrite};
+use redis_core::connection::Event;
+use redis_core::recv::RecvBuffer;
+use redis_core::session::{Action, Machine};
+
+use crate::runtime::{BoxFuture, Runtime, Socket, Timer};
+
+/// Whether anything moved: then it is worth another look.
+pub(crate) type Progress = bool;
+
+#[derive(Default)]
+pub(crate) struct Pump {
+    socket: Option<Box<dyn Socket>>,
+    connecting: Option<BoxFuture<io::Result<Box<dyn Socket>>>>,
+    timer: Option<Box<dyn Timer>>,
+    pub(crate) recv: RecvBuffer,
+}
+
+impl Pump {
+    /// Does what the machine asks for.
+    pub(crate) fn act(
+        &mut self,
+        machine: &mut impl Machine,
+        runtime: &dyn Runtime,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Progress {
+        let mut progress = false;
+        while let Some(action) = machine.poll_action() {
+            progress = true;
+            self.socket = None;
+            self.recv = RecvBuffer::default();
+            self.connecting = match action {
+                Action::Open(endpoint) => Some(runtime.connect(endpoint)),
+                Action::Close => None,
+            };
+        }
+        if let Some(connecting) = &mut self.connecting
+            && let Poll::Ready(result) = connecting.as_mut().poll(cx)
+        {
+            progress = true;
+            self.connecting = None;
+            match result {
+                Ok(socket) => {
+                    self.socket = Some(socket);
+                    machine.handle_opened();
+                }
+                Err(error) => machine.handle_open_failed(now, error),
+            }
+        }
+        progress
+    }
+
+    /// Writes until everything is written or the socket takes no more.
+    pub(crate) fn write(&mut self, machine: &mut impl Machine, cx: &mut Context<'_>) -> Progress {
+        let mut progress = false;
+        while let (Some(socket), Some(transmit)) = (&mut self.socket, machine.poll_transmit()) {
+            let written = match transmit.slices() {
+                [slice] => Pin::new(socket).poll_write(cx, slice),
+                slices => Pin::new(socket).poll_write_vectored(cx, slices),
+            };
+            match written {
+                Poll::Ready(Ok(0)) => self.lost(machine, io::ErrorKind::WriteZero),
+                Poll::Ready(Ok(n)) => machine.handle_transmitted(n),
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => self.lost(machine, error.kind()),
+                Poll::Pending => break,
+            }
+            progress = true;
+        }
+        progress
+    }
+
+    /// Reads once. Returns how many bytes of `recv` the machine has used up: take or consume them.
+    pub(crate) fn read(
+        &mut self,
+        machine: &mut impl Machine,
+        now: Instant,
+        cx: &mut Context<'_>,
+        events: &mut Vec<Event>,
+    ) -> Option<usize> {
+        let socket = self.socket.as_mut()?;
+        let space = self.recv.space(machine.read_hint());
+        match Pin::new(socket).poll_read(cx, space) {
+            Poll::Pending => return None,
+            Poll::Ready(Ok(0)) => {
+                machine.handle_disconnect(now, None);
+                self.socket = None;
+            }
+            Poll::Ready(Ok(n)) => {
+                self.recv.advance(n);
+                return Some(machine.handle_input(now, self.recv.data(), events));
+            }
+            Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Poll::Ready(Err(error)) => self.lost(machine, error.kind()),
+        }
+        Some(0)
+    }
+
+    fn lost(&mut self, machine: &mut impl Machine, why: io::ErrorKind) {
+        machine.handle_disconnect(Instant::now(), Some(why));
+        self.socket = None;
+    }
+
+    /// Ready when the time has come.
+    pub(crate) fn poll_timer(
+        &mut self,
+        runtime: &dyn Runtime,
+        cx: &mut Context<'_>,
+        at: Instant,
+    ) -> Poll<()> {
+        self.timer.get_or_insert_with(|| runtime.timer()).poll_at(cx, at)
+    }
+
+    pub(crate) fn has_socket(&self) -> bool {
+        self.socket.is_some()
+    }
+}
