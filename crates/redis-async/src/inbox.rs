@@ -54,8 +54,8 @@ pub(crate) struct Inbox {
     pub(crate) batch: Batch,
     slots: Vec<Slot>,
     free: Option<u32>,
-    /// Slots that are not free.
-    used: usize,
+    /// Requests that wait for replies, abandoned ones included.
+    under_way: usize,
     /// Requests to give up that the driver has taken.
     abandoned: Vec<Ticket>,
     waiters: VecDeque<Waiter>,
@@ -70,6 +70,8 @@ pub(crate) struct Inbox {
     /// A driver's task exists.
     pub(crate) driven: bool,
     pub(crate) closing: Option<Closing>,
+    /// The connection is out of step.
+    pub(crate) poisoned: bool,
     /// The link will never take anything again.
     pub(crate) over: bool,
 }
@@ -87,7 +89,7 @@ impl Inbox {
     /// Takes a slot; its ticket goes with the request.
     #[inline]
     pub(crate) fn take_slot(&mut self, cx: &Context<'_>) -> Ticket {
-        self.used += 1;
+        self.under_way += 1;
         let state = State::Waiting(Vec::new(), cx.waker().clone());
         let index = match self.free {
             Some(index) => {
@@ -118,7 +120,6 @@ impl Inbox {
             slot.generation = slot.generation.wrapping_add(1);
             slot.state = State::Free(free);
             self.free = Some(ticket.0 as u32);
-            self.used -= 1;
         }
     }
 
@@ -143,10 +144,13 @@ impl Inbox {
     }
 
     /// Gives a request up: what the driver has not taken is taken back, bytes included.
-    pub(crate) fn abandon(&mut self, ticket: Ticket) {
-        let ready = matches!(self.slot(ticket), Some(Slot { state: State::Ready(_), .. }));
-        if ready || self.batch.take_back(ticket) {
+    pub(crate) fn abandon(&mut self, ticket: Ticket, wake: &mut Vec<Waker>) {
+        if let Some(Slot { state: State::Ready(_), .. }) = self.slot(ticket) {
             self.release(ticket);
+        } else if self.batch.take_back(ticket) {
+            self.under_way -= 1;
+            self.release(ticket);
+            self.wake_waiters(1, wake);
         } else if let Some(slot) = self.slot(ticket) {
             slot.state = State::Abandoned;
             self.abandoned.push(ticket);
@@ -158,6 +162,7 @@ impl Inbox {
         while let Some(ticket) = self.abandoned.pop() {
             if let Some(Slot { state: State::Abandoned, .. }) = self.slot(ticket) {
                 abandon(ticket);
+                self.under_way -= 1;
                 self.release(ticket);
             }
         }
@@ -185,9 +190,13 @@ impl Inbox {
                     runs.push(run);
                     Outcome::Runs(runs)
                 });
+                self.under_way -= 1;
                 wake.push(waker);
             }
-            State::Abandoned if done => self.release(ticket),
+            State::Abandoned if done => {
+                self.under_way -= 1;
+                self.release(ticket);
+            }
             state => slot.state = state,
         }
     }
@@ -198,9 +207,13 @@ impl Inbox {
         match std::mem::replace(&mut slot.state, State::Abandoned) {
             State::Waiting(_, waker) => {
                 slot.state = State::Ready(Outcome::Failed(error));
+                self.under_way -= 1;
                 wake.push(waker);
             }
-            State::Abandoned => self.release(ticket),
+            State::Abandoned => {
+                self.under_way -= 1;
+                self.release(ticket);
+            }
             state => slot.state = state,
         }
     }
@@ -222,10 +235,10 @@ impl Inbox {
         self.wake_waiters(usize::MAX, wake);
     }
 
-    /// Requests under way, answered ones included whose caller has not looked.
+    /// Requests that wait for replies.
     #[inline]
-    pub(crate) fn used(&self) -> usize {
-        self.used
+    pub(crate) fn under_way(&self) -> usize {
+        self.under_way
     }
 
     /// Waits for room; the same `id` again keeps its place.
@@ -251,9 +264,13 @@ impl Inbox {
         }
     }
 
-    /// Stops waiting for room.
-    pub(crate) fn stop_waiting(&mut self, id: u64) {
+    /// Stops waiting for room. One that was woken already passes its turn on.
+    pub(crate) fn stop_waiting(&mut self, id: u64, wake: &mut Vec<Waker>) {
+        let before = self.waiters.len();
         self.waiters.retain(|waiter| waiter.id != id);
+        if self.waiters.len() == before {
+            self.wake_waiters(1, wake);
+        }
     }
 
     /// Whether others wait for room already.
@@ -332,15 +349,15 @@ mod tests {
         assert_ne!(second, first);
         inbox.add_replies(first, "+late\r\n".into(), true, &mut Vec::new());
         assert!(inbox.poll_outcome(second, &context()).is_pending());
-        assert_eq!(inbox.used(), 1);
+        assert_eq!(inbox.under_way(), 1);
     }
 
     #[test]
     fn an_abandoned_request_that_was_not_taken_leaves_nothing() {
         let mut inbox = Inbox::default();
         let ticket = request(&mut inbox);
-        inbox.abandon(ticket);
-        assert_eq!((inbox.used(), inbox.batch.len(), inbox.batch.bytes()), (0, 0, 0));
+        inbox.abandon(ticket, &mut Vec::new());
+        assert_eq!((inbox.under_way(), inbox.batch.len(), inbox.batch.bytes()), (0, 0, 0));
         inbox.take_abandoned(|_| panic!("there is nothing for the driver to give up"));
     }
 
@@ -350,14 +367,14 @@ mod tests {
         let answered = request(&mut inbox);
         let given_up = request(&mut inbox);
         inbox.batch.clear(|_| {});
-        inbox.abandon(answered);
-        inbox.abandon(given_up);
+        inbox.abandon(answered, &mut Vec::new());
+        inbox.abandon(given_up, &mut Vec::new());
         inbox.add_replies(answered, "+a\r\n".into(), true, &mut Vec::new());
         let reused = request(&mut inbox);
         let mut told = Vec::new();
         inbox.take_abandoned(|ticket| told.push(ticket));
         assert_eq!(told, [given_up]);
-        assert_eq!(inbox.used(), 1);
+        assert_eq!(inbox.under_way(), 1);
         assert!(inbox.poll_outcome(reused, &context()).is_pending());
     }
 
@@ -377,6 +394,6 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
-        assert_eq!(inbox.used(), 0);
+        assert_eq!(inbox.under_way(), 0);
     }
 }

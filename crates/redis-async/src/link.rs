@@ -3,6 +3,7 @@
 //! The driver's state sits behind a lock of its own, so that a caller that finds the link idle can write
 //! its command itself. No lock is held across a wait, and none is taken while the other is waited for.
 
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -97,7 +98,8 @@ impl Link {
         }
         let ticket = inbox.take_slot(cx);
         encode(&mut inbox.batch, ticket, deadline);
-        let idle = inbox.used() == 1 && inbox.crowd <= CROWD && inbox.driven;
+        let idle =
+            inbox.under_way() == 1 && inbox.crowd <= CROWD && inbox.driven && !inbox.poisoned;
         let start = !std::mem::replace(&mut inbox.driven, true);
         if idle && !start {
             drop(inbox);
@@ -124,7 +126,7 @@ impl Link {
     }
 
     fn has_room(&self, inbox: &Inbox) -> bool {
-        inbox.used() < self.config.max_in_flight
+        inbox.under_way() < self.config.max_in_flight
             && inbox.unsent + inbox.batch.bytes() <= self.config.max_unsent
     }
 
@@ -154,7 +156,9 @@ impl Link {
     /// Gives up waiting for room.
     pub(crate) fn stop_waiting(&self, waiting: &Waiting) {
         if let Some(id) = waiting.id {
-            self.inbox().stop_waiting(id);
+            let mut wake = Vec::new();
+            self.inbox().stop_waiting(id, &mut wake);
+            wake.into_iter().for_each(Waker::wake);
         }
     }
 
@@ -166,7 +170,18 @@ impl Link {
 
     /// Gives up a request: its replies, if any come, are for nobody.
     pub(crate) fn abandon(&self, ticket: Ticket) {
-        self.inbox().abandon(ticket);
+        let mut wake = Vec::new();
+        self.inbox().abandon(ticket, &mut wake);
+        wake.into_iter().for_each(Waker::wake);
+    }
+
+    /// The connection is out of step: another one takes its place.
+    pub(crate) fn poison(&self) {
+        let mut inbox = self.inbox();
+        inbox.poisoned = true;
+        let waker = inbox.notify();
+        drop(inbox);
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Ends the link.
@@ -177,15 +192,13 @@ impl Link {
         }
         let waker = inbox.notify();
         drop(inbox);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        waker.into_iter().for_each(Waker::wake);
     }
 
     /// Whether nothing is under way, and another request would be taken.
     pub(crate) fn is_clean(&self) -> bool {
         let inbox = self.inbox();
-        inbox.used() == 0 && !inbox.over && inbox.closing.is_none()
+        inbox.under_way() == 0 && !inbox.over && !inbox.poisoned && inbox.closing.is_none()
     }
 
     /// The driver's task ended without having been told to: its runtime is gone, or never was there.
@@ -311,7 +324,15 @@ impl Driver {
                 self.session.abandon(ticket);
             }
         });
+        inbox.unsent = self.session.unsent() + self.batch.bytes();
+        if inbox.has_waiters() && link.has_room(&inbox) {
+            let room = link.config.max_in_flight - inbox.under_way();
+            inbox.wake_waiters(room, &mut self.wake);
+        }
         let closing = inbox.closing;
+        if std::mem::take(&mut inbox.poisoned) {
+            self.session.handle_disconnect(now, Some(io::ErrorKind::InvalidData));
+        }
         if self.batch.is_empty() {
             std::mem::swap(&mut self.batch, &mut inbox.batch);
         }
@@ -370,14 +391,10 @@ impl Driver {
                 _ => {}
             }
         }
-        inbox.unsent = self.session.unsent() + self.batch.bytes();
         if let Some(error) = over.filter(|_| self.session.is_over()) {
             inbox.over = true;
             let error = error.with_delivery(Delivery::NotSent);
             inbox.fail_all(&error, &error, &mut self.wake);
-        } else if inbox.has_waiters() && link.has_room(&inbox) {
-            let room = link.config.max_in_flight - inbox.used();
-            inbox.wake_waiters(room, &mut self.wake);
         }
         drop(inbox);
         self.wake_all();

@@ -6,7 +6,7 @@ use redis_core::pipeline::{FromReplies, Pipeline as Queued, Sent};
 use redis_core::{Block, Command, Queue, Result, Value};
 
 use crate::client::Shared;
-use crate::request::{On, runs, send_all};
+use crate::request::{On, exchange};
 
 /// Commands that are sent together. Queue them by chaining or one statement each, then execute.
 #[derive(Debug)]
@@ -54,8 +54,7 @@ impl Pipeline {
     /// As [`execute`](Self::execute).
     pub async fn execute_all(&mut self) -> Result<Vec<Result<Value>>> {
         let Some(sent) = self.queued.take()? else { return Ok(Vec::new()) };
-        let replies = send_all(link(&self.shared, &sent).await?, &sent).await?;
-        Ok(sent.open(runs(&replies))?.all())
+        exchange(link(&self.shared, &sent).await?, &sent, |replies| Ok(replies.all())).await
     }
 
     /// Empties the queue.
@@ -76,8 +75,7 @@ impl Pipeline {
 
 pub(crate) async fn execute<T: FromReplies>(shared: &Shared, queued: &mut Queued) -> Result<T> {
     let Some(sent) = queued.take()? else { return T::from_nothing() };
-    let replies = send_all(link(shared, &sent).await?, &sent).await?;
-    T::from_replies(&mut sent.open(runs(&replies))?)
+    exchange(link(shared, &sent).await?, &sent, T::from_replies).await
 }
 
 /// The link that all share, unless a command in it can hold it.

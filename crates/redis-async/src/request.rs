@@ -1,12 +1,12 @@
 //! Futures of replies. They send nothing before they are polled, and give the request up when dropped.
 
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use redis_core::batch::{Deadline, Ticket};
-use redis_core::pipeline::{Run, Sent};
+use redis_core::pipeline::{Replies, Run, Sent};
 use redis_core::{Block, Cmd, Config, Error, ErrorKind, FromReply, Result, decode_shared};
 
 use crate::inbox::Outcome;
@@ -174,22 +174,30 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
     }
 }
 
-/// Sends a pipeline and collects its replies.
-pub(crate) async fn send_all(link: On<'_>, sent: &Sent) -> Result<Vec<Bytes>> {
-    let mut request = Request::new(link);
-    let outcome = std::future::poll_fn(|cx| {
+/// Sends a pipeline and decodes its replies.
+pub(crate) async fn exchange<T>(
+    link: On<'_>,
+    sent: &Sent,
+    decode: impl FnOnce(&mut Replies<'_>) -> Result<T>,
+) -> Result<T> {
+    let mut request = Request::new(&link);
+    let outcome = poll_fn(|cx| {
         request.poll(cx, sent.block(), |batch, ticket, deadline| {
             batch.push_encoded(ticket, sent.parts(), sent.replies(), deadline);
         })
     });
-    Ok(match outcome.await? {
+    let runs = match outcome.await? {
         Outcome::One(run) => vec![run],
         Outcome::Runs(runs) => runs,
         Outcome::Failed(error) => return Err(error),
-    })
-}
-
-/// The runs as the core looks at them.
-pub(crate) fn runs(runs: &[Bytes]) -> impl Iterator<Item = Run<'_>> {
-    runs.iter().map(|run| Run { frames: run, memory: Some(run) })
+    };
+    let runs = runs.iter().map(|run| Run { frames: run, memory: Some(run) });
+    let result = sent.open(runs).and_then(|mut replies| decode(&mut replies));
+    if let Err(error) = &result
+        && error.kind() == ErrorKind::Protocol
+    {
+        // Whose replies are whose is not known any longer.
+        link.as_ref().poison();
+    }
+    result
 }

@@ -7,7 +7,7 @@ use redis_core::pipeline::{FromReplies, Pipeline as Queued};
 use redis_core::{Cmd, Command, Execute, FromReply, Queue, Result, ToArgs, watch};
 
 use crate::pool::Pooled;
-use crate::request::{On, ReplyFuture, runs, send_all};
+use crate::request::{On, ReplyFuture, exchange};
 
 /// A connection that watches keys. Commands run at once; [`multi`](Self::multi) starts the transaction.
 /// Dropping it closes the connection; [`reset`](Self::reset) keeps it.
@@ -135,11 +135,10 @@ impl<V> Transaction<V> {
     pub(crate) async fn execute_returning<T: FromReplies>(self) -> Result<(T, V)> {
         let Self { watched: Watched { mut connection }, queued, value } = self;
         let sent = queued.take_watched()?;
-        let replies = send_all(On::Shared(connection.link()), &sent).await.map_err(watch::lost)?;
+        let result = exchange(On::Shared(connection.link()), &sent, T::from_replies).await;
         // EXEC ends the watch, whatever it says.
         connection.set_dedicated(false);
-        let replies = T::from_replies(&mut sent.open(runs(&replies))?)?;
-        Ok((replies, value))
+        result.map(|replies| (replies, value)).map_err(watch::lost)
     }
 
     /// How many commands are queued.

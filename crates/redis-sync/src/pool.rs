@@ -9,14 +9,21 @@ use redis_core::{Config, Error, ErrorKind, Result};
 
 use crate::connection::Connection;
 
-/// A connection that was idle for longer is looked at before it is used.
+/// A connection that was idle for longer is looked at before it is used: that costs system calls.
 const STALE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Pool {
     config: Arc<Config>,
-    places: Mutex<Places<Idle>>,
+    state: Mutex<State>,
     returned: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    places: Places<Idle>,
+    /// When a connection was lost last: those that were idle then may be lost too.
+    lost: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -27,36 +34,38 @@ struct Idle {
 
 impl Pool {
     pub(crate) fn new(config: Arc<Config>) -> Self {
-        let places = Mutex::new(Places::new(config.pool_size));
-        Self { config, places, returned: Condvar::new() }
+        let state = State { places: Places::new(config.pool_size), lost: None };
+        Self { config, state: Mutex::new(state), returned: Condvar::new() }
     }
 
     pub(crate) fn config(&self) -> &Arc<Config> {
         &self.config
     }
 
-    fn lock(&self) -> MutexGuard<'_, Places<Idle>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // The bookkeeping is whole after each call, so that a panic elsewhere does not matter.
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes an idle connection, opens one, or waits for one.
     pub(crate) fn acquire(self: &Arc<Self>) -> Result<Pooled> {
         let mut deadline = None;
-        let mut places = self.lock();
+        let mut state = self.lock();
         loop {
-            match places.acquire() {
+            match state.places.acquire() {
                 Acquired::Idle(Idle { mut connection, since }) => {
-                    drop(places);
-                    if since.elapsed() < STALE || connection.is_alive() {
+                    let doubtful =
+                        since.elapsed() >= STALE || state.lost.is_some_and(|lost| since <= lost);
+                    drop(state);
+                    if !doubtful || connection.is_alive() {
                         return Ok(Pooled::new(self, Some(connection)));
                     }
                     drop(connection);
-                    places = self.lock();
-                    places.forget();
+                    state = self.lock();
+                    state.places.forget();
                 }
                 Acquired::Place => {
-                    drop(places);
+                    drop(state);
                     let mut pooled = Pooled::new(self, None);
                     pooled.connection = Some(Connection::open(&self.config)?);
                     return Ok(pooled);
@@ -73,9 +82,9 @@ impl Pool {
                             ),
                         ));
                     }
-                    places = self
+                    state = self
                         .returned
-                        .wait_timeout(places, until - now)
+                        .wait_timeout(state, until - now)
                         .unwrap_or_else(PoisonError::into_inner)
                         .0;
                 }
@@ -129,12 +138,15 @@ impl Drop for Pooled {
     fn drop(&mut self) {
         let clean =
             self.connection.take().filter(|connection| !self.dedicated && connection.is_clean());
-        let mut places = self.pool.lock();
+        let mut state = self.pool.lock();
         match clean {
-            Some(connection) => places.release(Idle { connection, since: Instant::now() }),
-            None => places.forget(),
+            Some(connection) => state.places.release(Idle { connection, since: Instant::now() }),
+            None => {
+                state.places.forget();
+                state.lost = Some(Instant::now());
+            }
         }
-        drop(places);
+        drop(state);
         self.pool.returned.notify_one();
     }
 }

@@ -29,3 +29,8 @@ pub use redis_async::{
 
 pub use crate::client::Client;
 pub use crate::runtime::Tokio;
+
+/// The examples of the workspace's README, as doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+mod readme {}

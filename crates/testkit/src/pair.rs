@@ -87,7 +87,7 @@ pub struct Pair<M, S> {
 enum Link {
     Down,
     Opening(Instant),
-    Up(Wire),
+    Up(Box<Wire>),
 }
 
 #[derive(Debug)]
@@ -283,13 +283,13 @@ impl<M: Machine, S: Server> Pair<M, S> {
             self.machine.handle_open_failed(self.now, io::ErrorKind::ConnectionRefused.into());
             return;
         }
-        self.link = Link::Up(Wire {
+        self.link = Link::Up(Box::new(Wire {
             to_server: Pipe::default(),
             to_client: Pipe::default(),
             decoder: RequestDecoder::new(Limits::default()),
             arrived: BytesMut::new(),
             unread: Vec::new(),
-        });
+        }));
         self.server.connected();
         self.machine.handle_opened();
     }

@@ -14,7 +14,7 @@ pub trait Server {
     fn request(&mut self, args: &[Bytes], out: &mut Vec<u8>);
 }
 
-type Script = Box<dyn FnMut(&[Bytes], &mut ReplyEncoder<'_, Vec<u8>>) -> bool>;
+type Script = Box<dyn FnMut(&[Bytes], &mut ReplyEncoder<'_, Vec<u8>>) -> bool + Send>;
 
 /// A server that knows the handshake, `PING`, `ECHO`, subscriptions, and what its script adds.
 pub struct Scripted {
@@ -71,7 +71,7 @@ impl Scripted {
     #[must_use]
     pub fn script(
         mut self,
-        script: impl FnMut(&[Bytes], &mut ReplyEncoder<'_, Vec<u8>>) -> bool + 'static,
+        script: impl FnMut(&[Bytes], &mut ReplyEncoder<'_, Vec<u8>>) -> bool + Send + 'static,
     ) -> Self {
         self.script = Box::new(script);
         self

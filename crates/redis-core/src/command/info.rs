@@ -104,8 +104,6 @@ impl Flags {
     pub const MOVABLEKEYS: Self = Self(1 << 12);
     /// Runs without keys too, although it can have some.
     pub const NO_MANDATORY_KEYS: Self = Self(1 << 13);
-    /// Can return another value for the same data.
-    pub const MAY_REPLICATE: Self = Self(1 << 14);
 
     /// Both sets together.
     #[must_use]

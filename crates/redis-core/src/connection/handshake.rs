@@ -78,7 +78,6 @@ impl Handshake {
     pub(super) fn handle_reply(
         &mut self,
         config: &Config,
-        now: Instant,
         frame: &[u8],
         out: &mut SendBuffer,
     ) -> Progress {
@@ -96,7 +95,6 @@ impl Handshake {
         }
         if std::mem::take(&mut self.fallback) {
             self.say_without_hello(config, out);
-            self.deadline = self.deadline.max(now);
             return Progress::Wait;
         }
         Progress::Done(Box::new(std::mem::take(&mut self.info)))

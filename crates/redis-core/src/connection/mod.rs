@@ -213,7 +213,7 @@ impl Connection {
                 Ok(Some(len)) => {
                     let range = used..used + len;
                     used += len;
-                    self.handle_frame(now, &input[range.clone()], range, events);
+                    self.handle_frame(&input[range.clone()], range, events);
                 }
                 Ok(None) => return used,
                 Err(error) => self.fail(error.into()),
@@ -223,16 +223,10 @@ impl Connection {
     }
 
     #[inline]
-    fn handle_frame(
-        &mut self,
-        now: Instant,
-        frame: &[u8],
-        range: Range<usize>,
-        events: &mut Vec<Event>,
-    ) {
+    fn handle_frame(&mut self, frame: &[u8], range: Range<usize>, events: &mut Vec<Event>) {
         let kind = frame_kind(frame);
         if let State::Handshake(_) = self.state {
-            return self.handle_greeting(now, kind, frame, range, events);
+            return self.handle_greeting(kind, frame, range, events);
         }
         if kind == FrameKind::Push || self.role == Role::Subscriber {
             return events.push(Event::Push(range));
@@ -269,7 +263,6 @@ impl Connection {
 
     fn handle_greeting(
         &mut self,
-        now: Instant,
         kind: FrameKind,
         frame: &[u8],
         range: Range<usize>,
@@ -281,7 +274,7 @@ impl Connection {
         let State::Handshake(handshake) = &mut self.state else {
             return;
         };
-        match handshake.handle_reply(&self.config, now, frame, &mut self.greeting) {
+        match handshake.handle_reply(&self.config, frame, &mut self.greeting) {
             Progress::Wait => {}
             Progress::Done(_) if !self.greeting.is_empty() => self.fail(Error::new(
                 ErrorKind::Protocol,

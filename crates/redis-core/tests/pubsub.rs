@@ -1,0 +1,201 @@
+//! Subscriptions over the simulated pair: what is asked, what comes back, and what a loss changes.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use redis_core::pubsub::{Family, Message, MessageKind, PubSub};
+use redis_core::{Config, ErrorKind, Protocol};
+use testkit::pair::{Faults, Pair};
+use testkit::scripted::Scripted;
+
+type Subscriber = Pair<PubSub<&'static str>, Scripted>;
+
+const PROTOCOLS: [Protocol; 2] = [Protocol::Resp2, Protocol::Resp3];
+
+fn subscriber(protocol: Protocol, server: Scripted) -> Subscriber {
+    let mut config = Config::default();
+    config.protocol = protocol;
+    let machine = PubSub::new(Arc::new(config), 7);
+    Pair::new(7, Instant::now(), machine, server, Faults::NONE)
+}
+
+fn subscribe(pair: &mut Subscriber, family: Family, names: &[&'static [u8]]) {
+    let names = names.iter().map(|name| (Bytes::from_static(name), None));
+    pair.machine.subscribe(pair.now(), family, names);
+}
+
+/// Lets everything happen, and reads what came.
+fn messages(pair: &mut Subscriber) -> Vec<Message> {
+    while pair.step() {}
+    let mut messages = Vec::new();
+    while let Some(message) = pair.machine.poll_message() {
+        messages.push(message.expect("a good server refuses nothing").0);
+    }
+    messages
+}
+
+fn shown(messages: &[Message]) -> Vec<String> {
+    let name = |bytes: &Bytes| bytes.escape_ascii().to_string();
+    messages
+        .iter()
+        .map(|message| {
+            let kind = message.kind.as_str();
+            let channel = name(&message.channel);
+            match (&message.pattern, message.text(), message.count()) {
+                (Some(pattern), text, _) => format!("{kind} {} {channel} {text:?}", name(pattern)),
+                (None, _, Some(count)) => format!("{kind} {channel} {count}"),
+                (None, text, None) => format!("{kind} {channel} {text:?}"),
+            }
+        })
+        .collect()
+}
+
+/// A push as the protocol has it.
+fn push(protocol: Protocol, words: &[&[u8]]) -> Vec<u8> {
+    let mark = if protocol == Protocol::Resp3 { '>' } else { '*' };
+    let mut bytes = format!("{mark}{}\r\n", words.len()).into_bytes();
+    for word in words {
+        bytes.extend(format!("${}\r\n", word.len()).as_bytes());
+        bytes.extend_from_slice(word);
+        bytes.extend(b"\r\n");
+    }
+    bytes
+}
+
+#[test]
+fn nothing_is_connected_before_the_first_subscription() {
+    let mut pair = subscriber(Protocol::Resp3, Scripted::default());
+    assert!(!pair.step());
+    assert_eq!(pair.server.connections, 0);
+}
+
+#[test]
+fn confirmations_and_messages_are_the_same_in_both_protocols() {
+    for protocol in PROTOCOLS {
+        let mut pair = subscriber(protocol, Scripted::default());
+        subscribe(&mut pair, Family::Channel, &[b"a", b"\xff\r\n"]);
+        subscribe(&mut pair, Family::Pattern, &[b"a*"]);
+        let confirmed = messages(&mut pair);
+        assert_eq!(
+            shown(&confirmed),
+            ["subscribe a 1", "subscribe \\xff\\r\\n 2", "psubscribe a* 3"]
+        );
+        assert!(pair.push(&push(protocol, &[b"message", b"a", b"hello"])));
+        assert!(pair.push(&push(protocol, &[b"pmessage", b"a*", b"a", b"hello"])));
+        let published = messages(&mut pair);
+        assert_eq!(
+            shown(&published),
+            ["message a Some(\"hello\")", "pmessage a* a Some(\"hello\")"]
+        );
+        let now = pair.now();
+        pair.machine.unsubscribe(now, Family::Channel, None);
+        pair.machine.unsubscribe(now, Family::Pattern, Some(vec![Bytes::from_static(b"a*")]));
+        let ended = messages(&mut pair);
+        assert_eq!(
+            shown(&ended),
+            ["unsubscribe a 2", "unsubscribe \\xff\\r\\n 1", "punsubscribe a* 0"]
+        );
+        assert!(!pair.machine.is_subscribed());
+    }
+}
+
+/// Invariant 11.
+#[test]
+fn after_a_loss_everything_wanted_is_subscribed_again_and_the_reader_is_told_once() {
+    for protocol in PROTOCOLS {
+        let mut pair = subscriber(protocol, Scripted::default());
+        subscribe(&mut pair, Family::Channel, &[b"a", b"b", b"gone"]);
+        subscribe(&mut pair, Family::Pattern, &[b"p*"]);
+        let now = pair.now();
+        pair.machine.unsubscribe(now, Family::Channel, Some(vec![Bytes::from_static(b"gone")]));
+        messages(&mut pair);
+        let before = pair.server.subscribed.clone();
+        pair.reset();
+        let told = messages(&mut pair);
+        assert_eq!(
+            told.iter().map(|message| message.kind).collect::<Vec<_>>(),
+            [MessageKind::Resubscribed]
+        );
+        assert_eq!((pair.server.connections, &pair.server.subscribed), (2, &before));
+    }
+}
+
+#[test]
+fn ignored_confirmations_and_notices_take_effect_all_the_same() {
+    let mut pair = subscriber(Protocol::Resp3, Scripted::default());
+    pair.machine.ignore_subscribe_messages(true);
+    subscribe(&mut pair, Family::Channel, &[b"a"]);
+    assert_eq!(messages(&mut pair), []);
+    pair.reset();
+    assert_eq!(messages(&mut pair), []);
+    assert_eq!(pair.server.subscribed.len(), 1);
+}
+
+#[test]
+fn subscribing_again_replaces_the_handler() {
+    let mut pair = subscriber(Protocol::Resp3, Scripted::default());
+    let name = Bytes::from_static(b"a");
+    for handler in [Some("first"), Some("second"), None] {
+        pair.machine.subscribe(pair.now(), Family::Channel, [(name.clone(), handler)]);
+        messages(&mut pair);
+        pair.push(&push(Protocol::Resp3, &[b"message", b"a", b"x"]));
+        while pair.step() {}
+        let (_, found) = pair.machine.poll_message().unwrap().unwrap();
+        assert_eq!(found.copied(), handler);
+    }
+    assert!(!pair.machine.all_handled());
+}
+
+#[test]
+fn a_refused_subscription_is_an_error_and_is_not_wanted_any_longer() {
+    for protocol in PROTOCOLS {
+        let server = Scripted::default().script(|args, reply| {
+            let refused = args[0] == "SUBSCRIBE" && args.contains(&Bytes::from_static(b"secret"));
+            if refused {
+                reply.simple_error(b"NOPERM no access to the channel");
+            }
+            refused
+        });
+        let mut pair = subscriber(protocol, server);
+        subscribe(&mut pair, Family::Channel, &[b"open"]);
+        messages(&mut pair);
+        subscribe(&mut pair, Family::Channel, &[b"secret"]);
+        while pair.step() {}
+        let error = pair.machine.poll_message().unwrap().unwrap_err();
+        assert_eq!((error.kind(), error.code()), (ErrorKind::Server, Some("NOPERM")));
+        pair.reset();
+        assert_eq!(messages(&mut pair).len(), 1, "only the notice");
+        assert_eq!(pair.server.subscribed.len(), 1);
+    }
+}
+
+#[test]
+fn subscribe_unsubscribe_subscribe_before_reading_ends_subscribed() {
+    let mut pair = subscriber(Protocol::Resp2, Scripted::default());
+    subscribe(&mut pair, Family::Channel, &[b"a"]);
+    let now = pair.now();
+    pair.machine.unsubscribe(now, Family::Channel, None);
+    subscribe(&mut pair, Family::Channel, &[b"a"]);
+    messages(&mut pair);
+    assert_eq!(pair.server.subscribed.len(), 1);
+    assert!(pair.machine.is_subscribed());
+}
+
+#[test]
+fn a_wrong_password_is_told_to_the_reader() {
+    let mut config: Config = "redis://:wrong@localhost".parse().unwrap();
+    config.backoff.base = config.backoff.cap;
+    let machine = PubSub::<()>::new(Arc::new(config), 1);
+    let server = Scripted::default().password("right");
+    let mut pair = Pair::new(1, Instant::now(), machine, server, Faults::NONE);
+    pair.machine.subscribe(pair.now(), Family::Channel, [(Bytes::from_static(b"a"), None)]);
+    let mut kind = None;
+    pair.run_until("the reader is told", |pair| {
+        kind = pair.machine.poll_message().map(|message| message.unwrap_err().kind());
+        kind.is_some()
+    })
+    .unwrap();
+    assert_eq!(kind, Some(ErrorKind::Auth));
+    assert_eq!(pair.server.connections, 1);
+}
