@@ -5,6 +5,17 @@
 //! runs the subjects of every [row](rows) in turn, round by round, so that a noisy machine is noisy
 //! for all alike, and compares the medians with the [`targets`].
 //!
+//! ```text
+//! cargo xtask bench                                   every row, medians of 7 rounds
+//! cargo xtask bench mux --row get-64,get-1024 --subject ours,redis-rs --rounds 15
+//! cargo xtask bench pipeline --cpus own               client and server on processors of their own
+//! cargo xtask bench --callgrind --subject ours        instructions an operation, under valgrind
+//! ```
+//!
+//! Client and server share one processor unless told otherwise: how they wake each other then costs
+//! the same in every run, where across processors of a virtual machine it differs severalfold from
+//! run to run. The row with two threads is the exception, and is as noisy as the machine.
+//!
 //! The library knows no client: `cargo xtask` builds it without any.
 
 pub mod callgrind;

@@ -43,8 +43,9 @@ pub struct Subject {
 }
 
 /// In the order of tables.
-pub const SUBJECTS: [Subject; 6] = [
+pub const SUBJECTS: [Subject; 7] = [
     Subject { name: "raw", side: Side::Raw, flavour: None, threads: usize::MAX },
+    subject("raw-tokio", Side::Raw, Flavour::Async, 1),
     subject("ours-sync", Side::Ours, Flavour::Sync, 1),
     subject(OURS_TOKIO, Side::Ours, Flavour::Async, usize::MAX),
     subject("ours-smol", Side::Ours, Flavour::Async, 1),

@@ -117,8 +117,11 @@ impl Plan {
 
     /// The rows and subjects that are asked for and have a program, in order.
     fn outcomes(&self) -> Result<Vec<Outcome>> {
+        // `get-1` is a row of its own, and not all rows that start so.
+        let is_name = |text: &str| ROWS.iter().any(|row| row.name == text);
         let asked = |names: &[String], name: &str| {
-            names.is_empty() || names.iter().any(|asked| name.contains(asked.as_str()))
+            let fits = |text: &String| name == text || (!is_name(text) && name.contains(text));
+            names.is_empty() || names.iter().any(fits)
         };
         let mut outcomes = Vec::new();
         for row in &ROWS {

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::job::{Job, Result, Workload};
+
 /// How many keys there are; tasks and pipelines go through them in turn.
 pub const KEYS: usize = 1000;
 
@@ -43,6 +45,38 @@ pub fn get_reply_len() -> usize {
 /// How many bytes answer a SET.
 pub fn set_reply_len() -> usize {
     b"+OK\r\n".len()
+}
+
+/// One turn of a job: what is written at once, and how many bytes answer.
+pub struct Exchange {
+    /// One GET for each task, or the whole pipeline.
+    pub request: Vec<u8>,
+    /// The bytes of all replies.
+    pub reply_len: usize,
+}
+
+impl Exchange {
+    /// The turns of `job`.
+    pub fn of(job: &Job) -> Self {
+        let (request, reply_len) = match job.workload {
+            Workload::Get => (gets(0..job.tasks), job.tasks * get_reply_len()),
+            Workload::PipelineSet => (sets(0..KEYS), KEYS * set_reply_len()),
+            Workload::PipelineGet => (gets(0..KEYS), KEYS * get_reply_len()),
+        };
+        Self { request, reply_len }
+    }
+
+    /// How many bytes are still to come when `read` of `left` came.
+    ///
+    /// # Errors
+    /// When the server has hung up or answered something else.
+    pub fn left(&self, left: usize, read: usize) -> Result<usize> {
+        match left.checked_sub(read) {
+            Some(left) if read > 0 => Ok(left),
+            Some(_) => Err("the server has hung up".into()),
+            None => Err("more bytes than the replies have".into()),
+        }
+    }
 }
 
 fn request(args: &[&[u8]]) -> Vec<u8> {
