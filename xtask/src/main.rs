@@ -10,9 +10,11 @@ mod args;
 mod bench;
 mod check;
 mod codegen;
+mod demo;
 mod process;
 mod servers;
 mod simulate;
+mod test_matrix;
 mod tidy;
 
 use std::{
@@ -25,6 +27,18 @@ use self::args::Args;
 /// What a verb ends with: an error's text is shown, and the exit code is 1.
 type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
+/// The verb failed, and its last line has said so.
+#[derive(Debug)]
+struct Told;
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("failed, as told")
+    }
+}
+
+impl std::error::Error for Told {}
+
 /// A verb: its name, its options and its purpose for `help`, and what it does.
 struct Verb {
     name: &'static str,
@@ -33,8 +47,16 @@ struct Verb {
     run: fn(Args) -> Result<()>,
 }
 
-const VERBS: &[Verb] =
-    &[servers::VERB, check::VERB, tidy::VERB, codegen::VERB, simulate::VERB, bench::VERB];
+const VERBS: &[Verb] = &[
+    servers::VERB,
+    demo::VERB,
+    test_matrix::VERB,
+    check::VERB,
+    tidy::VERB,
+    codegen::VERB,
+    simulate::VERB,
+    bench::VERB,
+];
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
@@ -53,6 +75,7 @@ fn main() -> ExitCode {
         .and_then(|()| (verb.run)(Args::new(words.collect())));
     match ran {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Told>() => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error}");
             match error.is::<args::Misuse>() {
@@ -75,7 +98,10 @@ fn workspace() -> PathBuf {
 fn help() {
     println!("usage: cargo xtask VERB [OPTIONS]\n");
     for Verb { name, options, purpose, .. } in VERBS {
-        println!("  {:28} {purpose}", format!("{name} {options}"));
+        match format!("{name} {options}") {
+            usage if usage.len() > 28 => println!("  {usage}\n  {:28} {purpose}", ""),
+            usage => println!("  {usage:28} {purpose}"),
+        }
     }
     println!("  {:28} this list", "help");
 }

@@ -20,7 +20,6 @@ pub(crate) const VERB: Verb = Verb {
 const TRIES: usize = 5;
 
 /// The servers every other verb works with; fetches what is missing.
-#[allow(dead_code, reason = "for the verbs that need servers")]
 pub(crate) fn ensure() -> Result<Vec<Installed>> {
     Ok(find(true).at_least_one()?)
 }
@@ -44,7 +43,8 @@ fn run(mut args: Args) -> Result<()> {
     Ok(())
 }
 
-fn find(fetch: bool) -> Report {
+/// What there is, and what can't be had.
+pub(crate) fn find(fetch: bool) -> Report {
     servers::discover_with(&servers::folder(), fetch, &|line| eprintln!("{line}"))
 }
 

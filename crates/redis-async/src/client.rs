@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Instant;
 
+use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
 use redis_core::watch::{self, Attempts};
 use redis_core::{Cmd, Command, Config, Execute, FromReply, Result, ToArgs};
@@ -33,6 +34,7 @@ pub struct Client {
 pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     runtime: Arc<dyn Runtime>,
+    seeds: Arc<Seeds>,
     pub(crate) link: Arc<Link>,
     pub(crate) pool: Arc<Pool>,
 }
@@ -58,11 +60,11 @@ impl Client {
     /// `Config` when the settings do not fit together.
     pub fn new(mut config: Config, runtime: Arc<dyn Runtime>) -> Result<Self> {
         config.check()?;
-        let seed = *config.seed.get_or_insert_with(random);
+        let seeds = Arc::new(Seeds::new(*config.seed.get_or_insert_with(random)));
         let config = Arc::new(config);
-        let link = Link::new(config.clone(), runtime.clone(), seed);
-        let pool = Pool::new(config.clone(), runtime.clone(), seed);
-        Ok(Self { shared: Arc::new(Shared { config, runtime, link, pool }) })
+        let link = Link::new(config.clone(), runtime.clone(), seeds.next_seed());
+        let pool = Pool::new(config.clone(), runtime.clone(), seeds.clone());
+        Ok(Self { shared: Arc::new(Shared { config, runtime, seeds, link, pool }) })
     }
 
     /// The settings.
@@ -130,7 +132,7 @@ impl Client {
         mut attempt: impl FnMut(Watched) -> F,
     ) -> Result<(T, V)> {
         let keys = watch::watch(keys)?;
-        let mut attempts = Attempts::new(self.config(), random());
+        let mut attempts = Attempts::new(self.config(), self.shared.seeds.next_seed());
         loop {
             let error = match self.try_transaction(keys.clone(), &mut attempt).await {
                 Ok(done) => return Ok(done),
@@ -153,7 +155,11 @@ impl Client {
 
     /// Subscriptions on a connection of their own. Nothing is connected before the first one.
     pub fn pubsub(&self) -> PubSub {
-        PubSub::new(self.shared.config.clone(), self.shared.runtime.clone(), random())
+        PubSub::new(
+            self.shared.config.clone(),
+            self.shared.runtime.clone(),
+            self.shared.seeds.next_seed(),
+        )
     }
 }
 

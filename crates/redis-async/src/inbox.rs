@@ -62,6 +62,8 @@ pub(crate) struct Inbox {
     next_waiter: u64,
     /// Bytes that the driver took and could not write yet.
     pub(crate) unsent: usize,
+    /// Requests that the server still owes replies to, given up ones included.
+    pub(crate) owed: usize,
     /// How many requests were under way together lately.
     pub(crate) crowd: usize,
     driver: Option<Waker>,

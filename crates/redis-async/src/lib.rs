@@ -17,8 +17,8 @@ mod watch;
 pub use redis_core::pipeline::{Batched, FromReplies};
 pub use redis_core::pubsub::{Message, MessageData, MessageKind};
 pub use redis_core::{
-    Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error, ErrorKind, Execute,
-    FromReply, Protocol, Queue, QueueCommands, Result, Secret, ToArg, ToArgs, Value, cmd,
+    Arg, Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error, ErrorKind, Execute,
+    FromReply, Protocol, Queue, QueueCommands, Result, Secret, ToArg, ToArgs, Value, cmd, Limits, ReplyReader, Written,
 };
 
 pub use crate::client::Client;

@@ -1,7 +1,8 @@
 //! One link to a server: callers submit, a driver task moves the bytes.
 //!
 //! The driver's state sits behind a lock of its own, so that a caller that finds the link idle can write
-//! its command itself. No lock is held across a wait, and none is taken while the other is waited for.
+//! its command itself. No lock is held across a wait. The inbox's is taken under the driver's, never the
+//! other way round; callers only try the driver's.
 
 use std::io;
 use std::pin::Pin;
@@ -43,6 +44,8 @@ struct Driver {
     armed: Option<Instant>,
     /// What was taken from the inbox and not yet by the session.
     batch: Batch,
+    /// Requests whose deadline passed before the session took them.
+    late: Vec<Ticket>,
     events: Vec<Event>,
     wake: Vec<Waker>,
 }
@@ -198,7 +201,11 @@ impl Link {
     /// Whether nothing is under way, and another request would be taken.
     pub(crate) fn is_clean(&self) -> bool {
         let inbox = self.inbox();
-        inbox.under_way() == 0 && !inbox.over && !inbox.poisoned && inbox.closing.is_none()
+        inbox.under_way() == 0
+            && inbox.owed == 0
+            && !inbox.over
+            && !inbox.poisoned
+            && inbox.closing.is_none()
     }
 
     /// The driver's task ended without having been told to: its runtime is gone, or never was there.
@@ -264,6 +271,7 @@ impl Driver {
             pump: Pump::default(),
             armed: None,
             batch: Batch::default(),
+            late: Vec::new(),
             events: Vec::new(),
             wake: Vec::new(),
         }
@@ -291,7 +299,7 @@ impl Driver {
     fn poll(&mut self, link: &Arc<Link>, cx: &mut Context<'_>) -> Poll<()> {
         for _ in 0..ROUNDS {
             let now = Instant::now();
-            let waiters_due = self.take_inbox(link, now, cx);
+            let due = self.take_inbox(link, now, cx);
             self.session.handle_timeout(now);
             let mut progress = self.pump.act(&mut self.session, &*link.runtime, now, cx);
             progress |= self.pump.write(&mut self.session, cx);
@@ -301,7 +309,7 @@ impl Driver {
                 return Poll::Ready(());
             }
             if !progress {
-                return match self.poll_timer(link, waiters_due, cx) {
+                return match self.poll_timer(link, due, cx) {
                     // A deadline has passed meanwhile.
                     Poll::Ready(()) => {
                         cx.waker().wake_by_ref();
@@ -315,7 +323,7 @@ impl Driver {
         Poll::Pending
     }
 
-    /// Takes what callers left. Returns when the next caller stops waiting for room.
+    /// Takes what callers left. Returns the next deadline of what the session has no room for.
     fn take_inbox(&mut self, link: &Link, now: Instant, cx: &Context<'_>) -> Option<Instant> {
         let mut inbox = link.inbox();
         inbox.driver_looks(cx);
@@ -325,6 +333,7 @@ impl Driver {
             }
         });
         inbox.unsent = self.session.unsent() + self.batch.bytes();
+        inbox.owed = self.session.in_flight();
         if inbox.has_waiters() && link.has_room(&inbox) {
             let room = link.config.max_in_flight - inbox.under_way();
             inbox.wake_waiters(room, &mut self.wake);
@@ -333,15 +342,15 @@ impl Driver {
         if std::mem::take(&mut inbox.poisoned) {
             self.session.handle_disconnect(now, Some(io::ErrorKind::InvalidData));
         }
-        if self.batch.is_empty() {
-            std::mem::swap(&mut self.batch, &mut inbox.batch);
-        }
-        let waiters_due = inbox.expire_waiters(now, &mut self.wake);
+        self.batch.append(&mut inbox.batch);
+        let mut due = inbox.expire_waiters(now, &mut self.wake);
         drop(inbox);
         self.wake_all();
-        if !self.batch.is_empty() {
-            // When it is full the batch stays here, and goes in after the next replies.
-            let _ = self.session.submit(now, &mut self.batch);
+        if !self.batch.is_empty() && self.session.submit(now, &mut self.batch).is_err() {
+            // It is full: the batch waits here until replies come, under its deadlines.
+            let late = &mut self.late;
+            let next = self.batch.expire(now, |ticket| late.push(ticket));
+            due = due.into_iter().chain(next).min();
         }
         match closing {
             Some(Closing::Drain) if self.batch.is_empty() => self.session.close(now),
@@ -351,7 +360,7 @@ impl Driver {
             }
             _ => {}
         }
-        waiters_due
+        due
     }
 
     fn read(&mut self, link: &Link, now: Instant, cx: &mut Context<'_>) -> Progress {
@@ -370,7 +379,7 @@ impl Driver {
     /// Completes the slots of what was answered or has failed, under one lock; wakes without it.
     fn deliver(&mut self, link: &Link, chunk: Bytes) {
         let failed = std::iter::from_fn(|| self.session.poll_event()).collect::<Vec<_>>();
-        if self.events.is_empty() && failed.is_empty() {
+        if self.events.is_empty() && failed.is_empty() && self.late.is_empty() {
             return;
         }
         let mut inbox = link.inbox();
@@ -383,6 +392,12 @@ impl Driver {
                 inbox.add_replies(ticket, chunk.slice(range), done, &mut self.wake);
             }
         }
+        for ticket in self.late.drain(..) {
+            let error =
+                Error::new(ErrorKind::Timeout, "the deadline passed while the connection was full");
+            inbox.fail(ticket, error, &mut self.wake);
+        }
+        inbox.owed = self.session.in_flight();
         let mut over = None;
         for event in failed {
             match event {
@@ -404,13 +419,8 @@ impl Driver {
         self.wake.drain(..).for_each(Waker::wake);
     }
 
-    fn poll_timer(
-        &mut self,
-        link: &Link,
-        waiters_due: Option<Instant>,
-        cx: &mut Context<'_>,
-    ) -> Poll<()> {
-        let due = [self.session.poll_timeout(), waiters_due].into_iter().flatten().min();
+    fn poll_timer(&mut self, link: &Link, due: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+        let due = [self.session.poll_timeout(), due].into_iter().flatten().min();
         let Some(due) = due else {
             self.armed = None;
             return Poll::Pending;

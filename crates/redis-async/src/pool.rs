@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use redis_core::config::Seeds;
 use redis_core::pool::{Acquired, Pool as Places};
 use redis_core::{Config, Error, ErrorKind, Result};
 
@@ -18,7 +19,7 @@ pub(crate) type Acquire = BoxFuture<Result<Pooled>>;
 pub(crate) struct Pool {
     config: Arc<Config>,
     runtime: Arc<dyn Runtime>,
-    seed: u64,
+    seeds: Arc<Seeds>,
     state: Mutex<State>,
 }
 
@@ -28,9 +29,13 @@ struct State {
 }
 
 impl Pool {
-    pub(crate) fn new(config: Arc<Config>, runtime: Arc<dyn Runtime>, seed: u64) -> Arc<Self> {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        runtime: Arc<dyn Runtime>,
+        seeds: Arc<Seeds>,
+    ) -> Arc<Self> {
         let state = State { places: Places::new(config.pool_size), waiting: Vec::new() };
-        Arc::new(Self { config, runtime, seed, state: Mutex::new(state) })
+        Arc::new(Self { config, runtime, seeds, state: Mutex::new(state) })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -66,7 +71,9 @@ impl Pool {
                     continue;
                 }
                 Acquired::Idle(link) => link,
-                Acquired::Place => Link::once(self.config.clone(), self.runtime.clone(), self.seed),
+                Acquired::Place => {
+                    Link::once(self.config.clone(), self.runtime.clone(), self.seeds.next_seed())
+                }
                 Acquired::Full => {
                     state.waiting.extend(waker.cloned());
                     return None;

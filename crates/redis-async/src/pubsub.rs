@@ -203,6 +203,12 @@ impl PubSub {
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Poll::Ready(Ok(None));
             }
+            if deadline.is_none() && self.machine.is_idle() {
+                return Poll::Ready(Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    "nothing is subscribed: waiting would never end",
+                )));
+            }
             if self.poll_timer(cx, deadline).is_pending() {
                 return Poll::Pending;
             }
@@ -225,9 +231,9 @@ impl PubSub {
                 "needs at least one name to subscribe to",
             ));
         }
-        self.machine.connect(Instant::now());
-        poll_fn(|cx| self.poll_ready(cx)).await?;
         self.machine.subscribe(Instant::now(), family, names);
+        // Until the link is ready, so that a failure is this call's; the names stay wanted.
+        poll_fn(|cx| self.poll_ready(cx)).await?;
         poll_fn(|cx| self.poll_flush(cx)).await;
         Ok(())
     }
@@ -238,7 +244,7 @@ impl PubSub {
         Ok(())
     }
 
-    /// Waits until the link is ready, so that what is asked now is sent now.
+    /// Waits until the link is ready, or fails.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         loop {
             if self.machine.is_ready() {

@@ -15,6 +15,10 @@ use testkit::scripted::Scripted;
 use self::support::{Lab, poll_once};
 
 fn lab() -> (Lab, Client) {
+    lab_with(|_| {})
+}
+
+fn lab_with(set: impl FnOnce(&mut Config)) -> (Lab, Client) {
     let lab = Lab::new(Scripted::default().script(|args, reply| {
         match &args[0].to_ascii_uppercase()[..] {
             b"WATCH" | b"UNWATCH" | b"MULTI" => drop(reply.simple_string(b"OK")),
@@ -27,7 +31,10 @@ fn lab() -> (Lab, Client) {
         }
         true
     }));
-    let client = lab.client(config(|config| config.backoff.base = Duration::ZERO));
+    let client = lab.client(config(|config| {
+        config.backoff.base = Duration::ZERO;
+        set(config);
+    }));
     lab.block_on(client.execute(echo("warm"))).expect("the server answers");
     (lab, client)
 }
@@ -334,4 +341,36 @@ fn a_refused_command_leaves_nothing_behind() {
     let error = lab.block_on(client.execute(Cmd::<()>::raw("SELECT").arg(1))).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert_eq!(lab.ran(), ["ECHO warm"]);
+}
+
+/// Invariant 16.
+#[test]
+fn deadlines_hold_behind_requests_that_the_server_never_answers() {
+    let lab = Lab::new(Scripted::default());
+    let client = lab.client(config(|config| {
+        config.max_in_flight = 2;
+        config.command_timeout = Some(Duration::from_millis(1));
+    }));
+    while lab.wait_for(&mut client.execute(echo("warm"))).is_err() {}
+    lab.hold_replies(true);
+    // The server's silence fills the connection; each deadline passes all the same.
+    for n in 0..6 {
+        let mut future = client.execute(echo(&n.to_string()));
+        let error = lab.wait_for(&mut future).unwrap_err();
+        assert!(error.is_timeout(), "{error:?}");
+    }
+}
+
+/// Invariants 5 and 18.
+#[test]
+fn a_connection_that_owes_a_reply_is_not_used_again() {
+    let (lab, client) = lab_with(|config| config.command_timeout = Some(Duration::from_millis(100)));
+    let pop = || cmd::blpop::<String, String>(["list"], Some(Duration::from_millis(1)));
+    for connections in 2..5 {
+        let error = lab.wait_for(&mut client.execute(pop())).unwrap_err();
+        assert_eq!((error.kind(), error.delivery()), (ErrorKind::Timeout, Delivery::MaybeExecuted));
+        assert_eq!(lab.connections(), connections, "each has a connection of its own");
+    }
+    lab.run();
+    assert_eq!(lab.open_connections(), 1);
 }

@@ -5,12 +5,14 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::command::Block;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Endpoint {
     /// A host name or address, and a port.
     Tcp {
@@ -96,6 +98,22 @@ impl Backoff {
     }
 }
 
+/// Seeds for the parts of one client: each its own, all from one.
+#[derive(Debug)]
+pub struct Seeds(AtomicU64);
+
+impl Seeds {
+    /// All from this one.
+    pub fn new(seed: u64) -> Self {
+        Self(AtomicU64::new(seed))
+    }
+
+    /// The next part's.
+    pub fn next_seed(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
 /// Everything a client is told. Start from [`Config::default`], [`Config::tcp`], [`Config::unix`] or a URL,
 /// and set what differs.
 ///
@@ -128,8 +146,8 @@ pub struct Config {
     pub protocol: Protocol,
     /// How long opening a connection may take, its handshake included. Default: 5 s.
     pub connect_timeout: Duration,
-    /// How long a command may take from being submitted to its reply, waiting in queues included.
-    /// Default: 10 s. None waits forever.
+    /// How long a command may take from being asked for to its reply: waiting for a connection, opening it
+    /// and waiting in queues included. Default: 10 s. None waits forever.
     pub command_timeout: Option<Duration>,
     /// The most connections in a pool. Default: 32.
     pub pool_size: usize,
@@ -182,6 +200,25 @@ impl Config {
     /// The defaults, for a server at a Unix socket.
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self { endpoint: Endpoint::Unix(path.into()), ..Self::default() }
+    }
+
+    /// How long a request may take, from being asked for to its reply: `command_timeout`, and on top of
+    /// it what the server may hold it for.
+    pub fn timeout(&self, block: Block) -> Option<Duration> {
+        match block {
+            Block::Never => self.command_timeout,
+            Block::For(time) => self.command_timeout.map(|timeout| timeout.saturating_add(time)),
+            Block::Forever => None,
+        }
+    }
+
+    /// The error of a pool that had no connection to give for `waited`.
+    pub fn pool_is_full(&self, waited: Duration) -> Error {
+        let size = self.pool_size;
+        Error::new(
+            ErrorKind::Limit,
+            format!("all {size} connections of the pool were in use for {waited:?}: raise `pool_size` or `pool_timeout`"),
+        )
     }
 
     /// Whether the settings fit together.

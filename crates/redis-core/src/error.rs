@@ -151,6 +151,11 @@ impl Error {
         self.0.has_code.then(|| self.0.message.split(' ').next().unwrap_or_default())
     }
 
+    /// The server's text as it was sent, or ours, without what was being done.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
     /// How far the command got.
     pub fn delivery(&self) -> Delivery {
         self.0.delivery
@@ -231,6 +236,9 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Server);
         assert_eq!(error.delivery(), Delivery::Replied);
         assert_eq!(error.to_string(), "WRONGTYPE Operation against a key");
+        let error = error.with_context("command 2");
+        assert_eq!(error.to_string(), "command 2: WRONGTYPE Operation against a key");
+        assert_eq!(error.message(), "WRONGTYPE Operation against a key");
     }
 
     #[test]

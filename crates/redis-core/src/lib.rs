@@ -31,6 +31,7 @@ pub use crate::generated::commands::Commands;
 pub use crate::generated::queue::QueueCommands;
 pub use crate::reply::{FromReply, Len, ReplyReader, Value, decode, decode_shared};
 pub use crate::slot::{SLOTS, slot_of};
+pub use resp_proto::Limits;
 
 /// Builders of commands, one function a command.
 pub mod cmd {

@@ -15,7 +15,7 @@ use resp_proto::Token;
 use crate::command::{Cmd, ToArgs};
 use crate::config::Config;
 use crate::connection::{Event, Role};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::reply::ReplyReader;
 use crate::send::{SendBuffer, Transmit};
 use crate::session::{Action, Machine, Session};
@@ -224,17 +224,24 @@ impl Family {
 #[derive(Debug)]
 pub struct PubSub<H> {
     session: Session,
-    wanted: BTreeMap<(Family, Bytes), Option<H>>,
+    wanted: BTreeMap<(Family, Bytes), Wanted<H>>,
     /// Commands whose confirmations are not all in, oldest first.
     asked: VecDeque<Asked>,
     /// Subscriptions of the last restore that are not confirmed.
     restoring: usize,
     /// A link was ready since the last loss.
     established: bool,
-    /// Subscriptions were lost with a link: the next restore is one the reader is told of.
-    lost: bool,
+    /// The server refused the credentials: it is not asked again before something else is subscribed.
+    refused: Option<Error>,
     ignore_confirmations: bool,
     messages: VecDeque<Result<Message>>,
+}
+
+#[derive(Debug)]
+struct Wanted<H> {
+    handler: Option<H>,
+    /// The reader was told that it is subscribed: to ask again after a loss is no news.
+    confirmed: bool,
 }
 
 #[derive(Debug)]
@@ -255,7 +262,7 @@ impl<H> PubSub<H> {
             asked: VecDeque::new(),
             restoring: 0,
             established: false,
-            lost: false,
+            refused: None,
             ignore_confirmations: false,
             messages: VecDeque::new(),
         }
@@ -275,9 +282,10 @@ impl<H> PubSub<H> {
     ) {
         let mut asked = VecDeque::new();
         for (name, handler) in names {
-            self.wanted.insert((family, name.clone()), handler);
+            self.wanted.insert((family, name.clone()), Wanted { handler, confirmed: false });
             asked.push_back(name);
         }
+        self.refused = None;
         // Without a link the names are sent, with all others, once there is one.
         self.ask(Asked { family, subscribe: true, restore: false, names: asked });
         self.session.want(now, !self.wanted.is_empty());
@@ -314,25 +322,28 @@ impl<H> PubSub<H> {
         self.wanted.keys().filter(move |key| key.0 == family).map(|key| &key.1)
     }
 
+    fn names_by(&self, family: Family, confirmed: bool) -> Vec<Bytes> {
+        let wanted = self.wanted.iter();
+        let wanted =
+            wanted.filter(|(key, wanted)| key.0 == family && wanted.confirmed == confirmed);
+        wanted.map(|(key, _)| key.1.clone()).collect()
+    }
+
     /// The link is ready: everything wanted is asked for.
     fn restore(&mut self) {
         self.asked.clear();
         self.restoring = 0;
-        let restore = std::mem::take(&mut self.lost);
         for family in Family::ALL {
-            // Shard channels of different slots can't share a command.
-            let names: Vec<Bytes> = self.names(family).cloned().collect();
-            let size = if family == Family::Shard { 1 } else { names.len().max(1) };
-            for names in names.chunks(size) {
-                let names = names.iter().cloned().collect();
-                self.ask(Asked { family, subscribe: true, restore, names });
+            for restore in [true, false] {
+                let names = self.names_by(family, restore);
+                // Shard channels of different slots can't share a command.
+                let size = if family == Family::Shard { 1 } else { names.len().max(1) };
+                for names in names.chunks(size) {
+                    let names = names.iter().cloned().collect();
+                    self.ask(Asked { family, subscribe: true, restore, names });
+                }
             }
         }
-    }
-
-    /// Connects, although nothing is subscribed yet.
-    pub fn connect(&mut self, now: Instant) {
-        self.session.want(now, true);
     }
 
     fn handle_push(&mut self, frame: &[u8]) {
@@ -377,6 +388,11 @@ impl<H> PubSub<H> {
         if answers && let Some(asked) = self.asked.front_mut() {
             asked.names.pop_front();
             let restore = asked.restore;
+            if asked.subscribe
+                && let Some(wanted) = self.wanted.get_mut(&(asked.family, message.channel.clone()))
+            {
+                wanted.confirmed = true;
+            }
             if asked.names.is_empty() {
                 self.asked.pop_front();
             }
@@ -402,7 +418,7 @@ impl<H> PubSub<H> {
         }
     }
 
-    fn take_events(&mut self) {
+    fn take_events(&mut self, now: Instant) {
         while let Some(event) = self.session.poll_event() {
             match event {
                 Event::Ready => {
@@ -411,29 +427,36 @@ impl<H> PubSub<H> {
                 }
                 Event::Closed(error) => {
                     self.asked.clear();
-                    if std::mem::take(&mut self.established) {
-                        // The link is opened again, and the reader is told when it is restored.
-                        self.lost = true;
-                    } else {
-                        self.messages.push_back(Err(error));
+                    // A link that was ready is opened again, and the reader is told when it is restored.
+                    if !std::mem::take(&mut self.established) {
+                        match error.kind() {
+                            ErrorKind::Auth => self.refused = Some(error),
+                            _ => self.messages.push_back(Err(error)),
+                        }
                     }
                 }
                 _ => {}
             }
+        }
+        if self.refused.is_some() {
+            self.session.want(now, false);
         }
     }
 
     /// The next message, with the handler it is for, if any.
     #[allow(clippy::type_complexity, reason = "an alias would hide the one thing to see")]
     pub fn poll_message(&mut self) -> Option<Result<(Message, Option<&mut H>)>> {
-        let message = match self.messages.pop_front()? {
+        let Some(next) = self.messages.pop_front() else {
+            return self.refused.clone().map(Err);
+        };
+        let message = match next {
             Ok(message) => message,
             Err(error) => return Some(Err(error)),
         };
         let handler = match message.kind.family() {
             Some(family) if message.kind.is_published() => {
                 let name = message.pattern.as_ref().unwrap_or(&message.channel).clone();
-                self.wanted.get_mut(&(family, name)).and_then(Option::as_mut)
+                self.wanted.get_mut(&(family, name)).and_then(|wanted| wanted.handler.as_mut())
             }
             _ => None,
         };
@@ -442,7 +465,15 @@ impl<H> PubSub<H> {
 
     /// The next thing to tell the reader, where that is an error.
     pub fn poll_error(&mut self) -> Option<Error> {
-        self.messages.pop_front_if(|message| message.is_err()).and_then(Result::err)
+        match self.messages.pop_front_if(|message| message.is_err()) {
+            Some(message) => message.err(),
+            None => self.refused.clone(),
+        }
+    }
+
+    /// Whether nothing will ever come: nothing is subscribed, and no link is open or wanted.
+    pub fn is_idle(&self) -> bool {
+        self.wanted.is_empty() && self.session.is_down()
     }
 
     /// Whether what is asked for is sent at once.
@@ -457,7 +488,7 @@ impl<H> PubSub<H> {
 
     /// Whether every subscription has a handler.
     pub fn all_handled(&self) -> bool {
-        self.wanted.values().all(Option::is_some)
+        self.wanted.values().all(|wanted| wanted.handler.is_some())
     }
 }
 
@@ -469,13 +500,13 @@ impl<H> Machine for PubSub<H> {
 
     fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
         self.session.handle_open_failed(now, error);
-        self.take_events();
+        self.take_events(now);
     }
 
     fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize {
         let used = self.session.handle_input(now, input, events);
         // Readiness came before anything that a subscriber is sent.
-        self.take_events();
+        self.take_events(now);
         for event in events.drain(..) {
             if let Event::Push(range) = event {
                 self.handle_push(&input[range]);
@@ -490,12 +521,12 @@ impl<H> Machine for PubSub<H> {
 
     fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>) {
         self.session.handle_disconnect(now, why);
-        self.take_events();
+        self.take_events(now);
     }
 
     fn handle_timeout(&mut self, now: Instant) {
         self.session.handle_timeout(now);
-        self.take_events();
+        self.take_events(now);
     }
 
     fn poll_action(&mut self) -> Option<Action> {

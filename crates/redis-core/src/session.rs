@@ -271,6 +271,11 @@ impl Session {
         }
     }
 
+    /// Whether there is no connection, and none is being opened.
+    pub fn is_down(&self) -> bool {
+        matches!(self.link, Link::Down | Link::Over)
+    }
+
     /// Whether requests are written at once.
     pub fn is_ready(&self) -> bool {
         matches!(&self.link, Link::Open(conn) if conn.is_ready())

@@ -21,10 +21,10 @@ mod runtime;
 mod socket;
 
 pub use redis_async::{
-    Backoff, Batched, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error, ErrorKind,
+    Arg, Backoff, Batched, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error, ErrorKind,
     Execute, FromReplies, FromReply, Message, MessageData, MessageKind, Pipeline, Protocol, PubSub,
     Queue, QueueCommands, ReplyFuture, Result, Secret, ToArg, ToArgs, Transaction, Value, Watched,
-    WatchedReply, cmd,
+    WatchedReply, cmd, Limits, ReplyReader, Written,
 };
 
 pub use crate::client::Client;

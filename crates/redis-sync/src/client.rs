@@ -5,6 +5,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::thread;
 
+use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
 use redis_core::watch::Attempts;
 use redis_core::{Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
@@ -21,6 +22,7 @@ use crate::watch::{Transaction, Watched};
 #[derive(Clone, Debug)]
 pub struct Client {
     pool: Arc<Pool>,
+    seeds: Arc<Seeds>,
 }
 
 impl Client {
@@ -41,8 +43,8 @@ impl Client {
     /// `Config` when the settings do not fit together.
     pub fn new(mut config: Config) -> Result<Self> {
         config.check()?;
-        config.seed.get_or_insert_with(random);
-        Ok(Self { pool: Arc::new(Pool::new(Arc::new(config))) })
+        let seeds = Arc::new(Seeds::new(*config.seed.get_or_insert_with(random)));
+        Ok(Self { pool: Arc::new(Pool::new(Arc::new(config))), seeds })
     }
 
     /// The settings.
@@ -127,7 +129,7 @@ impl Client {
         mut attempt: impl FnMut(Watched) -> Result<Transaction<V>>,
     ) -> Result<(T, V)> {
         let keys = watch::watch(keys)?;
-        let mut attempts = Attempts::new(self.config(), random());
+        let mut attempts = Attempts::new(self.config(), self.seeds.next_seed());
         loop {
             let result = self
                 .watch_by(&keys)
@@ -142,7 +144,7 @@ impl Client {
 
     /// Subscriptions on a connection of their own. Nothing is connected before the first one.
     pub fn pubsub(&self) -> PubSub {
-        PubSub::new(self.pool.config().clone(), random())
+        PubSub::new(self.pool.config().clone(), self.seeds.next_seed())
     }
 }
 

@@ -13,7 +13,7 @@ use redis_core::connection::{Connection as Machine, Event, Role, SubmitError};
 use redis_core::pipeline::{FromReplies, Run, Sent};
 use redis_core::recv::RecvBuffer;
 use redis_core::{
-    Block, Cmd, Config, Error, ErrorKind, FromReply, Result, Value, decode, decode_shared,
+    Block, Cmd, Config, Delivery, Error, ErrorKind, FromReply, Result, Value, decode, decode_shared,
 };
 
 use crate::stream::{Stream, Writer};
@@ -61,10 +61,14 @@ impl Received {
 }
 
 impl Connection {
-    /// Opens a connection and does the handshake.
+    /// Opens a connection and does the handshake. A command waits for it, so that it takes no longer than
+    /// that may.
     pub(crate) fn open(config: &Arc<Config>) -> Result<Self> {
         let start = Instant::now();
-        let deadline = start + config.connect_timeout;
+        let limit = config
+            .command_timeout
+            .map_or(config.connect_timeout, |timeout| timeout.min(config.connect_timeout));
+        let deadline = start + limit;
         let stream = Stream::connect(&config.endpoint, deadline).map_err(|error| {
             let endpoint = &config.endpoint;
             Error::new(ErrorKind::Connect, format!("connecting to {endpoint} failed: {error}"))
@@ -78,16 +82,29 @@ impl Connection {
             batch: Batch::default(),
             events: Vec::new(),
         };
+        // Whatever the server said of the handshake, the command that wanted the connection was not sent.
+        connection.greet(deadline).map_err(|error| error.with_delivery(Delivery::NotSent))?;
+        Ok(connection)
+    }
+
+    fn greet(&mut self, deadline: Instant) -> Result<()> {
         let mut received = Received::default();
         loop {
-            connection.write()?;
-            if connection.machine.is_ready() {
+            self.write()?;
+            if self.machine.is_ready() {
                 break;
             }
-            connection.receive(&mut received, Instant::now())?;
+            let now = Instant::now();
+            if deadline <= now {
+                return Err(Error::new(
+                    ErrorKind::Timeout,
+                    "the deadline passed before there was a connection",
+                ));
+            }
+            self.receive_until(&mut received, now, Some(deadline))?;
         }
-        connection.recv.consume(received.used);
-        Ok(connection)
+        self.recv.consume(received.used);
+        Ok(())
     }
 
     /// Whether another exchange may follow: nothing is owed in either direction.
@@ -241,7 +258,8 @@ impl Connection {
             let writer = scope.spawn(|| write_pieces(handle.writer(), &pieces, &written));
             let mut result = Ok(());
             while counted < total && result.is_ok() {
-                result = receive(machine, stream, recv, events, received, Instant::now());
+                let until = machine.poll_timeout();
+                result = receive(machine, stream, recv, events, received, Instant::now(), until);
                 let progress = written.load(Ordering::Acquire);
                 machine.handle_transmitted(progress - counted);
                 counted = progress;
@@ -266,14 +284,18 @@ impl Connection {
     }
 
     fn receive(&mut self, received: &mut Received, now: Instant) -> Result<()> {
-        receive(
-            &mut self.machine,
-            &mut self.stream,
-            &mut self.recv,
-            &mut self.events,
-            received,
-            now,
-        )
+        let until = self.machine.poll_timeout();
+        self.receive_until(received, now, until)
+    }
+
+    fn receive_until(
+        &mut self,
+        received: &mut Received,
+        now: Instant,
+        until: Option<Instant>,
+    ) -> Result<()> {
+        let Self { machine, stream, recv, events, .. } = self;
+        receive(machine, stream, recv, events, received, now, until)
     }
 }
 
@@ -285,8 +307,9 @@ fn receive(
     events: &mut Vec<Event>,
     received: &mut Received,
     now: Instant,
+    until: Option<Instant>,
 ) -> Result<()> {
-    match stream.read(recv.space(machine.read_hint()), now, machine.poll_timeout()) {
+    match stream.read(recv.space(machine.read_hint()), now, until) {
         Ok(0) => machine.handle_disconnect(None),
         Ok(n) => {
             recv.advance(n);

@@ -25,8 +25,8 @@ mod watch;
 pub use redis_core::pipeline::{Batched, FromReplies};
 pub use redis_core::pubsub::{Message, MessageData, MessageKind};
 pub use redis_core::{
-    Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error, ErrorKind, Execute,
-    FromReply, Protocol, Queue, QueueCommands, Result, Secret, ToArg, Value, cmd,
+    Arg, Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error, ErrorKind, Execute,
+    FromReply, Protocol, Queue, QueueCommands, Result, Secret, ToArg, Value, cmd, Limits, ReplyReader, Written, ToArgs,
 };
 
 pub use crate::client::Client;

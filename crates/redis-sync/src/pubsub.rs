@@ -194,26 +194,20 @@ impl PubSub {
                 "needs at least one name to subscribe to",
             ));
         }
-        self.connect()?;
         self.machine.subscribe(Instant::now(), family, names);
-        self.flush()
-    }
-
-    fn remove(&mut self, family: Family, names: Option<Vec<Bytes>>) -> Result<()> {
-        self.machine.unsubscribe(Instant::now(), family, names);
-        self.flush()
-    }
-
-    /// Waits until the link is ready, so that what is asked now is sent now.
-    fn connect(&mut self) -> Result<()> {
-        self.machine.connect(Instant::now());
+        // Until the link is ready, so that a failure is this call's; the names stay wanted.
         while !self.machine.is_ready() {
             self.turn(Instant::now(), None)?;
             if let Some(error) = self.machine.poll_error() {
                 return Err(error);
             }
         }
-        Ok(())
+        self.flush()
+    }
+
+    fn remove(&mut self, family: Family, names: Option<Vec<Bytes>>) -> Result<()> {
+        self.machine.unsubscribe(Instant::now(), family, names);
+        self.flush()
     }
 
     /// Does what the machine asks, then waits for bytes until the deadline.
@@ -224,7 +218,11 @@ impl PubSub {
                 Action::Close => self.stream = None,
                 Action::Open(endpoint) => {
                     self.recv = RecvBuffer::default();
-                    match Stream::connect(&endpoint, now + self.config.connect_timeout) {
+                    // What a subscriber writes is small: a peer that takes none of it for so long is gone.
+                    let timeout = self.config.connect_timeout;
+                    let opened = Stream::connect(&endpoint, now + timeout)
+                        .and_then(|stream| stream.set_write_timeout(timeout).map(|()| stream));
+                    match opened {
                         Ok(stream) => {
                             self.stream = Some(stream);
                             self.machine.handle_opened();
@@ -240,12 +238,7 @@ impl PubSub {
             // Nothing to read from: a new attempt is due, or the reader's time is up.
             match until {
                 Some(until) => thread::sleep(until.saturating_duration_since(now)),
-                None => {
-                    return Err(Error::new(
-                        ErrorKind::Closed,
-                        "nothing is subscribed: waiting would never end",
-                    ));
-                }
+                None => return Err(never()),
             }
             return Ok(());
         };
@@ -273,4 +266,8 @@ impl PubSub {
         }
         Ok(())
     }
+}
+
+fn never() -> Error {
+    Error::new(ErrorKind::InvalidRequest, "nothing is subscribed: waiting would never end")
 }

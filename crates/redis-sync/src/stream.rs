@@ -27,7 +27,8 @@ enum Socket {
 }
 
 impl Stream {
-    /// Opens a socket to the first address that answers, before the deadline.
+    /// Opens a socket to the first address that answers, before the deadline. Looking a host name up, and
+    /// connecting to a Unix socket, can't be interrupted: std has no deadline for them.
     pub(crate) fn connect(endpoint: &Endpoint, deadline: Instant) -> io::Result<Self> {
         let socket = match endpoint {
             Endpoint::Tcp { host, port } => Socket::Tcp(connect_tcp(host, *port, deadline)?),
@@ -87,6 +88,15 @@ impl Stream {
 
     pub(crate) fn writer(&self) -> Writer<'_> {
         Writer(&self.socket)
+    }
+
+    /// Bounds how long a write may wait for the peer: it fails with `WouldBlock` then.
+    pub(crate) fn set_write_timeout(&self, timeout: Duration) -> io::Result<()> {
+        match &self.socket {
+            Socket::Tcp(socket) => socket.set_write_timeout(Some(timeout.max(MOMENT))),
+            #[cfg(unix)]
+            Socket::Unix(socket) => socket.set_write_timeout(Some(timeout.max(MOMENT))),
+        }
     }
 
     /// A second handle to the same socket.

@@ -1,7 +1,9 @@
 //! Optimistic locking on a connection of its own.
 
 use redis_core::pipeline::{FromReplies, Pipeline as Queued};
-use redis_core::{Cmd, Command, Execute, FromReply, Queue, Result, ToArgs, watch};
+use redis_core::{
+    Cmd, Command, Error, ErrorKind, Execute, FromReply, Queue, Result, ToArgs, watch,
+};
 
 use crate::pool::Pooled;
 
@@ -93,6 +95,10 @@ impl<V> Transaction<V> {
     pub(crate) fn execute_returning<T: FromReplies>(self) -> Result<(T, V)> {
         let Self { watched: Watched { mut connection }, queued, value } = self;
         let sent = queued.take_watched()?;
+        // A link that was lost before anything is written is a conflict; found later, it is a doubt.
+        if !connection.is_alive() {
+            return Err(watch::lost(Error::new(ErrorKind::Io, "the server closed the connection")));
+        }
         let result = connection.execute_all(&sent).map_err(watch::lost);
         // EXEC ends the watch, whatever it says.
         connection.shared();

@@ -115,6 +115,19 @@ impl Lab {
         }
     }
 
+    /// Runs tasks and the future while the clock goes on, until the future is ready.
+    pub fn wait_for<F: Future + Unpin>(&self, future: &mut F) -> F::Output {
+        loop {
+            if let Poll::Ready(output) = poll_once(future) {
+                return output;
+            }
+            for (_, flag) in &self.state().tasks {
+                flag.0.store(true, Ordering::SeqCst);
+            }
+            self.run();
+        }
+    }
+
     /// The runtime is shut down: its tasks are dropped.
     pub fn shut_down(&self) {
         let tasks = std::mem::take(&mut self.state().tasks);

@@ -170,12 +170,18 @@ impl Args {
         self.store.bytes().get(start..start + len as usize)
     }
 
-    /// The argument at `index`, counted from 0.
+    /// The argument at `index`, counted from 0. All before it are walked over: use [`iter`](Self::iter)
+    /// for more than one.
     pub fn get(&self, index: usize) -> Option<&[u8]> {
+        self.iter().nth(index)
+    }
+
+    /// The arguments' bytes in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let bytes = self.store.bytes();
         let mut segments = self.store.segments().iter().peekable();
         let mut at = 0;
-        for n in 0.. {
+        std::iter::from_fn(move || {
             let rest = bytes.get(at..).filter(|rest| !rest.is_empty())?;
             let header = rest.iter().position(|&b| b == b'\n')? + 1;
             let start = at + header;
@@ -187,12 +193,9 @@ impl Args {
                     (bytes.get(start..start + len)?, start + len + 2)
                 }
             };
-            if n == index {
-                return Some(body);
-            }
             at = next;
-        }
-        None
+            Some(body)
+        })
     }
 
     /// Bytes of all arguments together, encoded.
@@ -462,6 +465,7 @@ mod tests {
         assert_eq!(args.first_key(), Some(&b"key"[..]));
         assert_eq!(args.get(3), Some(&b"\r\n"[..]));
         assert_eq!(args.get(4), None);
+        assert_eq!(args.iter().collect::<Vec<_>>(), [&b"key"[..], b"-7", b"1", b"\r\n"]);
     }
 
     #[test]

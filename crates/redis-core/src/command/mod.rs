@@ -181,6 +181,21 @@ impl<R> Cmd<R> {
         &self.args
     }
 
+    /// All words of the command as sent: its name's, then its arguments.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_core::cmd;
+    ///
+    /// let get = cmd::get::<String>("key");
+    /// assert_eq!(get.words().collect::<Vec<_>>(), [&b"GET"[..], b"key"]);
+    /// ```
+    pub fn words(&self) -> impl Iterator<Item = &[u8]> {
+        let name = self.info.name.split(' ').take(usize::from(self.info.words));
+        name.map(str::as_bytes).chain(self.args.iter())
+    }
+
     /// The cluster slot of the first key, where the command's builder marked one.
     pub fn slot(&self) -> Option<u16> {
         self.args.first_key().map(slot_of)

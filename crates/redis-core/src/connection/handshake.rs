@@ -106,7 +106,7 @@ impl Handshake {
             _ => decode::<()>(frame),
         };
         let Err(error) = outcome else { return Ok(()) };
-        if step == Step::Hello && is_unknown(&error) {
+        if step == Step::Hello && is_unknown(&error, config.password.is_some()) {
             self.fallback = true;
             return Ok(());
         }
@@ -166,10 +166,14 @@ impl Handshake {
     }
 }
 
-/// Whether the error says that HELLO, or version 3 of it, does not exist.
-fn is_unknown(error: &Error) -> bool {
-    error.code() == Some("NOPROTO")
-        || error.to_string().to_ascii_lowercase().starts_with("err unknown command")
+/// Whether the error says that HELLO, or version 3 of it, does not exist. A server that wants the
+/// credentials which HELLO has just given does not know HELLO: Valkey 9.1 wants them first.
+fn is_unknown(error: &Error, authenticated: bool) -> bool {
+    match error.code() {
+        Some("NOPROTO") => true,
+        Some("NOAUTH") => authenticated,
+        _ => error.to_string().to_ascii_lowercase().starts_with("err unknown command"),
+    }
 }
 
 struct Hello(ServerInfo);

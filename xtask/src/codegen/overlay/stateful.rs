@@ -8,14 +8,14 @@ pub(crate) const fn stateful() -> &'static [(&'static str, &'static str)] {
     const PUBSUB: &str = "use `client.pubsub()`";
     const WATCH: &str = "use `client.watch(keys)`";
     const TRANSACTION: &str = "use `client.pipeline()` or `client.transaction(keys, ..)`";
-    const READS: &str = "set the read routing in the configuration";
+    const READS: &str = "reads go to the server that is configured";
     const NAME: &str = "set the client name in the configuration";
-    const TRACKING: &str = "open a connection of its own for client-side caching";
-    const OWN: &str = "open a connection of its own for it";
+    const TRACKING: &str = "client-side caching is not available on a shared connection";
+    const OWN: &str = "it is not available on a shared connection";
     const REPLICATION: &str = "replication is not a client's business";
     const CLOSE: &str = "drop the client to close its connections";
     &[
-        ("ASKING", "redirects are followed by the cluster client"),
+        ("ASKING", "it is a part of following redirects"),
         ("AUTH", CREDENTIALS),
         ("CLIENT CACHING", TRACKING),
         ("CLIENT CAPA", HANDSHAKE),
@@ -23,13 +23,13 @@ pub(crate) const fn stateful() -> &'static [(&'static str, &'static str)] {
         ("CLIENT NO-EVICT", OWN),
         ("CLIENT NO-TOUCH", OWN),
         ("CLIENT REPLY", "each command gets its reply; use `client.pipeline()` to wait once for many"),
-        ("CLIENT SETINFO", "set the library name in the configuration"),
+        ("CLIENT SETINFO", "the library names itself when it connects"),
         ("CLIENT SETNAME", NAME),
         ("CLIENT TRACKING", TRACKING),
         ("DISCARD", TRANSACTION),
         ("EXEC", TRANSACTION),
         ("HELLO", HANDSHAKE),
-        ("MONITOR", "use `client.monitor()`"),
+        ("MONITOR", "it is not available on a shared connection"),
         ("MULTI", TRANSACTION),
         ("PSUBSCRIBE", PUBSUB),
         ("PSYNC", REPLICATION),
@@ -39,7 +39,7 @@ pub(crate) const fn stateful() -> &'static [(&'static str, &'static str)] {
         ("READWRITE", READS),
         ("REPLCONF", REPLICATION),
         ("RESET", "connections are reset before they are used again"),
-        ("RESTORE-ASKING", "use `RESTORE`; redirects are followed by the cluster client"),
+        ("RESTORE-ASKING", "use `RESTORE`"),
         ("SCRIPT DEBUG", "debug scripts with the server's own command line"),
         ("SELECT", DATABASE),
         ("SSUBSCRIBE", PUBSUB),

@@ -1,0 +1,210 @@
+//! The client as scenarios see it: that of any subject, with the methods users call.
+
+use std::time::Duration;
+
+use redis_core::pipeline::{Batched, FromReplies};
+use redis_core::pubsub::Message;
+use redis_core::{Command, Execute, FromReply, Queue, Result, Value};
+
+use crate::subject::{Names, Subject};
+
+/// A subject's client, with the methods of `Commands`.
+#[derive(Clone)]
+pub(crate) struct Client<S>(pub(crate) S);
+
+impl<'a, S: Subject> Execute for &'a Client<S> {
+    type Output<R: FromReply> = S::Reply<'a, R>;
+
+    fn execute<C: Command>(self, command: C) -> S::Reply<'a, C::Reply> {
+        self.0.execute(command)
+    }
+}
+
+impl<S: Subject> Client<S> {
+    pub(crate) async fn batch<B: Batched<Output: Send> + Send>(
+        &self,
+        commands: B,
+    ) -> Result<B::Output> {
+        self.0.batch(commands).await
+    }
+
+    pub(crate) fn pipeline(&self) -> Pipeline<S> {
+        Pipeline(self.0.pipeline())
+    }
+
+    pub(crate) async fn watch(&self, keys: &[&str]) -> Result<Watched<S>> {
+        self.0.watch(keys).await.map(Watched)
+    }
+
+    pub(crate) async fn transaction<T, V, Fut>(
+        &self,
+        keys: &[&str],
+        mut attempt: impl FnMut(Watched<S>) -> Fut + Send,
+    ) -> Result<(T, V)>
+    where
+        T: FromReplies + Send + 'static,
+        V: Send + 'static,
+        Fut: Future<Output = Result<Transaction<S, V>>> + Send,
+    {
+        let attempt = move |watched| {
+            let attempted = attempt(Watched(watched));
+            async move { attempted.await.map(|transaction| transaction.0) }
+        };
+        self.0.transaction(keys, attempt).await
+    }
+
+    pub(crate) fn pubsub(&self) -> PubSub<S> {
+        PubSub(self.0.pubsub())
+    }
+}
+
+/// A subject's pipeline, with the methods of `QueueCommands`.
+pub(crate) struct Pipeline<S: Subject>(S::Pipeline);
+
+impl<S: Subject> Queue for &mut Pipeline<S> {
+    fn queue<C: Command>(self, command: C) -> Self {
+        S::queue(&mut self.0, command);
+        self
+    }
+}
+
+impl<S: Subject> Pipeline<S> {
+    /// Without the result that `queue` returns for chaining.
+    pub(crate) fn push<C: Command>(&mut self, command: C) {
+        S::queue(&mut self.0, command);
+    }
+
+    pub(crate) fn transaction(&mut self, transaction: bool) -> &mut Self {
+        S::set_transaction(&mut self.0, transaction);
+        self
+    }
+
+    pub(crate) async fn execute<T: FromReplies + Send + 'static>(&mut self) -> Result<T> {
+        S::execute_pipeline(&mut self.0).await
+    }
+
+    pub(crate) async fn execute_all(&mut self) -> Result<Vec<Result<Value>>> {
+        S::execute_each(&mut self.0).await
+    }
+
+    pub(crate) fn clear(&mut self) {
+        S::clear(&mut self.0);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        S::queued(&self.0)
+    }
+}
+
+/// A subject's watching connection, with the methods of `Commands`.
+pub(crate) struct Watched<S: Subject>(S::Watched);
+
+impl<'a, S: Subject> Execute for &'a mut Watched<S> {
+    type Output<R: FromReply> = S::WatchedReply<'a, R>;
+
+    fn execute<C: Command>(self, command: C) -> S::WatchedReply<'a, C::Reply> {
+        S::execute_watched(&mut self.0, command)
+    }
+}
+
+impl<S: Subject> Watched<S> {
+    pub(crate) async fn watch(&mut self, keys: &[&str]) -> Result<()> {
+        S::watch_more(&mut self.0, keys).await
+    }
+
+    pub(crate) async fn unwatch(&mut self) -> Result<()> {
+        S::unwatch(&mut self.0).await
+    }
+
+    pub(crate) async fn reset(self) -> Result<()> {
+        S::reset(self.0).await
+    }
+
+    pub(crate) fn multi(self) -> Transaction<S> {
+        Transaction(S::multi(self.0))
+    }
+}
+
+/// A subject's transaction, with the methods of `QueueCommands`.
+pub(crate) struct Transaction<S: Subject, V: Send + 'static = ()>(S::Transaction<V>);
+
+impl<S: Subject, V: Send + 'static> Queue for Transaction<S, V> {
+    fn queue<C: Command>(self, command: C) -> Self {
+        Self(S::queue_transaction(self.0, command))
+    }
+}
+
+impl<S: Subject> Transaction<S> {
+    pub(crate) fn returning<V: Send + 'static>(self, value: V) -> Transaction<S, V> {
+        Transaction(S::returning(self.0, value))
+    }
+}
+
+impl<S: Subject, V: Send + 'static> Transaction<S, V> {
+    pub(crate) async fn execute<T: FromReplies + Send + 'static>(self) -> Result<T> {
+        S::execute_transaction(self.0).await
+    }
+}
+
+/// A subject's subscriptions.
+pub(crate) struct PubSub<S: Subject>(S::PubSub);
+
+impl<S: Subject> PubSub<S> {
+    pub(crate) fn ignore_subscribe_messages(&mut self) {
+        S::ignore_subscribe_messages(&mut self.0);
+    }
+
+    pub(crate) async fn subscribe<N: AsRef<[u8]>>(&mut self, channels: &[N]) -> Result<()> {
+        S::subscribe(&mut self.0, Names::Channels, owned(channels)).await
+    }
+
+    pub(crate) async fn psubscribe<N: AsRef<[u8]>>(&mut self, patterns: &[N]) -> Result<()> {
+        S::subscribe(&mut self.0, Names::Patterns, owned(patterns)).await
+    }
+
+    pub(crate) async fn subscribe_with(
+        &mut self,
+        channel: &str,
+        handler: impl FnMut(&Message) + Send + 'static,
+    ) -> Result<()> {
+        let handler = Box::new(handler);
+        S::subscribe_with(&mut self.0, Names::Channels, channel.into(), handler).await
+    }
+
+    pub(crate) async fn psubscribe_with(
+        &mut self,
+        pattern: &str,
+        handler: impl FnMut(&Message) + Send + 'static,
+    ) -> Result<()> {
+        let handler = Box::new(handler);
+        S::subscribe_with(&mut self.0, Names::Patterns, pattern.into(), handler).await
+    }
+
+    pub(crate) async fn unsubscribe<N: AsRef<[u8]>>(&mut self, channels: &[N]) -> Result<()> {
+        S::unsubscribe(&mut self.0, Names::Channels, Some(owned(channels))).await
+    }
+
+    pub(crate) async fn unsubscribe_all(&mut self) -> Result<()> {
+        S::unsubscribe(&mut self.0, Names::Channels, None).await
+    }
+
+    pub(crate) async fn punsubscribe<N: AsRef<[u8]>>(&mut self, patterns: &[N]) -> Result<()> {
+        S::unsubscribe(&mut self.0, Names::Patterns, Some(owned(patterns))).await
+    }
+
+    pub(crate) async fn punsubscribe_all(&mut self) -> Result<()> {
+        S::unsubscribe(&mut self.0, Names::Patterns, None).await
+    }
+
+    pub(crate) async fn get_message(&mut self, timeout: Duration) -> Result<Option<Message>> {
+        S::get_message(&mut self.0, timeout).await
+    }
+
+    pub(crate) fn is_subscribed(&self) -> bool {
+        S::is_subscribed(&self.0)
+    }
+}
+
+fn owned<N: AsRef<[u8]>>(names: &[N]) -> Vec<Vec<u8>> {
+    names.iter().map(|name| name.as_ref().to_vec()).collect()
+}

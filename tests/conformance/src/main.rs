@@ -1,0 +1,147 @@
+//! What every client must do: scenarios written once, run on each runtime.
+//!
+//! One process runs one combination of runtime, server, protocol and transport, and prints one JSON
+//! object a line: `{"begun": NAME}`, then NAME's report; at last `{"end": true}`. `cargo xtask
+//! test-matrix` starts these processes and compares what they saw.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line tool talks to its caller by printing"
+)]
+
+mod client;
+mod runner;
+mod scenario;
+mod scenarios;
+mod subject;
+mod task;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use redis_core::Protocol;
+use serde_json::{Value, json};
+use testkit::servers;
+
+use crate::runner::{Report, Verdict};
+use crate::scenario::{Combination, Transport};
+use crate::subject::Subject;
+#[cfg(any(feature = "tokio", feature = "smol"))]
+use crate::subject::asynchronous::On;
+
+const USAGE: &str = "usage: conformance --runtime RUNTIME --server 'NAME VERSION' --protocol 2|3 \
+                     --transport tcp|unix [--scenario PART]..
+       conformance --list";
+
+fn main() -> ExitCode {
+    match start(std::env::args().skip(1)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("conformance: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(mut words: impl Iterator<Item = String>) -> io::Result<()> {
+    let usage = || io::Error::other(USAGE);
+    let (mut runtime, mut server, mut protocol, mut transport) = (None, None, None, None);
+    let mut parts = Vec::new();
+    while let Some(word) = words.next() {
+        if word == "--list" {
+            return list();
+        }
+        let value = words.next().ok_or_else(usage)?;
+        match &*word {
+            "--runtime" => runtime = Some(value),
+            "--server" => server = Some(value),
+            "--protocol" => protocol = Some(value),
+            "--transport" => transport = Some(value),
+            "--scenario" => parts.push(value),
+            _ => return Err(usage()),
+        }
+    }
+    let server = server.ok_or_else(usage)?;
+    let found = servers::discover(&servers::folder(), false).found;
+    let installed = found.into_iter().find(|installed| installed.to_string() == server);
+    let combination = Combination {
+        installed: installed.ok_or_else(|| io::Error::other(format!("no server `{server}`")))?,
+        protocol: match protocol.as_deref() {
+            Some("2") => Protocol::Resp2,
+            Some("3") => Protocol::Resp3,
+            _ => return Err(usage()),
+        },
+        transport: match transport.as_deref() {
+            Some("tcp") => Transport::Tcp,
+            Some("unix") => Transport::Unix,
+            _ => return Err(usage()),
+        },
+    };
+    servers::stop_on_ctrl_c()?;
+    runner::keep_panics();
+    run_on(&runtime.ok_or_else(usage)?, &combination, &parts)
+}
+
+type Run = fn(&Combination, &[String]) -> io::Result<()>;
+
+const SYNC: &[(&str, Run)] = &[("sync", |at, parts| run::<redis_sync::Client>(at, false, parts))];
+
+#[cfg(feature = "tokio")]
+const TOKIO: &[(&str, Run)] = &[
+    ("tokio", |at, parts| run::<On<redis_tokio::Client>>(at, false, parts)),
+    ("tokio-threads", |at, parts| run::<On<redis_tokio::Client>>(at, true, parts)),
+];
+#[cfg(not(feature = "tokio"))]
+const TOKIO: &[(&str, Run)] = &[];
+
+#[cfg(feature = "smol")]
+const SMOL: &[(&str, Run)] =
+    &[("smol", |at, parts| run::<On<redis_smol::Client>>(at, false, parts))];
+#[cfg(not(feature = "smol"))]
+const SMOL: &[(&str, Run)] = &[];
+
+fn run_on(runtime: &str, combination: &Combination, parts: &[String]) -> io::Result<()> {
+    let mut runtimes = [SYNC, TOKIO, SMOL].into_iter().flatten();
+    match runtimes.find(|(name, _)| *name == runtime) {
+        Some((_, run)) => run(combination, parts),
+        None => Err(io::Error::other(format!("this was built without the runtime `{runtime}`"))),
+    }
+}
+
+fn run<S: Subject>(combination: &Combination, threads: bool, parts: &[String]) -> io::Result<()> {
+    let mut scenarios = scenarios::all::<S>();
+    scenarios.retain(|scenario| {
+        parts.is_empty() || parts.iter().any(|part| scenario.name.contains(&**part))
+    });
+    let begun = |name: &str| print(&json!({ "begun": name }));
+    runner::run(combination, threads, scenarios, begun, |report| print(&shown(report)))?;
+    print(&json!({ "end": true }))
+}
+
+fn shown(report: Report) -> Value {
+    let (verdict, text) = match report.verdict {
+        Verdict::Passed => ("passed", None),
+        Verdict::Failed(text) => ("failed", Some(text)),
+        Verdict::Skipped(reason) => ("skipped", Some(reason)),
+    };
+    json!({
+        "scenario": report.scenario,
+        "verdict": verdict,
+        "text": text,
+        "millis": u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
+        "transcript": report.transcript,
+    })
+}
+
+fn list() -> io::Result<()> {
+    for scenario in scenarios::all::<redis_sync::Client>() {
+        writeln!(io::stdout(), "{}", scenario.name)?;
+    }
+    Ok(())
+}
+
+/// One line at once: whoever reads it may stop this process at any time.
+fn print(value: &Value) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{value}")
+}

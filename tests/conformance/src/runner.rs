@@ -1,0 +1,142 @@
+//! Runs scenarios one after the other, each in a thread of its own: one that hangs or panics is a
+//! failure that says where, and those behind it run all the same.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::panic;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use testkit::servers::{Server, ServerOptions};
+
+use crate::scenario::{Combination, Context, Outcome, Progress, Scenario, lock};
+use crate::subject::Subject;
+
+/// What became of a scenario.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) scenario: &'static str,
+    pub(crate) verdict: Verdict,
+    pub(crate) took: Duration,
+    pub(crate) transcript: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    Passed,
+    Failed(String),
+    Skipped(String),
+}
+
+/// Panics since the last look, with their places.
+static PANICS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// From now on panics are kept for the report.
+pub(crate) fn keep_panics() {
+    panic::set_hook(Box::new(|info| {
+        let thread = thread::current();
+        let text = info.payload_as_str().unwrap_or("a panic without text");
+        let place = info.location().map(|place| format!(" at {place}"));
+        let place = place.unwrap_or_default();
+        let name = thread.name().unwrap_or("a thread without name");
+        lock(&PANICS).push(format!("{name} panicked{place}: {text}"));
+    }));
+}
+
+/// Runs the scenarios on a server that they share; `begun` and `ended` hear of each.
+pub(crate) fn run<S: Subject>(
+    combination: &Combination,
+    threads: bool,
+    scenarios: Vec<Scenario<S>>,
+    mut begun: impl FnMut(&str) -> io::Result<()>,
+    mut ended: impl FnMut(Report) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut server = Server::start(&combination.installed, ServerOptions::new())?;
+    for scenario in scenarios {
+        let name = scenario.name;
+        if let Some(reason) = scenario.lacks(&combination.installed) {
+            let verdict = Verdict::Skipped(reason);
+            let took = Duration::ZERO;
+            ended(Report { scenario: name, verdict, took, transcript: Vec::new() })?;
+            continue;
+        }
+        begun(name)?;
+        if clear(&server).is_err() {
+            // Whoever made it unusable was reported.
+            server = Server::start(&combination.installed, ServerOptions::new())?;
+        }
+        ended(one(combination, threads, &server, scenario)?)?;
+    }
+    Ok(())
+}
+
+fn one<S: Subject>(
+    combination: &Combination,
+    threads: bool,
+    server: &Server,
+    scenario: Scenario<S>,
+) -> io::Result<Report> {
+    let progress = Arc::new(Mutex::new(Progress::default()));
+    let cx = Context::<S>::new(combination.clone(), server, progress.clone());
+    let name = scenario.name;
+    let deadline = scenario.deadline;
+    let (done, result) = mpsc::channel();
+    let start = Instant::now();
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let outcome = S::drive(threads, (scenario.body)(cx));
+        // Nobody listens any more after the deadline.
+        let _ = done.send(outcome);
+    })?;
+    let result = result.recv_timeout(deadline);
+    let took = start.elapsed();
+    let verdict = match result {
+        Ok(Ok(outcome)) => verdict(outcome),
+        Ok(Err(error)) => Verdict::Failed(format!("the runtime could not be started: {error}")),
+        Err(RecvTimeoutError::Timeout) => Verdict::Failed(format!("hung for {deadline:?}")),
+        Err(RecvTimeoutError::Disconnected) => {
+            // It panicked, which the hook has kept.
+            let _ = thread.join();
+            Verdict::Failed(String::new())
+        }
+    };
+    let panics = std::mem::take(&mut *lock(&PANICS)).join("; ");
+    let progress = lock(&progress);
+    let verdict = match verdict {
+        Verdict::Failed(text) => Verdict::Failed(explain(&progress.step, &text, &panics)),
+        Verdict::Passed if !panics.is_empty() => {
+            Verdict::Failed(explain("something beside the scenario", "", &panics))
+        }
+        verdict => verdict,
+    };
+    Ok(Report { scenario: name, verdict, took, transcript: progress.transcript.clone() })
+}
+
+fn verdict(outcome: Outcome) -> Verdict {
+    match outcome {
+        Ok(()) => Verdict::Passed,
+        Err(error) => Verdict::Failed(error.to_string()),
+    }
+}
+
+fn explain(step: &str, text: &str, panics: &str) -> String {
+    let parts = [step, text, panics];
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    parts.join(": ")
+}
+
+/// Empties the server and its statistics, without the clients that are tried here.
+fn clear(server: &Server) -> io::Result<()> {
+    let mut stream = UnixStream::connect(server.socket_path())?;
+    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    for command in ["FLUSHALL", "CONFIG RESETSTAT"] {
+        stream.write_all(format!("{command}\r\n").as_bytes())?;
+        let mut reply = [0; 5];
+        stream.read_exact(&mut reply)?;
+        if reply != *b"+OK\r\n" {
+            return Err(io::Error::other(format!("{command} failed")));
+        }
+    }
+    Ok(())
+}

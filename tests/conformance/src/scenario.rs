@@ -1,0 +1,314 @@
+//! What a scenario is, and what it is given: a server, clients, and where to say how far it is and what
+//! it saw.
+
+use std::error::Error as StdError;
+use std::fmt::{self, Debug};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use redis_core::{Config, Endpoint, Error, Protocol, Result};
+use testkit::servers::{Installed, Server, ServerOptions, Version};
+
+use crate::client::Client;
+use crate::subject::Subject;
+use crate::task::{self, Join};
+
+/// Why a scenario failed.
+pub(crate) type Failure = Box<dyn StdError + Send + Sync>;
+
+/// How a scenario ends.
+pub(crate) type Outcome = std::result::Result<(), Failure>;
+
+/// After this time a scenario hangs, unless it says otherwise.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+type Body<S> = Box<dyn Fn(Context<S>) -> Pin<Box<dyn Future<Output = Outcome>>> + Send + Sync>;
+
+/// One behaviour and how to see it.
+pub(crate) struct Scenario<S> {
+    pub(crate) name: &'static str,
+    pub(crate) deadline: Duration,
+    need: Option<Need>,
+    pub(crate) body: Body<S>,
+}
+
+/// What the server must have.
+struct Need {
+    what: &'static str,
+    is_met: fn(&Installed) -> bool,
+}
+
+impl<S: Subject> Scenario<S> {
+    /// A scenario under the name of its function.
+    pub(crate) fn new<F, Fut>(body: F) -> Self
+    where
+        F: Fn(Context<S>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Outcome> + 'static,
+    {
+        Self {
+            name: function_name(std::any::type_name::<F>()),
+            deadline: DEADLINE,
+            need: None,
+            body: Box::new(move |cx| Box::pin(body(cx))),
+        }
+    }
+
+    /// It runs on servers that have `what` alone.
+    pub(crate) fn needs(mut self, what: &'static str, is_met: fn(&Installed) -> bool) -> Self {
+        self.need = Some(Need { what, is_met });
+        self
+    }
+
+    /// Why it can't run on this server.
+    pub(crate) fn lacks(&self, server: &Installed) -> Option<String> {
+        let need = self.need.as_ref().filter(|need| !(need.is_met)(server))?;
+        Some(format!("{server} has no {}", need.what))
+    }
+}
+
+/// `a::b::name<T>` is called `name`.
+fn function_name(path: &'static str) -> &'static str {
+    let path = path.split('<').next().unwrap_or(path);
+    path.rsplit("::").next().unwrap_or(path)
+}
+
+/// Whether the server's version is at least this one.
+pub(crate) fn since(server: &Installed, major: u16, minor: u16) -> bool {
+    server.version >= Version::new(major, minor, 0)
+}
+
+/// How far a scenario is, and what it saw: looked at from outside when it hangs.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    pub(crate) step: String,
+    /// Equal on every runtime, protocol and transport of one server.
+    pub(crate) transcript: Vec<String>,
+    /// What differs from run to run, and what the transcript says instead.
+    replaced: Vec<(String, &'static str)>,
+}
+
+/// How clients reach a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Transport {
+    Tcp,
+    Unix,
+}
+
+/// The combination a scenario runs in.
+#[derive(Clone, Debug)]
+pub(crate) struct Combination {
+    pub(crate) installed: Installed,
+    pub(crate) protocol: Protocol,
+    pub(crate) transport: Transport,
+}
+
+/// A scenario's surroundings.
+pub(crate) struct Context<S> {
+    shared: Arc<Shared>,
+    subject: PhantomData<fn() -> S>,
+}
+
+struct Shared {
+    combination: Combination,
+    /// Of the server that all scenarios share.
+    config: Config,
+    progress: Arc<Mutex<Progress>>,
+}
+
+impl<S> Clone for Context<S> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), subject: PhantomData }
+    }
+}
+
+impl<S: Subject> Context<S> {
+    pub(crate) fn new(
+        combination: Combination,
+        server: &Server,
+        progress: Arc<Mutex<Progress>>,
+    ) -> Self {
+        let config = config(server, &combination);
+        let shared = Shared { combination, config, progress };
+        let cx = Self { shared: Arc::new(shared), subject: PhantomData };
+        cx.hide(server);
+        cx
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        lock(&self.shared.progress)
+    }
+
+    /// Addresses differ from run to run.
+    fn hide(&self, server: &Server) {
+        let mut progress = self.progress();
+        progress.replaced.push((server.addr().to_string(), "SERVER"));
+        progress.replaced.push((server.socket_path().display().to_string(), "SERVER"));
+    }
+
+    /// Says what is done next: where a hang is reported.
+    pub(crate) fn step(&self, step: impl Into<String>) {
+        self.progress().step = step.into();
+    }
+
+    /// Notes what was seen; it must be the same in every combination on this server.
+    pub(crate) fn saw(&self, what: &str, value: impl Debug) {
+        let mut line = format!("{what}: {value:?}");
+        let mut progress = self.progress();
+        for (text, instead) in &progress.replaced {
+            line = line.replace(text, instead);
+        }
+        progress.transcript.push(line);
+    }
+
+    /// A client of the shared server.
+    pub(crate) fn client(&self) -> Result<Client<S>> {
+        open(self.config())
+    }
+
+    /// A client of the shared server, with settings of its own.
+    pub(crate) fn client_with(&self, change: impl FnOnce(&mut Config)) -> Result<Client<S>> {
+        let mut config = self.config();
+        change(&mut config);
+        open(config)
+    }
+
+    /// How to reach the shared server.
+    pub(crate) fn config(&self) -> Config {
+        self.shared.config.clone()
+    }
+
+    pub(crate) fn installed(&self) -> &Installed {
+        &self.shared.combination.installed
+    }
+
+    /// Starts a server of the scenario's own.
+    pub(crate) fn start_server(&self, options: ServerOptions) -> std::io::Result<OwnServer> {
+        let server = Server::start(self.installed(), options)?;
+        self.hide(&server);
+        let config = config(&server, &self.shared.combination);
+        Ok(OwnServer { server, config })
+    }
+
+    /// Starts a task beside the scenario.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> Join<T> {
+        task::spawn::<S, T>(task)
+    }
+
+    pub(crate) async fn sleep(&self, time: Duration) {
+        S::sleep(time).await;
+    }
+
+    /// Waits until a condition holds; that it never does is found by the scenario's deadline.
+    pub(crate) async fn until(
+        &self,
+        what: &str,
+        mut holds: impl AsyncFnMut() -> Result<bool>,
+    ) -> Result<()> {
+        self.step(format!("waiting until {what}"));
+        while !holds().await? {
+            S::sleep(Duration::from_millis(2)).await;
+        }
+        Ok(())
+    }
+
+    /// How long something took, to compare with a limit.
+    pub(crate) async fn timed<T>(&self, future: impl Future<Output = T>) -> (T, Duration) {
+        let start = Instant::now();
+        (future.await, start.elapsed())
+    }
+}
+
+/// A server that one scenario owns.
+pub(crate) struct OwnServer {
+    pub(crate) server: Server,
+    config: Config,
+}
+
+impl OwnServer {
+    pub(crate) fn config(&self) -> Config {
+        self.config.clone()
+    }
+
+    pub(crate) fn client<S: Subject>(&self) -> Result<Client<S>> {
+        open(self.config())
+    }
+
+    pub(crate) fn client_with<S: Subject>(
+        &self,
+        change: impl FnOnce(&mut Config),
+    ) -> Result<Client<S>> {
+        let mut config = self.config();
+        change(&mut config);
+        open(config)
+    }
+}
+
+/// A client for any configuration.
+pub(crate) fn open<S: Subject>(config: Config) -> Result<Client<S>> {
+    S::open(config).map(Client)
+}
+
+fn config(server: &Server, combination: &Combination) -> Config {
+    let mut config = Config::default();
+    config.endpoint = match combination.transport {
+        Transport::Tcp => Endpoint::Tcp { host: "127.0.0.1".into(), port: server.port() },
+        Transport::Unix => Endpoint::Unix(server.socket_path().to_owned()),
+    };
+    config.protocol = combination.protocol;
+    config.password = server.password().map(Into::into);
+    config
+}
+
+/// The URL of what a configuration reaches, with a query of its own.
+pub(crate) fn url(config: &Config, user_info: &str, database: u32) -> String {
+    let protocol = match config.protocol {
+        Protocol::Resp2 => 2,
+        Protocol::Resp3 => 3,
+    };
+    match &config.endpoint {
+        Endpoint::Unix(path) => {
+            format!("redis+unix://{user_info}{}?db={database}&protocol={protocol}", path.display())
+        }
+        endpoint => format!("redis://{user_info}{endpoint}/{database}?protocol={protocol}"),
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The error of what must fail.
+pub(crate) fn failed<T: Debug>(result: Result<T>) -> std::result::Result<Error, Unexpected> {
+    match result {
+        Ok(value) => Err(Unexpected(format!("{value:?}"))),
+        Err(error) => Ok(error),
+    }
+}
+
+/// Something that must fail did not.
+#[derive(Debug)]
+pub(crate) struct Unexpected(String);
+
+impl fmt::Display for Unexpected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "should have failed, and gave {}", self.0)
+    }
+}
+
+impl StdError for Unexpected {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scenario_is_called_as_its_function() {
+        assert_eq!(function_name("a::b::name"), "name");
+        assert_eq!(function_name("a::b::name<c::D<e::F>>"), "name");
+    }
+}

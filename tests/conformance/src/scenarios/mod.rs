@@ -1,0 +1,44 @@
+//! The scenarios, a file for each part of the client. A scenario's name is its function's.
+
+mod blocking;
+mod commands;
+mod faults;
+mod handshake;
+mod pipelines;
+mod pubsub;
+mod sharing;
+mod watching;
+
+use crate::scenario::Scenario;
+use crate::subject::Subject;
+
+/// Every scenario.
+pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
+    let mut all = Vec::new();
+    all.extend(commands::list());
+    all.extend(handshake::list());
+    all.extend(pipelines::list());
+    all.extend(watching::list());
+    all.extend(pubsub::list());
+    all.extend(blocking::list());
+    all.extend(sharing::list());
+    all.extend(faults::list());
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_tell_a_behaviour() {
+        let all = all::<redis_sync::Client>();
+        let names: BTreeSet<_> = all.iter().map(|scenario| scenario.name).collect();
+        assert_eq!(names.len(), all.len());
+        for name in names {
+            assert!(name.split('_').count() > 2, "`{name}` says too little");
+        }
+    }
+}

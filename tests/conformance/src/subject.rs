@@ -1,0 +1,133 @@
+//! What a client must be able to do to be put through the scenarios. One implementation a runtime;
+//! nothing in here knows a scenario.
+
+#[cfg(any(feature = "tokio", feature = "smol"))]
+pub(crate) mod asynchronous;
+#[cfg(feature = "smol")]
+mod smol;
+mod sync;
+#[cfg(feature = "tokio")]
+mod tokio;
+
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use redis_core::pipeline::{Batched, FromReplies};
+use redis_core::pubsub::Message;
+use redis_core::{Command, Config, FromReply, Result, Value};
+
+/// A task for [`Subject::spawn`].
+pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What takes messages from [`Subject::subscribe_with`].
+pub(crate) type Handler = Box<dyn FnMut(&Message) + Send>;
+
+/// Which of the separate kinds of subscriptions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Names {
+    Channels,
+    Patterns,
+}
+
+/// One runtime's client, as futures. A blocking one blocks when its futures are polled.
+pub(crate) trait Subject: Clone + Send + Sync + 'static {
+    /// A command under way.
+    type Reply<'a, R: FromReply>: Future<Output = Result<R>> + Send;
+    /// A command under way on a watching connection.
+    type WatchedReply<'a, R: FromReply>: Future<Output = Result<R>> + Send;
+    /// Queued commands.
+    type Pipeline: Send + 'static;
+    /// A connection that watches keys.
+    type Watched: Send + 'static;
+    /// Commands that are applied if no watched key has changed.
+    type Transaction<V: Send + 'static>: Send + 'static;
+    /// Subscriptions.
+    type PubSub: Send + 'static;
+
+    /// Runs a scenario to its end, on one thread or several.
+    fn drive<F: Future>(threads: bool, scenario: F) -> io::Result<F::Output>;
+    /// Runs a task beside the scenario.
+    fn spawn(task: Task);
+    /// Waits.
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send;
+
+    fn open(config: Config) -> Result<Self>;
+    fn open_url(url: &str) -> Result<Self>;
+    fn execute<C: Command>(&self, command: C) -> Self::Reply<'_, C::Reply>;
+    fn batch<B: Batched<Output: Send> + Send>(
+        &self,
+        commands: B,
+    ) -> impl Future<Output = Result<B::Output>>;
+    fn pipeline(&self) -> Self::Pipeline;
+    fn watch(&self, keys: &[&str]) -> impl Future<Output = Result<Self::Watched>> + Send;
+    fn transaction<T, V, Fut>(
+        &self,
+        keys: &[&str],
+        attempt: impl FnMut(Self::Watched) -> Fut + Send,
+    ) -> impl Future<Output = Result<(T, V)>> + Send
+    where
+        T: FromReplies + Send + 'static,
+        V: Send + 'static,
+        Fut: Future<Output = Result<Self::Transaction<V>>> + Send;
+    fn pubsub(&self) -> Self::PubSub;
+
+    fn set_transaction(pipeline: &mut Self::Pipeline, transaction: bool);
+    fn queue<C: Command>(pipeline: &mut Self::Pipeline, command: C);
+    fn queued(pipeline: &Self::Pipeline) -> usize;
+    fn clear(pipeline: &mut Self::Pipeline);
+    fn execute_pipeline<T: FromReplies + Send + 'static>(
+        pipeline: &mut Self::Pipeline,
+    ) -> impl Future<Output = Result<T>> + Send;
+    fn execute_each(
+        pipeline: &mut Self::Pipeline,
+    ) -> impl Future<Output = Result<Vec<Result<Value>>>> + Send;
+
+    fn execute_watched<C: Command>(
+        watched: &mut Self::Watched,
+        command: C,
+    ) -> Self::WatchedReply<'_, C::Reply>;
+    fn watch_more(
+        watched: &mut Self::Watched,
+        keys: &[&str],
+    ) -> impl Future<Output = Result<()>> + Send;
+    fn unwatch(watched: &mut Self::Watched) -> impl Future<Output = Result<()>> + Send;
+    fn reset(watched: Self::Watched) -> impl Future<Output = Result<()>> + Send;
+    fn multi(watched: Self::Watched) -> Self::Transaction<()>;
+
+    fn queue_transaction<C: Command, V: Send + 'static>(
+        transaction: Self::Transaction<V>,
+        command: C,
+    ) -> Self::Transaction<V>;
+    fn returning<V: Send + 'static>(
+        transaction: Self::Transaction<()>,
+        value: V,
+    ) -> Self::Transaction<V>;
+    fn execute_transaction<T: FromReplies + Send + 'static, V: Send + 'static>(
+        transaction: Self::Transaction<V>,
+    ) -> impl Future<Output = Result<T>> + Send;
+
+    fn ignore_subscribe_messages(pubsub: &mut Self::PubSub);
+    fn subscribe(
+        pubsub: &mut Self::PubSub,
+        names: Names,
+        list: Vec<Vec<u8>>,
+    ) -> impl Future<Output = Result<()>> + Send;
+    fn subscribe_with(
+        pubsub: &mut Self::PubSub,
+        names: Names,
+        name: Vec<u8>,
+        handler: Handler,
+    ) -> impl Future<Output = Result<()>> + Send;
+    /// With no list: all.
+    fn unsubscribe(
+        pubsub: &mut Self::PubSub,
+        names: Names,
+        list: Option<Vec<Vec<u8>>>,
+    ) -> impl Future<Output = Result<()>> + Send;
+    fn get_message(
+        pubsub: &mut Self::PubSub,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Option<Message>>> + Send;
+    fn is_subscribed(pubsub: &Self::PubSub) -> bool;
+}

@@ -1,0 +1,200 @@
+//! The async client, on whichever runtime an adapter puts it.
+
+use std::io;
+use std::ops::Deref;
+use std::time::Duration;
+
+use redis_async::{Pipeline, PubSub, ReplyFuture, Transaction, Watched, WatchedReply};
+use redis_core::pipeline::{Batched, FromReplies};
+use redis_core::pubsub::Message;
+use redis_core::{Command, Config, Execute, FromReply, Queue, Result, Value};
+
+use super::{Handler, Names, Subject, Task};
+
+/// What the runtimes' clients differ in.
+pub(crate) trait Adapter:
+    Deref<Target = redis_async::Client> + Clone + Send + Sync + 'static
+{
+    fn drive<F: Future>(threads: bool, scenario: F) -> io::Result<F::Output>;
+    fn spawn(task: Task);
+    fn sleep(time: Duration) -> impl Future<Output = ()> + Send;
+    fn new(config: Config) -> Result<Self>;
+    fn open(url: &str) -> Result<Self>;
+    fn execute<C: Command>(&self, command: C) -> ReplyFuture<'_, C::Reply>;
+}
+
+/// An adapter's client.
+#[derive(Clone)]
+pub(crate) struct On<A>(A);
+
+impl<A: Adapter> Subject for On<A> {
+    type Reply<'a, R: FromReply> = ReplyFuture<'a, R>;
+    type WatchedReply<'a, R: FromReply> = WatchedReply<'a, R>;
+    type Pipeline = Pipeline;
+    type Watched = Watched;
+    type Transaction<V: Send + 'static> = Transaction<V>;
+    type PubSub = PubSub;
+
+    fn drive<F: Future>(threads: bool, scenario: F) -> io::Result<F::Output> {
+        A::drive(threads, scenario)
+    }
+
+    fn spawn(task: Task) {
+        A::spawn(task);
+    }
+
+    async fn sleep(time: Duration) {
+        A::sleep(time).await;
+    }
+
+    fn open(config: Config) -> Result<Self> {
+        A::new(config).map(Self)
+    }
+
+    fn open_url(url: &str) -> Result<Self> {
+        A::open(url).map(Self)
+    }
+
+    fn execute<C: Command>(&self, command: C) -> ReplyFuture<'_, C::Reply> {
+        self.0.execute(command)
+    }
+
+    async fn batch<B: Batched<Output: Send> + Send>(&self, commands: B) -> Result<B::Output> {
+        self.0.batch(commands).await
+    }
+
+    fn pipeline(&self) -> Pipeline {
+        self.0.pipeline()
+    }
+
+    async fn watch(&self, keys: &[&str]) -> Result<Watched> {
+        self.0.watch(keys).await
+    }
+
+    async fn transaction<T, V, Fut>(
+        &self,
+        keys: &[&str],
+        attempt: impl FnMut(Watched) -> Fut + Send,
+    ) -> Result<(T, V)>
+    where
+        T: FromReplies + Send + 'static,
+        V: Send + 'static,
+        Fut: Future<Output = Result<Transaction<V>>> + Send,
+    {
+        self.0.transaction(keys, attempt).await
+    }
+
+    fn pubsub(&self) -> PubSub {
+        self.0.pubsub()
+    }
+
+    fn set_transaction(pipeline: &mut Pipeline, transaction: bool) {
+        pipeline.transaction(transaction);
+    }
+
+    fn queue<C: Command>(pipeline: &mut Pipeline, command: C) {
+        let _ = Queue::queue(pipeline, command);
+    }
+
+    fn queued(pipeline: &Pipeline) -> usize {
+        pipeline.len()
+    }
+
+    fn clear(pipeline: &mut Pipeline) {
+        pipeline.clear();
+    }
+
+    async fn execute_pipeline<T: FromReplies + Send + 'static>(
+        pipeline: &mut Pipeline,
+    ) -> Result<T> {
+        pipeline.execute().await
+    }
+
+    async fn execute_each(pipeline: &mut Pipeline) -> Result<Vec<Result<Value>>> {
+        pipeline.execute_all().await
+    }
+
+    fn execute_watched<C: Command>(
+        watched: &mut Watched,
+        command: C,
+    ) -> WatchedReply<'_, C::Reply> {
+        Execute::execute(watched, command)
+    }
+
+    async fn watch_more(watched: &mut Watched, keys: &[&str]) -> Result<()> {
+        watched.watch(keys).await
+    }
+
+    async fn unwatch(watched: &mut Watched) -> Result<()> {
+        watched.unwatch().await
+    }
+
+    async fn reset(watched: Watched) -> Result<()> {
+        watched.reset().await
+    }
+
+    fn multi(watched: Watched) -> Transaction {
+        watched.multi()
+    }
+
+    fn queue_transaction<C: Command, V: Send + 'static>(
+        transaction: Transaction<V>,
+        command: C,
+    ) -> Transaction<V> {
+        transaction.queue(command)
+    }
+
+    fn returning<V: Send + 'static>(transaction: Transaction, value: V) -> Transaction<V> {
+        transaction.returning(value)
+    }
+
+    async fn execute_transaction<T: FromReplies + Send + 'static, V: Send + 'static>(
+        transaction: Transaction<V>,
+    ) -> Result<T> {
+        transaction.execute().await
+    }
+
+    fn ignore_subscribe_messages(pubsub: &mut PubSub) {
+        pubsub.ignore_subscribe_messages(true);
+    }
+
+    async fn subscribe(pubsub: &mut PubSub, names: Names, list: Vec<Vec<u8>>) -> Result<()> {
+        match names {
+            Names::Channels => pubsub.subscribe(list).await,
+            Names::Patterns => pubsub.psubscribe(list).await,
+        }
+    }
+
+    async fn subscribe_with(
+        pubsub: &mut PubSub,
+        names: Names,
+        name: Vec<u8>,
+        handler: Handler,
+    ) -> Result<()> {
+        match names {
+            Names::Channels => pubsub.subscribe_with(name, handler).await,
+            Names::Patterns => pubsub.psubscribe_with(name, handler).await,
+        }
+    }
+
+    async fn unsubscribe(
+        pubsub: &mut PubSub,
+        names: Names,
+        list: Option<Vec<Vec<u8>>>,
+    ) -> Result<()> {
+        match (names, list) {
+            (Names::Channels, Some(list)) => pubsub.unsubscribe(list).await,
+            (Names::Channels, None) => pubsub.unsubscribe_all().await,
+            (Names::Patterns, Some(list)) => pubsub.punsubscribe(list).await,
+            (Names::Patterns, None) => pubsub.punsubscribe_all().await,
+        }
+    }
+
+    async fn get_message(pubsub: &mut PubSub, timeout: Duration) -> Result<Option<Message>> {
+        pubsub.get_message(timeout).await
+    }
+
+    fn is_subscribed(pubsub: &PubSub) -> bool {
+        pubsub.is_subscribed()
+    }
+}

@@ -1,0 +1,225 @@
+//! The blocking client: its futures block the thread that polls them.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use redis_core::pipeline::{Batched, FromReplies};
+use redis_core::pubsub::Message;
+use redis_core::{Cmd, Command, Config, Execute, FromReply, Queue, Result, Value};
+use redis_sync::{Client, Pipeline, PubSub, Transaction, Watched};
+
+use super::{Handler, Names, Subject, Task};
+
+/// Polls a future until it is done; the thread sleeps in between.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// A command that runs when it is polled, as those of the other runtimes do.
+pub(crate) struct Call<'a, R> {
+    target: Target<'a>,
+    cmd: Option<Cmd<R>>,
+}
+
+enum Target<'a> {
+    Client(&'a Client),
+    Watched(&'a mut Watched),
+}
+
+impl<R: FromReply> Future for Call<'_, R> {
+    type Output = Result<R>;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        let cmd = self.cmd.take().expect("a future is not polled after its end");
+        Poll::Ready(match &mut self.target {
+            Target::Client(client) => Execute::execute(*client, cmd),
+            Target::Watched(watched) => Execute::execute(&mut **watched, cmd),
+        })
+    }
+}
+
+impl Subject for Client {
+    type Reply<'a, R: FromReply> = Call<'a, R>;
+    type WatchedReply<'a, R: FromReply> = Call<'a, R>;
+    type Pipeline = Pipeline;
+    type Watched = Watched;
+    type Transaction<V: Send + 'static> = Transaction<V>;
+    type PubSub = PubSub;
+
+    fn drive<F: Future>(_: bool, scenario: F) -> io::Result<F::Output> {
+        Ok(block_on(scenario))
+    }
+
+    fn spawn(task: Task) {
+        thread::spawn(move || block_on(task));
+    }
+
+    async fn sleep(time: Duration) {
+        thread::sleep(time);
+    }
+
+    fn open(config: Config) -> Result<Self> {
+        Self::new(config)
+    }
+
+    fn open_url(url: &str) -> Result<Self> {
+        Self::open(url)
+    }
+
+    fn execute<C: Command>(&self, command: C) -> Call<'_, C::Reply> {
+        Call { target: Target::Client(self), cmd: Some(command.into_cmd()) }
+    }
+
+    async fn batch<B: Batched<Output: Send> + Send>(&self, commands: B) -> Result<B::Output> {
+        self.batch(commands)
+    }
+
+    fn pipeline(&self) -> Pipeline {
+        self.pipeline()
+    }
+
+    async fn watch(&self, keys: &[&str]) -> Result<Watched> {
+        self.watch(keys)
+    }
+
+    async fn transaction<T, V, Fut>(
+        &self,
+        keys: &[&str],
+        mut attempt: impl FnMut(Watched) -> Fut + Send,
+    ) -> Result<(T, V)>
+    where
+        T: FromReplies + Send + 'static,
+        V: Send + 'static,
+        Fut: Future<Output = Result<Transaction<V>>> + Send,
+    {
+        self.transaction(keys, |watched| block_on(attempt(watched)))
+    }
+
+    fn pubsub(&self) -> PubSub {
+        self.pubsub()
+    }
+
+    fn set_transaction(pipeline: &mut Pipeline, transaction: bool) {
+        pipeline.transaction(transaction);
+    }
+
+    fn queue<C: Command>(pipeline: &mut Pipeline, command: C) {
+        let _ = Queue::queue(pipeline, command);
+    }
+
+    fn queued(pipeline: &Pipeline) -> usize {
+        pipeline.len()
+    }
+
+    fn clear(pipeline: &mut Pipeline) {
+        pipeline.clear();
+    }
+
+    async fn execute_pipeline<T: FromReplies + Send + 'static>(
+        pipeline: &mut Pipeline,
+    ) -> Result<T> {
+        pipeline.execute()
+    }
+
+    async fn execute_each(pipeline: &mut Pipeline) -> Result<Vec<Result<Value>>> {
+        pipeline.execute_all()
+    }
+
+    fn execute_watched<C: Command>(watched: &mut Watched, command: C) -> Call<'_, C::Reply> {
+        Call { target: Target::Watched(watched), cmd: Some(command.into_cmd()) }
+    }
+
+    async fn watch_more(watched: &mut Watched, keys: &[&str]) -> Result<()> {
+        watched.watch(keys)
+    }
+
+    async fn unwatch(watched: &mut Watched) -> Result<()> {
+        watched.unwatch()
+    }
+
+    async fn reset(watched: Watched) -> Result<()> {
+        watched.reset()
+    }
+
+    fn multi(watched: Watched) -> Transaction {
+        watched.multi()
+    }
+
+    fn queue_transaction<C: Command, V: Send + 'static>(
+        transaction: Transaction<V>,
+        command: C,
+    ) -> Transaction<V> {
+        transaction.queue(command)
+    }
+
+    fn returning<V: Send + 'static>(transaction: Transaction, value: V) -> Transaction<V> {
+        transaction.returning(value)
+    }
+
+    async fn execute_transaction<T: FromReplies + Send + 'static, V: Send + 'static>(
+        transaction: Transaction<V>,
+    ) -> Result<T> {
+        transaction.execute()
+    }
+
+    fn ignore_subscribe_messages(pubsub: &mut PubSub) {
+        pubsub.ignore_subscribe_messages(true);
+    }
+
+    async fn subscribe(pubsub: &mut PubSub, names: Names, list: Vec<Vec<u8>>) -> Result<()> {
+        match names {
+            Names::Channels => pubsub.subscribe(list),
+            Names::Patterns => pubsub.psubscribe(list),
+        }
+    }
+
+    async fn subscribe_with(
+        pubsub: &mut PubSub,
+        names: Names,
+        name: Vec<u8>,
+        handler: Handler,
+    ) -> Result<()> {
+        match names {
+            Names::Channels => pubsub.subscribe_with(name, handler),
+            Names::Patterns => pubsub.psubscribe_with(name, handler),
+        }
+    }
+
+    async fn unsubscribe(
+        pubsub: &mut PubSub,
+        names: Names,
+        list: Option<Vec<Vec<u8>>>,
+    ) -> Result<()> {
+        match (names, list) {
+            (Names::Channels, Some(list)) => pubsub.unsubscribe(list),
+            (Names::Channels, None) => pubsub.unsubscribe_all(),
+            (Names::Patterns, Some(list)) => pubsub.punsubscribe(list),
+            (Names::Patterns, None) => pubsub.punsubscribe_all(),
+        }
+    }
+
+    async fn get_message(pubsub: &mut PubSub, timeout: Duration) -> Result<Option<Message>> {
+        pubsub.get_message(timeout)
+    }
+
+    fn is_subscribed(pubsub: &PubSub) -> bool {
+        pubsub.is_subscribed()
+    }
+}
