@@ -7,6 +7,7 @@
 )]
 
 mod args;
+mod bench;
 mod check;
 mod codegen;
 mod demo;
@@ -54,6 +55,7 @@ const VERBS: &[Verb] = &[
     tidy::VERB,
     codegen::VERB,
     simulate::VERB,
+    bench::VERB,
 ];
 
 fn main() -> ExitCode {

@@ -1,0 +1,51 @@
+//! A peer: the `redis` crate, blocking.
+
+use std::process::ExitCode;
+
+use bench::{
+    job::{self, Job, Result, Workload},
+    meter::Sample,
+    wire,
+};
+use redis::{Client, Commands, Pipeline};
+
+fn main() -> ExitCode {
+    job::subject(measure)
+}
+
+fn measure(job: &Job) -> Result<Sample> {
+    let client = Client::open(format!("redis://{}", job.addr))?;
+    let mut connection = client.get_connection()?;
+    match job.workload {
+        Workload::Get => job.measure(|turns| {
+            let key = wire::key(0);
+            for _ in 0..turns {
+                let value: Vec<u8> = connection.get(&key)?;
+                job::expect_value(&value)?;
+            }
+            Ok(())
+        }),
+        Workload::PipelineSet => job.measure(|turns| {
+            for _ in 0..turns {
+                let mut pipeline = Pipeline::with_capacity(wire::KEYS);
+                for number in 0..wire::KEYS {
+                    pipeline.set(&wire::key(number), &wire::VALUE).ignore();
+                }
+                pipeline.query::<()>(&mut connection)?;
+            }
+            Ok(())
+        }),
+        Workload::PipelineGet => job.measure(|turns| {
+            for _ in 0..turns {
+                let mut pipeline = Pipeline::with_capacity(wire::KEYS);
+                for number in 0..wire::KEYS {
+                    pipeline.get(&wire::key(number));
+                }
+                for value in pipeline.query::<Vec<Vec<u8>>>(&mut connection)? {
+                    job::expect_value(&value)?;
+                }
+            }
+            Ok(())
+        }),
+    }
+}

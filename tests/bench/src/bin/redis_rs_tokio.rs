@@ -1,0 +1,84 @@
+//! A peer: the `redis` crate's multiplexed connection on tokio.
+
+use std::process::ExitCode;
+
+use bench::{
+    job::{self, Job, Result, Workload},
+    meter::Sample,
+    wire,
+};
+use redis::{AsyncCommands, Client, Pipeline, aio::MultiplexedConnection};
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinSet,
+};
+
+fn main() -> ExitCode {
+    job::subject(measure)
+}
+
+fn measure(job: &Job) -> Result<Sample> {
+    let runtime = match job.threads {
+        1 => Builder::new_current_thread().enable_all().build()?,
+        threads => Builder::new_multi_thread().worker_threads(threads).enable_all().build()?,
+    };
+    let client = Client::open(format!("redis://{}", job.addr))?;
+    let connection = runtime.block_on(client.get_multiplexed_async_connection())?;
+    match job.workload {
+        Workload::Get => job.measure(|turns| gets(&runtime, &connection, job.tasks, turns)),
+        Workload::PipelineSet => job.measure(|turns| {
+            runtime.block_on(async {
+                for _ in 0..turns {
+                    let mut pipeline = Pipeline::with_capacity(wire::KEYS);
+                    for number in 0..wire::KEYS {
+                        pipeline.set(&wire::key(number), &wire::VALUE).ignore();
+                    }
+                    pipeline.query_async::<()>(&mut connection.clone()).await?;
+                }
+                Ok(())
+            })
+        }),
+        Workload::PipelineGet => job.measure(|turns| {
+            runtime.block_on(async {
+                for _ in 0..turns {
+                    let mut pipeline = Pipeline::with_capacity(wire::KEYS);
+                    for number in 0..wire::KEYS {
+                        pipeline.get(&wire::key(number));
+                    }
+                    let values: Vec<Vec<u8>> =
+                        pipeline.query_async(&mut connection.clone()).await?;
+                    for value in values {
+                        job::expect_value(&value)?;
+                    }
+                }
+                Result::Ok(())
+            })
+        }),
+    }
+}
+
+fn gets(
+    runtime: &Runtime,
+    connection: &MultiplexedConnection,
+    tasks: usize,
+    turns: u64,
+) -> Result<()> {
+    runtime.block_on(async {
+        let mut set = JoinSet::<Result<()>>::new();
+        for number in 0..tasks {
+            let mut connection = connection.clone();
+            set.spawn(async move {
+                let key = wire::key(number);
+                for _ in 0..turns {
+                    let value: Vec<u8> = connection.get(&key).await?;
+                    job::expect_value(&value)?;
+                }
+                Result::Ok(())
+            });
+        }
+        while let Some(ended) = set.join_next().await {
+            ended??;
+        }
+        Ok(())
+    })
+}
