@@ -170,7 +170,7 @@ impl<'a> Execute for &'a Client {
     fn execute<C: Command>(self, command: C) -> ReplyFuture<'a, C::Reply> {
         let cmd = command.into_cmd();
         if let Err(error) = cmd.check() {
-            return ReplyFuture::refused(error);
+            return ReplyFuture::refused(error, cmd);
         }
         if cmd.is_blocking() {
             return ReplyFuture::dedicated(self.shared.pool.acquire(cmd.block()), cmd);

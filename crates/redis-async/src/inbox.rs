@@ -22,22 +22,65 @@ pub(crate) enum Outcome {
     Failed(Error),
 }
 
+/// A place for one reply. Its fields stand side by side, and not in the variants of an enum, because
+/// moving those in and out cost more than all else that is done to a slot.
 #[derive(Debug)]
 struct Slot {
     /// Counts how often the slot was used: a ticket of another use is of no effect.
     generation: u32,
-    state: State,
+    phase: Phase,
+    /// The next free slot, while this one is free.
+    next: Option<u32>,
+    /// Who waits, while someone does.
+    waker: Option<Waker>,
+    /// The only run, once it is there.
+    run: Bytes,
+    /// All runs, where there are several.
+    runs: Vec<Bytes>,
+    error: Option<Error>,
 }
 
-#[derive(Debug)]
-enum State {
-    /// The next free slot.
-    Free(Option<u32>),
-    /// Runs that came so far, and who waits for the rest.
-    Waiting(Vec<Bytes>, Waker),
-    Ready(Outcome),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Free,
+    Waiting,
+    Ready,
     /// Nobody waits; the replies are still to come.
     Abandoned,
+}
+
+impl Slot {
+    fn new() -> Self {
+        Self {
+            generation: 0,
+            phase: Phase::Free,
+            next: None,
+            waker: None,
+            run: Bytes::new(),
+            runs: Vec::new(),
+            error: None,
+        }
+    }
+
+    #[inline]
+    fn wait(&mut self, waker: &Waker) {
+        match &mut self.waker {
+            Some(own) => own.clone_from(waker),
+            None => self.waker = Some(waker.clone()),
+        }
+    }
+
+    #[inline]
+    fn take_outcome(&mut self) -> Outcome {
+        if let Some(error) = self.error.take() {
+            self.runs.clear();
+            return Outcome::Failed(error);
+        }
+        if self.runs.is_empty() {
+            return Outcome::One(std::mem::take(&mut self.run));
+        }
+        Outcome::Runs(std::mem::take(&mut self.runs))
+    }
 }
 
 /// A caller that waits for room.
@@ -92,21 +135,15 @@ impl Inbox {
     #[inline]
     pub(crate) fn take_slot(&mut self, cx: &Context<'_>) -> Ticket {
         self.under_way += 1;
-        let state = State::Waiting(Vec::new(), cx.waker().clone());
-        let index = match self.free {
-            Some(index) => {
-                let slot = &mut self.slots[index as usize];
-                if let State::Free(next) = std::mem::replace(&mut slot.state, state) {
-                    self.free = next;
-                }
-                index
-            }
-            None => {
-                self.slots.push(Slot { generation: 0, state });
-                (self.slots.len() - 1) as u32
-            }
-        };
-        Ticket(u64::from(self.slots[index as usize].generation) << 32 | u64::from(index))
+        let index = self.free.unwrap_or_else(|| {
+            self.slots.push(Slot::new());
+            (self.slots.len() - 1) as u32
+        });
+        let slot = &mut self.slots[index as usize];
+        self.free = slot.next.take();
+        slot.phase = Phase::Waiting;
+        slot.wait(cx.waker());
+        Ticket(u64::from(slot.generation) << 32 | u64::from(index))
     }
 
     #[inline]
@@ -120,7 +157,9 @@ impl Inbox {
         let free = self.free;
         if let Some(slot) = self.slot(ticket) {
             slot.generation = slot.generation.wrapping_add(1);
-            slot.state = State::Free(free);
+            slot.phase = Phase::Free;
+            slot.next = free;
+            slot.runs.clear();
             self.free = Some(ticket.0 as u32);
         }
     }
@@ -129,32 +168,26 @@ impl Inbox {
     #[inline]
     pub(crate) fn poll_outcome(&mut self, ticket: Ticket, cx: &Context<'_>) -> Poll<Outcome> {
         let slot = self.slot(ticket).expect("a slot is kept until its outcome was taken");
-        match std::mem::replace(&mut slot.state, State::Abandoned) {
-            State::Ready(outcome) => {
-                self.release(ticket);
-                Poll::Ready(outcome)
-            }
-            State::Waiting(runs, mut waker) => {
-                waker.clone_from(cx.waker());
-                slot.state = State::Waiting(runs, waker);
-                Poll::Pending
-            }
-            State::Free(_) | State::Abandoned => {
-                unreachable!("a waiting caller's slot is waiting or ready")
-            }
+        if slot.phase != Phase::Ready {
+            slot.wait(cx.waker());
+            return Poll::Pending;
         }
+        let outcome = slot.take_outcome();
+        self.release(ticket);
+        Poll::Ready(outcome)
     }
 
     /// Gives a request up: what the driver has not taken is taken back, bytes included.
     pub(crate) fn abandon(&mut self, ticket: Ticket, wake: &mut Vec<Waker>) {
-        if let Some(Slot { state: State::Ready(_), .. }) = self.slot(ticket) {
+        if let Some(slot @ Slot { phase: Phase::Ready, .. }) = self.slot(ticket) {
+            drop(slot.take_outcome());
             self.release(ticket);
         } else if self.batch.take_back(ticket) {
             self.under_way -= 1;
             self.release(ticket);
             self.wake_waiters(1, wake);
         } else if let Some(slot) = self.slot(ticket) {
-            slot.state = State::Abandoned;
+            slot.phase = Phase::Abandoned;
             self.abandoned.push(ticket);
         }
     }
@@ -162,7 +195,7 @@ impl Inbox {
     /// Requests the driver is to give up. Their slots are free.
     pub(crate) fn take_abandoned(&mut self, mut abandon: impl FnMut(Ticket)) {
         while let Some(ticket) = self.abandoned.pop() {
-            if let Some(Slot { state: State::Abandoned, .. }) = self.slot(ticket) {
+            if let Some(Slot { phase: Phase::Abandoned, .. }) = self.slot(ticket) {
                 abandon(ticket);
                 self.under_way -= 1;
                 self.release(ticket);
@@ -180,43 +213,40 @@ impl Inbox {
         wake: &mut Vec<Waker>,
     ) {
         let Some(slot) = self.slot(ticket) else { return };
-        match std::mem::replace(&mut slot.state, State::Abandoned) {
-            State::Waiting(mut runs, waker) if !done => {
-                runs.push(run);
-                slot.state = State::Waiting(runs, waker);
-            }
-            State::Waiting(mut runs, waker) => {
-                slot.state = State::Ready(if runs.is_empty() {
-                    Outcome::One(run)
-                } else {
-                    runs.push(run);
-                    Outcome::Runs(runs)
-                });
+        match slot.phase {
+            Phase::Waiting if !done => slot.runs.push(run),
+            Phase::Waiting => {
+                match slot.runs.is_empty() {
+                    true => slot.run = run,
+                    false => slot.runs.push(run),
+                }
+                slot.phase = Phase::Ready;
+                wake.extend(slot.waker.take());
                 self.under_way -= 1;
-                wake.push(waker);
             }
-            State::Abandoned if done => {
+            Phase::Abandoned if done => {
                 self.under_way -= 1;
                 self.release(ticket);
             }
-            state => slot.state = state,
+            Phase::Abandoned | Phase::Ready | Phase::Free => {}
         }
     }
 
     /// A request gets no (further) reply.
     pub(crate) fn fail(&mut self, ticket: Ticket, error: Error, wake: &mut Vec<Waker>) {
         let Some(slot) = self.slot(ticket) else { return };
-        match std::mem::replace(&mut slot.state, State::Abandoned) {
-            State::Waiting(_, waker) => {
-                slot.state = State::Ready(Outcome::Failed(error));
+        match slot.phase {
+            Phase::Waiting => {
+                slot.error = Some(error);
+                slot.phase = Phase::Ready;
+                wake.extend(slot.waker.take());
                 self.under_way -= 1;
-                wake.push(waker);
             }
-            State::Abandoned => {
+            Phase::Abandoned => {
                 self.under_way -= 1;
                 self.release(ticket);
             }
-            state => slot.state = state,
+            Phase::Ready | Phase::Free => {}
         }
     }
 
@@ -229,7 +259,7 @@ impl Inbox {
         }
         for index in 0..self.slots.len() {
             let ticket = Ticket(u64::from(self.slots[index].generation) << 32 | index as u64);
-            if let State::Waiting(..) | State::Abandoned = self.slots[index].state {
+            if let Phase::Waiting | Phase::Abandoned = self.slots[index].phase {
                 self.fail(ticket, taken.clone(), wake);
             }
         }

@@ -27,6 +27,9 @@ const ROUNDS: usize = 16;
 /// for all of them at once.
 const CROWD: usize = 1;
 
+/// From so many requests under way lately, less than half of them is not worth a write yet.
+const CROWDED: usize = 8;
+
 /// A link that connects on demand.
 pub(crate) struct Link {
     config: Arc<Config>,
@@ -46,6 +49,8 @@ struct Driver {
     batch: Batch,
     /// Requests whose deadline passed before the session took them.
     late: Vec<Ticket>,
+    /// It let callers run before writing, last time.
+    waited: bool,
     events: Vec<Event>,
     wake: Vec<Waker>,
 }
@@ -272,6 +277,7 @@ impl Driver {
             armed: None,
             batch: Batch::default(),
             late: Vec::new(),
+            waited: false,
             events: Vec::new(),
             wake: Vec::new(),
         }
@@ -297,8 +303,13 @@ impl Driver {
     }
 
     fn poll(&mut self, link: &Arc<Link>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.waits_for_more(link, cx) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         for _ in 0..ROUNDS {
             let now = Instant::now();
+            self.armed = self.armed.filter(|&armed| armed > now);
             let due = self.take_inbox(link, now, cx);
             self.session.handle_timeout(now);
             let mut progress = self.pump.act(&mut self.session, &*link.runtime, now, cx);
@@ -321,6 +332,19 @@ impl Driver {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Whether to let callers run once more before writing: on several threads the driver comes while
+    /// they are still encoding, and would write for each a few.
+    fn waits_for_more(&mut self, link: &Link, cx: &Context<'_>) -> bool {
+        let mut inbox = link.inbox();
+        let batch = inbox.batch.len();
+        let few = inbox.crowd >= CROWDED && batch > 0 && 2 * batch < inbox.crowd;
+        self.waited = few && !self.waited;
+        if self.waited {
+            inbox.driver_looks(cx);
+        }
+        self.waited
     }
 
     /// Takes what callers left. Returns the next deadline of what the session has no room for.
@@ -421,10 +445,8 @@ impl Driver {
 
     fn poll_timer(&mut self, link: &Link, due: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
         let due = [self.session.poll_timeout(), due].into_iter().flatten().min();
-        let Some(due) = due else {
-            self.armed = None;
-            return Poll::Pending;
-        };
+        // Without a deadline the timer stays as it is: it will do for the next one.
+        let Some(due) = due else { return Poll::Pending };
         // A timer that wakes early does no harm; setting it anew each time would cost.
         let at = self.armed.filter(|&armed| armed <= due).unwrap_or(due);
         let polled = self.pump.poll_timer(&*link.runtime, cx, at);

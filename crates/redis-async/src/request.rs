@@ -101,14 +101,15 @@ impl AsRef<Arc<Link>> for On<'_> {
 /// that is dropped closes its own connection.
 #[must_use = "futures do nothing unless polled"]
 pub struct ReplyFuture<'a, R> {
-    state: State<'a, R>,
+    cmd: Cmd<R>,
+    state: State<'a>,
 }
 
-enum State<'a, R> {
+enum State<'a> {
     Refused(Option<Error>),
     /// Waits for a connection of its own.
-    Acquire(Acquire, Cmd<R>),
-    Request(Request<On<'a>>, Cmd<R>),
+    Acquire(Acquire),
+    Request(Request<On<'a>>),
 }
 
 impl<R> std::fmt::Debug for ReplyFuture<'_, R> {
@@ -118,17 +119,18 @@ impl<R> std::fmt::Debug for ReplyFuture<'_, R> {
 }
 
 impl<'a, R> ReplyFuture<'a, R> {
-    pub(crate) fn refused(error: Error) -> Self {
-        Self { state: State::Refused(Some(error)) }
+    pub(crate) fn refused(error: Error, cmd: Cmd<R>) -> Self {
+        Self { cmd, state: State::Refused(Some(error)) }
     }
 
+    #[inline]
     pub(crate) fn on(link: &'a Arc<Link>, cmd: Cmd<R>) -> Self {
         let deadline = Deadline::from(link.config().timeout(cmd.block()));
-        Self { state: State::Request(Request::new(On::Shared(link), deadline), cmd) }
+        Self { cmd, state: State::Request(Request::new(On::Shared(link), deadline)) }
     }
 
     pub(crate) fn dedicated(acquire: Acquire, cmd: Cmd<R>) -> Self {
-        Self { state: State::Acquire(acquire, cmd) }
+        Self { cmd, state: State::Acquire(acquire) }
     }
 }
 
@@ -139,9 +141,9 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
         let this = self.get_mut();
         loop {
             match &mut this.state {
-                State::Request(request, cmd) => {
+                State::Request(request) => {
                     let polled = request.poll(cx, |batch, ticket, deadline| {
-                        batch.push(ticket, cmd, deadline);
+                        batch.push(ticket, &this.cmd, deadline);
                     });
                     return match ready!(polled)? {
                         Outcome::One(frame) => Poll::Ready(decode_shared(&frame)),
@@ -151,10 +153,9 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
                         ))),
                     };
                 }
-                State::Acquire(acquire, cmd) => {
+                State::Acquire(acquire) => {
                     let (pooled, deadline) = ready!(acquire.as_mut().poll(cx))?;
-                    let cmd = cmd.clone();
-                    this.state = State::Request(Request::new(On::Pooled(pooled), deadline), cmd);
+                    this.state = State::Request(Request::new(On::Pooled(pooled), deadline));
                 }
                 State::Refused(error) => {
                     let error = error.take().expect("a reply future was polled after it was done");

@@ -97,7 +97,7 @@ impl<'a> Execute for &'a mut Watched {
         let cmd = command.into_cmd();
         WatchedReply(match cmd.check() {
             Ok(()) => ReplyFuture::on(self.connection.link(), cmd),
-            Err(error) => ReplyFuture::refused(error),
+            Err(error) => ReplyFuture::refused(error, cmd),
         })
     }
 }

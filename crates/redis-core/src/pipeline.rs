@@ -68,6 +68,8 @@ impl Pipeline {
     pub fn take(&mut self) -> Result<Option<Sent>> {
         let queued = std::mem::take(self);
         self.plain = queued.plain;
+        // It is likely to be filled again as it was.
+        self.out.reserve(queued.out.len());
         match queued.refused {
             Some(error) => Err(error),
             None if queued.count == 0 => Ok(None),
@@ -227,23 +229,27 @@ struct Frames<'a> {
 }
 
 impl<'a> Frames<'a> {
-    fn next_frame(&mut self) -> Result<Run<'a>> {
-        while let Some(run) = self.runs.get_mut(self.at) {
-            if run.frames.is_empty() {
-                self.at += 1;
-                continue;
-            }
-            let mut reader = FrameReader::new(run.frames);
-            let frame = reader.skip_value().map_err(Error::from)?;
-            run.frames = reader.remaining();
-            return Ok(Run { frames: frame, memory: run.memory });
+    /// The run that the next frame is in.
+    #[inline]
+    fn run(&mut self) -> Result<&mut Run<'a>> {
+        while self.runs.get(self.at).is_some_and(|run| run.frames.is_empty()) {
+            self.at += 1;
         }
-        Err(out_of_step())
+        self.runs.get_mut(self.at).ok_or_else(out_of_step)
+    }
+
+    fn next_frame(&mut self) -> Result<Run<'a>> {
+        let run = self.run()?;
+        let mut reader = FrameReader::new(run.frames);
+        let frame = reader.skip_value().map_err(Error::from)?;
+        run.frames = reader.remaining();
+        Ok(Run { frames: frame, memory: run.memory })
     }
 }
 
 impl<'a> Run<'a> {
-    fn reader(self) -> ReplyReader<'a> {
+    #[inline]
+    fn reader(&self) -> ReplyReader<'a> {
         match self.memory {
             Some(memory) => ReplyReader::shared(self.frames, memory),
             None => ReplyReader::new(self.frames),
@@ -270,6 +276,17 @@ impl Replies<'_> {
             return Err(Error::decode(format!("there are only {} replies", self.next)));
         }
         self.next += 1;
+        if T::EXACT {
+            // It is decoded where it stands; only a failure has to look for its end.
+            let run = self.frames.run()?;
+            let mut reader = run.reader();
+            if reader.fail_on_error().is_ok()
+                && let Ok(value) = T::from_reply(&mut reader)
+            {
+                run.frames = reader.rest();
+                return Ok(value);
+            }
+        }
         let frame = self.frames.next_frame()?;
         let mut reader = frame.reader();
         reader

@@ -42,7 +42,12 @@ impl RecvBuffer {
         let usual = if self.large { LARGE } else { SMALL };
         // At least twice what is kept, so that copying it is paid for by what arrives.
         let room = wanted.max(ROOM).max(self.filled);
-        let mut chunk = BytesMut::zeroed((self.filled + room).max(usual));
+        let size = (self.filled + room).max(usual);
+        if self.filled == 0 && self.chunk.try_reclaim(size - self.chunk.len()) {
+            // Nobody holds what was taken out of it.
+            return self.chunk.resize(size, 0);
+        }
+        let mut chunk = BytesMut::zeroed(size);
         chunk[..self.filled].copy_from_slice(self.data());
         self.chunk = chunk;
     }

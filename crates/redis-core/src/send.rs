@@ -44,18 +44,34 @@ impl Chunk {
 impl Sink for SendBuffer {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
-        self.len += bytes.len();
-        if let Some(Chunk::Owned(chunk)) = self.chunks.back_mut() {
-            chunk.extend_from_slice(bytes);
-        } else if !bytes.is_empty() {
-            let mut chunk = std::mem::take(&mut self.spare);
-            chunk.extend_from_slice(bytes);
-            self.chunks.push_back(Chunk::Owned(chunk));
-        }
+        self.put_all([bytes]);
     }
 }
 
 impl SendBuffer {
+    /// Appends several pieces.
+    #[inline]
+    pub fn put_all<const N: usize>(&mut self, pieces: [&[u8]; N]) {
+        let len = pieces.iter().map(|piece| piece.len()).sum::<usize>();
+        self.len += len;
+        if let Some(Chunk::Owned(chunk)) = self.chunks.back_mut() {
+            chunk.reserve(len);
+            pieces.iter().for_each(|piece| chunk.extend_from_slice(piece));
+        } else if len > 0 {
+            let mut chunk = std::mem::take(&mut self.spare);
+            chunk.reserve(len);
+            pieces.iter().for_each(|piece| chunk.extend_from_slice(piece));
+            self.chunks.push_back(Chunk::Owned(chunk));
+        }
+    }
+
+    /// Makes room for this many bytes to be gathered, where nothing is yet.
+    pub(crate) fn reserve(&mut self, len: usize) {
+        if self.chunks.is_empty() {
+            self.spare.reserve(len);
+        }
+    }
+
     /// Appends bytes without copying them.
     pub fn push_shared(&mut self, bytes: Bytes) {
         if !bytes.is_empty() {

@@ -604,7 +604,7 @@ fn stateful_commands_are_refused_and_name_the_right_call() {
         ("CLIENT SETNAME me", "set the client name in the configuration"),
         ("SUBSCRIBE c", "use `client.pubsub()`"),
         ("WATCH k", "use `client.watch(keys)`"),
-        ("MONITOR", "use `client.monitor()`"),
+        ("MONITOR", "it is not available on a shared connection"),
     ] {
         let reason = refusal(Cmd::<Value>::raw(name));
         assert!(reason.ends_with(hint), "{reason}");

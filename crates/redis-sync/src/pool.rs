@@ -24,17 +24,19 @@ struct State {
     places: Places<Idle>,
     /// When a connection was lost last: those that were idle then may be lost too.
     lost: Option<Instant>,
+    /// Threads that wait for a connection: without any there is nobody to notify, which is a system call.
+    waiting: usize,
 }
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    connection: Box<Connection>,
     since: Instant,
 }
 
 impl Pool {
     pub(crate) fn new(config: Arc<Config>) -> Self {
-        let state = State { places: Places::new(config.pool_size), lost: None };
+        let state = State { places: Places::new(config.pool_size), lost: None, waiting: 0 };
         Self { config, state: Mutex::new(state), returned: Condvar::new() }
     }
 
@@ -76,7 +78,7 @@ impl Pool {
                 Acquired::Place => {
                     drop(state);
                     let mut pooled = Pooled::new(self, None);
-                    pooled.connection = Some(Connection::open(&self.config, deadline)?);
+                    pooled.connection = Some(Box::new(Connection::open(&self.config, deadline)?));
                     return Ok(pooled);
                 }
                 Acquired::Full => {
@@ -86,11 +88,13 @@ impl Pool {
                     if until <= now {
                         return Err(self.config.pool_is_full(now - start));
                     }
+                    state.waiting += 1;
                     state = self
                         .returned
                         .wait_timeout(state, until - now)
                         .unwrap_or_else(PoisonError::into_inner)
                         .0;
+                    state.waiting -= 1;
                 }
             }
         }
@@ -101,14 +105,14 @@ impl Pool {
 #[derive(Debug)]
 pub(crate) struct Pooled {
     /// None while it is being opened, and once it was closed.
-    connection: Option<Connection>,
+    connection: Option<Box<Connection>>,
     /// It has state that the next user must not find: it is closed when dropped.
     dedicated: bool,
     pool: Arc<Pool>,
 }
 
 impl Pooled {
-    fn new(pool: &Arc<Pool>, connection: Option<Connection>) -> Self {
+    fn new(pool: &Arc<Pool>, connection: Option<Box<Connection>>) -> Self {
         Self { connection, dedicated: false, pool: pool.clone() }
     }
 
@@ -140,17 +144,22 @@ impl DerefMut for Pooled {
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        let clean =
-            self.connection.take().filter(|connection| !self.dedicated && connection.is_clean());
+        let clean = self.connection.take().filter(|connection| connection.is_clean());
         let mut state = self.pool.lock();
         match clean {
-            Some(connection) => state.places.release(Idle { connection, since: Instant::now() }),
+            Some(connection) if !self.dedicated => {
+                state.places.release(Idle { connection, since: Instant::now() });
+            }
+            Some(_) => state.places.forget(),
             None => {
                 state.places.forget();
                 state.lost = Some(Instant::now());
             }
         }
+        let waited_for = state.waiting > 0;
         drop(state);
-        self.pool.returned.notify_one();
+        if waited_for {
+            self.pool.returned.notify_one();
+        }
     }
 }

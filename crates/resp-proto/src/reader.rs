@@ -65,6 +65,16 @@ impl<'a> FrameReader<'a> {
         Ok(Some(token))
     }
 
+    /// Takes the next value if it is a bulk string of less than 100 bytes, the commonest reply, without
+    /// going through a [`Token`]. `None` says nothing of what else comes next.
+    #[inline]
+    pub fn next_short_bulk(&mut self) -> Option<&'a [u8]> {
+        let [b'$', tail @ ..] = self.rest else { return None };
+        let (body, rest) = small_body(tail)?;
+        self.rest = rest;
+        Some(body)
+    }
+
     /// The next token that is not part of an attribute, or `None` at the end.
     ///
     /// # Errors

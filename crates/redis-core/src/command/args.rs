@@ -126,9 +126,14 @@ impl Args {
         self.push(key);
         // A key that is large enough to be a segment is looked up there when it is asked for.
         let encoded = &self.store.bytes()[before..];
-        let header = encoded.iter().position(|&b| b == b'\n').map_or(0, |at| at + 1);
-        let len =
-            if self.store.segments().len() > segments { 0 } else { encoded.len() - header - 2 };
+        let referenced = self.store.segments().len() > segments;
+        let header = match encoded.len() {
+            // `$n` and `$nn`, each with its line end, and that of the key.
+            6..=15 if !referenced => 4,
+            17..=106 if !referenced => 5,
+            _ => encoded.iter().position(|&b| b == b'\n').map_or(0, |at| at + 1),
+        };
+        let len = if referenced { 0 } else { encoded.len() - header - 2 };
         self.key = Some(((before + header) as u32, len as u32));
     }
 
@@ -203,6 +208,12 @@ impl Args {
     pub(crate) fn encoded_len(&self) -> usize {
         let segments: usize = self.store.segments().iter().map(|segment| segment.bytes.len()).sum();
         self.store.bytes().len() + segments
+    }
+
+    /// All encoded bytes, when none is kept by reference.
+    #[inline]
+    pub(crate) fn plain(&self) -> Option<&[u8]> {
+        self.store.segments().is_empty().then(|| self.store.bytes())
     }
 
     /// Appends the encoded arguments.

@@ -241,7 +241,15 @@ impl<R> Cmd<R> {
     /// Appends the whole command: name and arguments as one array of bulk strings.
     #[inline]
     pub fn encode(&self, out: &mut SendBuffer) {
-        request::array_header(out, self.info.words as usize + self.args.len());
+        let words = usize::from(self.info.words) + self.args.len();
+        if let Some(args) = self.args.plain()
+            && words < 10
+        {
+            // Nearly every command: three pieces, one look at where they go.
+            let header = [b'*', b'0' + words as u8, b'\r', b'\n'];
+            return out.put_all([&header, self.info.head, args]);
+        }
+        request::array_header(out, words);
         out.put(self.info.head);
         self.args.write_to(out);
     }

@@ -263,6 +263,9 @@ impl Connection {
         }
         if done {
             self.pending.pop_front();
+            if self.pending.is_empty() {
+                self.earliest = None;
+            }
             self.end_if_drained();
         }
     }

@@ -13,6 +13,8 @@ use crate::error::{Error, Result};
 
 /// Accepts anything but an error.
 impl FromReply for () {
+    const EXACT: bool = true;
+
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         reply.fail_on_error()?;
         reply.skip().map(drop)
@@ -20,9 +22,13 @@ impl FromReply for () {
 }
 
 impl<T: FromReply> FromReply for Option<T> {
+    const EXACT: bool = T::EXACT;
+
     #[inline]
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
-        if reply.peek()? == Token::Null {
+        // Most often the first bytes tell that it is not null.
+        let some = matches!(reply.rest(), [b'$', b'0'..=b'9', ..] | [b':' | b'+', ..]);
+        if !some && reply.peek()? == Token::Null {
             reply.token()?;
             return Ok(None);
         }
@@ -31,6 +37,8 @@ impl<T: FromReply> FromReply for Option<T> {
 }
 
 impl FromReply for Bytes {
+    const EXACT: bool = true;
+
     #[inline]
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         let text = reply.string()?;
@@ -39,6 +47,8 @@ impl FromReply for Bytes {
 }
 
 impl FromReply for String {
+    const EXACT: bool = true;
+
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         String::from_utf8(reply.string()?.into_owned()).map_err(|error| {
             Error::decode("the string is not UTF-8: decode to `Vec<u8>` or `Bytes`")
@@ -48,6 +58,8 @@ impl FromReply for String {
 }
 
 impl<T: FromReply> FromReply for Vec<T> {
+    const EXACT: bool = T::EXACT;
+
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         T::list_from_reply(reply)
     }
@@ -64,6 +76,8 @@ impl<T: FromReply, const N: usize> FromReply for [T; N] {
 
 /// `1` and `0`, as integer or text, and RESP3 booleans.
 impl FromReply for bool {
+    const EXACT: bool = true;
+
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         let token = reply.token()?;
         match token {
@@ -120,12 +134,16 @@ impl FromReply for i16 {
 }
 
 impl FromReply for i32 {
+    const EXACT: bool = true;
+
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         integer(reply, "i32")
     }
 }
 
 impl FromReply for i64 {
+    const EXACT: bool = true;
+
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         integer(reply, "i64")
     }
@@ -145,6 +163,8 @@ impl FromReply for isize {
 
 /// A list of them is also what a string decodes to.
 impl FromReply for u8 {
+    const EXACT: bool = true;
+
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         integer(reply, "u8")
     }
@@ -162,12 +182,16 @@ impl FromReply for u16 {
 }
 
 impl FromReply for u32 {
+    const EXACT: bool = true;
+
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         integer(reply, "u32")
     }
 }
 
 impl FromReply for u64 {
+    const EXACT: bool = true;
+
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         integer(reply, "u64")
     }
@@ -200,12 +224,16 @@ impl FromReply for u128 {
 }
 
 impl FromReply for usize {
+    const EXACT: bool = true;
+
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         integer(reply, "usize")
     }
 }
 
 impl FromReply for f64 {
+    const EXACT: bool = true;
+
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         float(reply)
     }

@@ -46,6 +46,11 @@ pub trait FromReply: Sized {
     /// The server's error where the value is one; `Decode` where it is of another type.
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self>;
 
+    /// That it takes exactly one value whenever it succeeds is not only said but known: a reader of many
+    /// replies need not look for the end of each.
+    #[doc(hidden)]
+    const EXACT: bool = false;
+
     /// Takes one value that is a list of such. Types whose lists have a second shape override it.
     #[doc(hidden)]
     fn list_from_reply(reply: &mut ReplyReader<'_>) -> Result<Vec<Self>> {
@@ -176,6 +181,9 @@ impl<'a> ReplyReader<'a> {
     /// The server's error where the value is one; `Decode` where it is something else.
     #[inline]
     pub fn string(&mut self) -> Result<Cow<'a, [u8]>> {
+        if let Some(text) = self.frame.next_short_bulk() {
+            return Ok(Cow::Borrowed(text));
+        }
         let token = self.token()?;
         self.string_of(token)?.ok_or_else(|| mismatch("a string", token))
     }

@@ -102,6 +102,8 @@ impl Value {
 }
 
 impl FromReply for Value {
+    const EXACT: bool = true;
+
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         Self::read(reply, 0)
     }
