@@ -23,8 +23,8 @@ pub(crate) const VERB: Verb = Verb {
 
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
-/// Packages left out of lints, documentation and tests, e.g. those that only hold peers to measure.
-pub(crate) const EXCLUDED: &[&str] = &[];
+/// Packages left out of lints and documentation, e.g. those that only hold peers to measure.
+const EXCLUDED: &[&str] = &[];
 
 type Step = (&'static str, fn() -> Result<()>);
 

@@ -23,6 +23,9 @@ use self::{
 };
 use crate::{Result, Told, Verb, args::Args, process, servers};
 
+/// How many sides of a difference are shown.
+const SHOWN: usize = 4;
+
 pub(crate) const VERB: Verb = Verb {
     name: "test-matrix",
     options: "[--full] [--skip-unit] [--runtime R] [--server S] [--protocol 2|3] \
@@ -71,8 +74,11 @@ fn run(mut args: Args) -> Result<()> {
     print_told("FAILED", &report::told(&all, Verdict::Failed));
     for difference in &differences {
         println!("DIFFERENT: {} on {}", difference.scenario, difference.server);
-        for (line, who) in &difference.seen {
+        for (line, who) in difference.seen.iter().take(SHOWN) {
             println!("    {line}\n        {}", report::some(who));
+        }
+        if let more @ 1.. = difference.seen.len().saturating_sub(SHOWN) {
+            println!("    and {more} more");
         }
     }
     let units = units.map(|units| (units.counts, units.took));

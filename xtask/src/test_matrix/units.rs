@@ -8,7 +8,7 @@ use std::{
 
 use super::report::Counts;
 use crate::{
-    Result, check,
+    Result,
     process::{cargo, tied},
     workspace,
 };
@@ -26,10 +26,8 @@ pub(super) fn run() -> Result<Units> {
     println!("== unit, integration and documentation tests");
     let began = Instant::now();
     let mut command = cargo();
-    command.args(["test", "--workspace", "--no-fail-fast"]).current_dir(workspace());
-    for package in check::EXCLUDED {
-        command.args(["--exclude", package]);
-    }
+    // The default members: nobody who tests has to build the peers of the benchmarks.
+    command.args(["test", "--no-fail-fast"]).current_dir(workspace());
     let mut child = tied(&command).stdout(Stdio::piped()).spawn()?;
     let mut counts = Counts::default();
     let mut failed = Vec::new();
