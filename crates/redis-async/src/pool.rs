@@ -60,7 +60,7 @@ impl Pool {
                 if let Some(pooled) = pool.try_acquire(Some(cx.waker())) {
                     return Poll::Ready(Ok((pooled, deadline)));
                 }
-                timer.poll_at(cx, until).map(|()| Err(pool.config.pool_is_full(start.elapsed())))
+                timer.poll_at(cx, until).map(|()| Err(pool.config.pool_is_full()))
             })
             .await
         })

@@ -212,13 +212,13 @@ impl Config {
         }
     }
 
-    /// The error of a pool that had no connection to give for `waited`.
-    pub fn pool_is_full(&self, waited: Duration) -> Error {
+    /// The error of a pool that had no connection to give before the deadline.
+    pub fn pool_is_full(&self) -> Error {
         let size = self.pool_size;
         Error::new(
             ErrorKind::Limit,
             format!(
-                "all {size} connections of the pool were in use for {waited:?}: raise `pool_size` or `pool_timeout`"
+                "all {size} connections of the pool were in use: raise `pool_size` or `pool_timeout`"
             ),
         )
     }

@@ -86,7 +86,7 @@ impl Pool {
                     let until = start + self.config.pool_timeout;
                     let until = deadline.map_or(until, |deadline| until.min(deadline));
                     if until <= now {
-                        return Err(self.config.pool_is_full(now - start));
+                        return Err(self.config.pool_is_full());
                     }
                     state.waiting += 1;
                     state = self

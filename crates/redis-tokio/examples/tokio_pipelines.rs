@@ -32,7 +32,8 @@ async fn main() -> Result<()> {
     println!("not atomic: {replies:?}");
 
     // A batch infers the types of its replies from its commands.
-    let (value, number) = client.batch((cmd::get::<String>("foo"), cmd::incr("auto_number"))).await?;
+    let (value, number) =
+        client.batch((cmd::get::<String>("foo"), cmd::incr("auto_number"))).await?;
     println!("batch: {value:?}, {number}");
 
     // The first failed command is the error. All replies are read all the same.
