@@ -4,6 +4,7 @@ use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
@@ -249,35 +250,40 @@ impl Connection {
     fn write_while_reading(&mut self, received: &mut Received) -> Result<()> {
         let pieces = self.machine.share_transmit();
         let total: usize = pieces.iter().map(Bytes::len).sum();
+        let patience = self.config.connect_timeout;
         let Self { machine, stream, recv, events, .. } = self;
         // The reader needs the stream for itself to set its timeouts.
         let handle = stream.try_clone().map_err(|error| lost(machine, Some(error.kind())))?;
         let written = AtomicUsize::new(0);
+        let (finished, finish) = mpsc::channel();
         let mut counted = 0;
         thread::scope(|scope| {
-            let writer = scope.spawn(|| write_pieces(handle.writer(), &pieces, &written));
+            let (pieces, written) = (&pieces, &written);
+            scope.spawn(move || {
+                // The reader is there until this thread has ended.
+                let _ = finished.send(write_pieces(handle.writer(), pieces, written));
+            });
             let mut result = Ok(());
-            while counted < total && result.is_ok() {
-                let until = machine.poll_timeout();
-                result = receive(machine, stream, recv, events, received, Instant::now(), until);
+            // Without a reply to come there is nothing to read, and no deadline to wake up at.
+            while counted < total && machine.in_flight() > 0 && result.is_ok() {
+                result = receive(machine, stream, recv, events, received, Instant::now());
                 let progress = written.load(Ordering::Acquire);
                 machine.handle_transmitted(progress - counted);
                 counted = progress;
-                if writer.is_finished() {
-                    break;
-                }
             }
             if result.is_err() {
                 // The writer may wait for a peer that reads nothing.
                 stream.shutdown();
             }
-            match writer.join() {
+            match finish.recv_timeout(patience) {
+                Ok(Ok(())) => machine.handle_transmitted(total - counted),
                 Ok(Err(error)) if result.is_ok() => result = Err(lost(machine, Some(error.kind()))),
-                Ok(_) => {}
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-            if result.is_ok() {
-                machine.handle_transmitted(total - counted);
+                Ok(Err(_)) => {}
+                // The peer has answered everything without having read everything: that was the last.
+                Err(_) => {
+                    stream.shutdown();
+                    machine.handle_disconnect(None);
+                }
             }
             result
         })

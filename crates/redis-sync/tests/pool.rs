@@ -81,3 +81,27 @@ fn the_deadline_of_a_command_covers_its_wait_for_a_connection() {
     assert_eq!((error.kind(), error.delivery()), (ErrorKind::Limit, Delivery::NotSent));
     drop(watched);
 }
+
+#[test]
+fn a_peer_that_answers_before_it_has_read_everything_hangs_nobody() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("redis://{}?protocol=2", listener.local_addr().unwrap());
+    let mut config: Config = url.parse().unwrap();
+    config.connect_timeout = Duration::from_millis(300);
+    let client = Client::new(config).unwrap();
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut buf = [0; 4096];
+        loop {
+            let n = stream.read(&mut buf).unwrap();
+            let commands = buf[..n].iter().filter(|&&byte| byte == b'*').count();
+            stream.write_all(&b"+OK\r\n".repeat(commands)).unwrap();
+            if buf[..n].windows(3).any(|window| window == b"SET") && n == buf.len() {
+                // The reply is out, and nothing more is read.
+                return stream;
+            }
+        }
+    });
+    client.set("key", vec![b'x'; 64 << 20]).unwrap();
+    drop(server.join().unwrap());
+}
