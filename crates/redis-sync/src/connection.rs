@@ -266,7 +266,8 @@ impl Connection {
             let mut result = Ok(());
             // Without a reply to come there is nothing to read, and no deadline to wake up at.
             while counted < total && machine.in_flight() > 0 && result.is_ok() {
-                result = receive(machine, stream, recv, events, received, Instant::now());
+                let until = machine.poll_timeout();
+                result = receive(machine, stream, recv, events, received, Instant::now(), until);
                 let progress = written.load(Ordering::Acquire);
                 machine.handle_transmitted(progress - counted);
                 counted = progress;
