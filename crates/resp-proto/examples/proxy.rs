@@ -318,3 +318,75 @@ impl Table {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use testkit::embedded::Embedded;
+
+    use super::*;
+
+    /// Sends `requests` through a proxy to an embedded server; all replies, and what was counted.
+    fn through(requests: &str) -> (String, BTreeMap<String, u32>) {
+        let server = Embedded::start().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let table = Mutex::new(Table::default());
+        let mut replies = String::new();
+        thread::scope(|scope| {
+            let proxy =
+                scope.spawn(|| forward(accepted, &server.addr().to_string(), &table).unwrap());
+            client.write_all(requests.as_bytes()).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            client.read_to_string(&mut replies).unwrap();
+            proxy.join().unwrap();
+        });
+        let table = table.into_inner().unwrap();
+        (replies, table.0.into_iter().map(|(name, row)| (name, row.count)).collect())
+    }
+
+    fn counts<const N: usize>(counts: [(&str, u32); N]) -> BTreeMap<String, u32> {
+        counts.map(|(name, count)| (name.to_owned(), count)).into()
+    }
+
+    #[test]
+    fn pipeline_comes_back_whole_and_counted() {
+        let (replies, counted) = through(&"INCR n\r\nPING\r\n".repeat(5000));
+        let wanted: String = (1..=5000).map(|n| format!(":{n}\r\n+PONG\r\n")).collect();
+        assert!(replies == wanted);
+        assert_eq!(counted, counts([("incr", 5000), ("ping", 5000)]));
+    }
+
+    #[test]
+    fn pushes_are_no_replies_in_either_protocol() {
+        let listen = "SUBSCRIBE a b\r\nPING\r\nUNSUBSCRIBE\r\nGET k\r\n";
+        let (replies, counted) = through(listen);
+        assert!(replies.ends_with("$1\r\nb\r\n:0\r\n$-1\r\n"), "{replies}");
+        let names = [("get", 1), ("ping", 1), ("subscribe", 1), ("unsubscribe", 1)];
+        assert_eq!(counted, counts(names));
+
+        let (replies, counted) = through("HELLO 3\r\nSUBSCRIBE a\r\nPUBLISH a m\r\nGET k\r\n");
+        assert!(replies.ends_with(":1\r\n>3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nm\r\n_\r\n"));
+        let names = [("get", 1), ("hello", 1), ("publish", 1), ("subscribe", 1)];
+        assert_eq!(counted, counts(names));
+    }
+
+    #[test]
+    fn what_the_server_refuses_is_its_own_to_say() {
+        let (replies, counted) = through("PING\r\n*1\r\n:1\r\n");
+        assert_eq!(replies, "+PONG\r\n-ERR Protocol error: expected '$', got ':'\r\n");
+        assert_eq!(counted, counts([("ping", 1)]));
+    }
+
+    #[test]
+    fn shown_commands_are_no_replies() {
+        let mut meter = Meter::default();
+        let mut requests = Requests::new();
+        requests.see(b"MONITOR\r\nCLIENT REPLY SKIP\r\nGET k\r\nPING\r\n", &mut meter);
+        let name = |done: Option<(String, Duration)>| done.map(|(name, _)| name);
+        assert_eq!(name(meter.answered(b"+OK\r\n").unwrap()).as_deref(), Some("monitor"));
+        let shown = b"+1700000000.123456 [0 127.0.0.1:1] \"PING\"\r\n";
+        assert_eq!(name(meter.answered(shown).unwrap()), None);
+        assert_eq!(name(meter.answered(b"+PONG\r\n").unwrap()).as_deref(), Some("ping"));
+    }
+}
