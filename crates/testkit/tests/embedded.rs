@@ -1,6 +1,6 @@
 //! The embedded server answers as the real ones do, and nobody's client can disturb the others'.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests are test code")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are test code")]
 
 use std::{
     io::{ErrorKind, Read, Write},
