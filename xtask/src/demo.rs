@@ -1,5 +1,6 @@
 //! `demo`: runs the example programs of every client against a real server and shows what they print,
-//! side by side; fails when one fails, hangs, or prints something else than the others.
+//! side by side; fails when one fails, hangs, or prints something else than the others. Where no real
+//! server can be had, the one in memory stands in.
 
 use std::{
     io::Read,
@@ -9,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testkit::servers::{Server, ServerOptions};
+use testkit::{
+    embedded::Embedded,
+    servers::{Server, ServerOptions},
+};
 
 use crate::{
     Result, Told, Verb,
@@ -20,11 +24,13 @@ use crate::{
 
 pub(crate) const VERB: Verb = Verb {
     name: "demo",
-    options: "[--server S]",
-    purpose: "the examples of all clients on a real server, side by side",
+    options: "[--server S|embedded]",
+    purpose: "the examples of all clients on one server, side by side",
     run,
 };
 
+/// What the server in memory is called on the command line.
+const EMBEDDED: &str = "embedded";
 const RUNTIMES: [&str; 3] = ["sync", "tokio", "smol"];
 /// Each is an example program of every client, called after its runtime and this.
 const EXAMPLES: [(&str, &str); 3] = [
@@ -41,11 +47,7 @@ fn run(mut args: Args) -> Result<()> {
     let wanted = args.value("--server")?.unwrap_or_default().replace('-', " ");
     args.finish()?;
 
-    let found = servers::ensure()?;
-    let Some(installed) = found.iter().find(|one| one.to_string().contains(&wanted)) else {
-        let have: Vec<_> = found.iter().map(ToString::to_string).collect();
-        return Err(format!("no server is called `{wanted}`; there are {}", have.join(", ")).into());
-    };
+    let server = Demonstrated::start(&wanted)?;
     let mut build = Vec::new();
     for runtime in RUNTIMES {
         build.extend(["--package".to_owned(), format!("redis-{runtime}")]);
@@ -55,8 +57,7 @@ fn run(mut args: Args) -> Result<()> {
     }
     let build: Vec<_> = build.iter().map(String::as_str).collect();
     let programs = process::build(&build)?;
-    let server = Server::start(installed, ServerOptions::new())?;
-    println!("on {installed}, started for this and stopped behind it\n");
+    println!("on {}, started for this and stopped behind it\n", server.name());
 
     let mut wrong = Vec::new();
     for (example, about) in EXAMPLES {
@@ -93,6 +94,52 @@ fn run(mut args: Args) -> Result<()> {
         _ => return Err(Told.into()),
     }
     Ok(())
+}
+
+/// What the examples run on.
+enum Demonstrated {
+    Real(Server),
+    Embedded(Embedded),
+}
+
+impl Demonstrated {
+    /// The first server whose name has `wanted` in it.
+    fn start(wanted: &str) -> Result<Self> {
+        if wanted == EMBEDDED {
+            return Ok(Self::Embedded(Embedded::start()?));
+        }
+        let found = match servers::ensure() {
+            Err(error) if wanted.is_empty() => {
+                println!("{error}\nso the embedded server stands in\n");
+                return Ok(Self::Embedded(Embedded::start()?));
+            }
+            found => found?,
+        };
+        let Some(installed) = found.iter().find(|one| one.to_string().contains(wanted)) else {
+            let have: Vec<_> = found.iter().map(ToString::to_string).collect();
+            let have = have.join(", ");
+            return Err(
+                format!("no server is called `{wanted}`; there are {have}, {EMBEDDED}").into()
+            );
+        };
+        Ok(Self::Real(Server::start(installed, ServerOptions::new())?))
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::Real(server) => server.installed().to_string(),
+            Self::Embedded(_) => {
+                "the embedded server, which is in memory and no real one".to_owned()
+            }
+        }
+    }
+
+    fn url(&self) -> String {
+        match self {
+            Self::Real(server) => server.url(),
+            Self::Embedded(server) => server.url(),
+        }
+    }
 }
 
 fn program<'a>(programs: &'a [PathBuf], name: &str) -> Option<&'a Path> {

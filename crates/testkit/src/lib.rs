@@ -1,5 +1,6 @@
-//! Real-server launcher, scripted server and simulated links for the workspace's tests.
+//! Real-server launcher, embedded server, scripted server and simulated links for the workspace's tests.
 
+pub mod embedded;
 pub mod pair;
 pub mod scripted;
 pub mod servers;
