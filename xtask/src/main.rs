@@ -11,6 +11,7 @@ mod bench;
 mod check;
 mod codegen;
 mod demo;
+mod fuzz;
 mod process;
 mod servers;
 mod simulate;
@@ -56,6 +57,7 @@ const VERBS: &[Verb] = &[
     codegen::VERB,
     simulate::VERB,
     bench::VERB,
+    fuzz::VERB,
 ];
 
 fn main() -> ExitCode {
