@@ -25,8 +25,8 @@ fn run(target: &Target, bytes: &[u8]) -> Result<(), String> {
 }
 
 fn replay(name: &str) {
-    let target = TARGETS.iter().find(|target| target.name == name).unwrap();
-    let inputs = target.inputs().unwrap();
+    let target = TARGETS.iter().find(|target| target.name == name).expect("a target");
+    let inputs = target.inputs().expect("a corpus");
     assert!(!inputs.is_empty(), "{} is empty", target.corpus().display());
     for (path, bytes) in &inputs {
         run(target, bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
