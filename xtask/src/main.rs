@@ -8,6 +8,7 @@
 
 mod args;
 mod bench;
+mod capture;
 mod check;
 mod codegen;
 mod demo;
@@ -58,6 +59,7 @@ const VERBS: &[Verb] = &[
     simulate::VERB,
     bench::VERB,
     fuzz::VERB,
+    capture::VERB,
 ];
 
 fn main() -> ExitCode {
