@@ -102,9 +102,10 @@ fn outcome_of_frames(
 /// Reads an accepted frame in every way.
 fn check_frame(frame: &[u8], limits: &Limits) {
     let mut reader = FrameReader::new(frame);
-    let mut tokens = 0;
+    let (mut tokens, mut shape) = (0, Shape::default());
     while let Some(token) = reader.next_token().expect("an accepted frame can be read") {
         tokens += 1;
+        shape.take(&token, limits.depth);
         match token {
             Token::BulkString(bytes) | Token::BlobError(bytes) | Token::Chunk(bytes) => {
                 assert!(bytes.len() <= limits.bulk, "a string within the limit");
@@ -119,6 +120,7 @@ fn check_frame(frame: &[u8], limits: &Limits) {
         }
     }
     assert!(reader.is_empty() && tokens * 3 <= frame.len(), "a token has three bytes or more");
+    assert!(shape.open.is_empty() && shape.complete == 1, "a frame is one value");
 
     let mut reader = FrameReader::new(frame);
     assert_eq!(reader.skip_value(), Ok(frame), "a frame is one value");
@@ -132,4 +134,77 @@ fn check_frame(frame: &[u8], limits: &Limits) {
     assert_eq!(frame_kind(frame), kind, "the kind is that of the first data");
     while reader.next_data().expect("an accepted frame can be read").is_some() {}
     assert!(reader.is_empty());
+}
+
+/// What the tokens so far have opened and not closed, by a plain stack.
+#[derive(Default)]
+struct Shape {
+    open: Vec<Open>,
+    /// Whole values that are in nothing else.
+    complete: usize,
+    /// An attribute is behind us, and not yet the value that it is about.
+    attributed: bool,
+}
+
+enum Open {
+    Counted(usize),
+    /// How many values of its pairs are to come; the value behind them is not inside.
+    Attribute(usize),
+    /// How many elements came, and whether they are pairs.
+    Streamed(usize, bool),
+    Chunks,
+}
+
+impl Shape {
+    fn take(&mut self, token: &Token<'_>, depth: usize) {
+        let in_chunks = matches!(self.open.last(), Some(Open::Chunks));
+        assert_eq!(
+            in_chunks,
+            matches!(token, Token::Chunk(_)) || in_chunks && *token == Token::End
+        );
+        let attributed = std::mem::replace(&mut self.attributed, *token == Token::Attribute(0));
+        let opened = match *token {
+            Token::Chunk(_) | Token::Attribute(0) => return,
+            Token::Attribute(pairs) => Open::Attribute(2 * pairs),
+            Token::Array(Some(count)) | Token::Set(Some(count)) | Token::Push(count)
+                if count > 0 =>
+            {
+                Open::Counted(count)
+            }
+            Token::Map(Some(pairs)) if pairs > 0 => Open::Counted(2 * pairs),
+            Token::Array(None) | Token::Set(None) => Open::Streamed(0, false),
+            Token::Map(None) => Open::Streamed(0, true),
+            Token::StreamedString => Open::Chunks,
+            Token::End => {
+                assert!(!attributed, "an attribute of nothing");
+                match self.open.pop().expect("an end of something") {
+                    Open::Counted(_) | Open::Attribute(_) => panic!("an end of something counted"),
+                    Open::Streamed(count, true) => assert_eq!(count % 2, 0, "a key and no value"),
+                    Open::Streamed(..) | Open::Chunks => {}
+                }
+                return self.close();
+            }
+            _ => return self.close(),
+        };
+        self.open.push(opened);
+        let aggregates = self.open.iter().filter(|open| !matches!(open, Open::Chunks));
+        assert!(aggregates.count() <= depth, "too deep");
+    }
+
+    /// A value is complete, and with it perhaps what it is in.
+    fn close(&mut self) {
+        loop {
+            match self.open.last_mut() {
+                None => return self.complete += 1,
+                Some(Open::Counted(1)) => drop(self.open.pop()),
+                Some(Open::Attribute(1)) => {
+                    self.open.pop();
+                    return self.attributed = true;
+                }
+                Some(Open::Counted(left) | Open::Attribute(left)) => return *left -= 1,
+                Some(Open::Streamed(count, _)) => return *count += 1,
+                Some(Open::Chunks) => unreachable!("chunks hold no values"),
+            }
+        }
+    }
 }

@@ -30,16 +30,7 @@ pub fn request_chunks(data: &[u8]) {
         assert_eq!(innocent.requests, requests);
     }
 
-    let mut encoded = Vec::new();
-    let mut encoder = RequestEncoder::new(&mut encoded);
-    for request in &requests {
-        assert!(!request.is_empty(), "empty requests are skipped");
-        encoder.command(request.len());
-        for arg in request {
-            encoder.arg(arg);
-        }
-    }
-    encoder.finish();
+    let encoded: Vec<u8> = requests.iter().flat_map(|request| encode(request)).collect();
     let again = outcome(Limits::default(), &encoded, Cuts::every(encoded.len()));
     assert_eq!(again, Outcome { requests, left: 0, error: None });
 }
@@ -55,10 +46,13 @@ pub(crate) struct Outcome {
 pub(crate) fn outcome(limits: Limits, stream: &[u8], mut cuts: Cuts) -> Outcome {
     let mut decoder = RequestDecoder::new(limits);
     let (mut buffer, mut args, mut requests) = (BytesMut::new(), Vec::new(), Vec::new());
-    let mut rest = stream;
+    let (mut rest, mut taken) = (stream, 0);
     loop {
         match decoder.decode(&mut buffer, &mut args) {
             Ok(true) => {
+                let end = stream.len() - rest.len() - buffer.len();
+                check_request(&stream[taken..end], &args);
+                taken = end;
                 requests.push(args.clone());
                 assert_eq!(decoder.read_hint(), 0, "a new request lacks nothing yet");
             }
@@ -84,4 +78,31 @@ pub(crate) fn outcome(limits: Limits, stream: &[u8], mut cuts: Cuts) -> Outcome 
             }
         }
     }
+}
+
+/// Compares a request with the bytes it was in, behind any number of empty ones.
+fn check_request(mut bytes: &[u8], args: &[Bytes]) {
+    assert!(!args.is_empty(), "empty requests are skipped");
+    while let Some(end) = bytes.iter().position(|&byte| byte == b'\n') {
+        let (line, rest) = bytes.split_at(end + 1);
+        match line {
+            b"*0\r\n" | b"*-1\r\n" => bytes = rest,
+            // There is one way alone to write it.
+            [b'*', ..] => return assert_eq!(bytes, encode(args), "as it would be written"),
+            _ if rest.is_empty() => return,
+            _ => bytes = rest,
+        }
+    }
+    panic!("a request ends with a line ending");
+}
+
+fn encode(request: &[Bytes]) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    let mut encoder = RequestEncoder::new(&mut encoded);
+    encoder.command(request.len());
+    for arg in request {
+        encoder.arg(arg);
+    }
+    encoder.finish();
+    encoded
 }

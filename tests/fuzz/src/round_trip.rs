@@ -13,6 +13,7 @@ use crate::{
 pub fn round_trip(data: &[u8]) {
     replies(data);
     requests(data);
+    inline_requests(data);
 }
 
 /// What must be read.
@@ -259,4 +260,58 @@ enum Arg<'a> {
     Unsigned(u64),
     Double(f64),
     Bytes(&'a [u8]),
+}
+
+/// Arguments in quotes, as a person would have to type them.
+fn inline_requests(data: &[u8]) {
+    let mut input = Input::new(data);
+    let cuts = input.cuts();
+    let (mut stream, mut written) = (Vec::new(), Vec::new());
+    while !input.is_empty() {
+        let mut request = Vec::new();
+        for _ in 0..=input.byte() % 4 {
+            let choice = input.byte();
+            let arg = input.bytes(usize::from(choice >> 1));
+            // Single quotes have no way to write a line ending.
+            match choice & 1 == 0 || arg.iter().any(|byte| b"\r\n\0\\".contains(byte)) {
+                true => double_quoted(arg, &mut stream),
+                false => single_quoted(arg, &mut stream),
+            }
+            stream.push(b' ');
+            request.push(arg);
+        }
+        stream.extend_from_slice(b"\r\n");
+        written.push(request);
+    }
+    let Outcome { requests, left, error } = outcome(Limits::default(), &stream, cuts);
+    assert_eq!((left, error), (0, None));
+    assert_eq!(requests, written);
+}
+
+fn double_quoted(arg: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    for &byte in arg {
+        match byte {
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            7 => out.extend_from_slice(b"\\a"),
+            8 => out.extend_from_slice(b"\\b"),
+            b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+            b' '..=b'~' => out.push(byte),
+            _ => out.extend_from_slice(format!("\\x{byte:02x}").as_bytes()),
+        }
+    }
+    out.push(b'"');
+}
+
+fn single_quoted(arg: &[u8], out: &mut Vec<u8>) {
+    out.push(b'\'');
+    for &byte in arg {
+        if byte == b'\'' {
+            out.push(b'\\');
+        }
+        out.push(byte);
+    }
+    out.push(b'\'');
 }
