@@ -121,7 +121,7 @@ fn build_libfuzzer() -> Result<PathBuf, String> {
     println!("== build with libFuzzer");
     // A target of its own, even if it is the host, keeps the flags away from build scripts.
     let status = cargo()
-        .args(["build", "--quiet", "--release", "--locked", "--target", &host])
+        .args(["build", "--quiet", "--release", "--target", &host])
         .arg("--manifest-path")
         .arg(workspace().join("tests/fuzz/libfuzzer/Cargo.toml"))
         .arg("--target-dir")
