@@ -37,8 +37,8 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module \
 /// The longest input, deep enough for every default limit on nesting.
 const MAX_LEN: &str = "-max_len=2048";
 
-/// What one target's committed corpus may have, once minimized.
-const FILES: usize = 70;
+/// What one target's committed corpus may have, once minimized; `cargo test -p fuzz` bounds them all.
+const FILES: usize = 95;
 const BYTES: u64 = 70_000;
 
 fn run(mut args: Args) -> Result<()> {
@@ -165,7 +165,7 @@ fn guided(fuzzer: &Path, target: &Target, seconds: u64) -> Result<()> {
     let ran = process::run(target.name, &mut command, Duration::from_secs(seconds + 120));
     let said = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
     if let Err(error) = ran {
-        print!("{}", tail(&said, 40));
+        print!("{}", what_happened(&said));
         return Err(error);
     }
     let number = |name: &str| {
@@ -187,9 +187,14 @@ fn guided(fuzzer: &Path, target: &Target, seconds: u64) -> Result<()> {
     Ok(())
 }
 
-fn tail(text: &str, lines: usize) -> String {
-    let all: Vec<_> = text.lines().collect();
-    all[all.len().saturating_sub(lines)..].iter().map(|line| format!("{line}\n")).collect()
+/// The panic in a log of libFuzzer, or its end if there is none.
+fn what_happened(log: &str) -> String {
+    let lines: Vec<_> = log.lines().collect();
+    let part = match lines.iter().position(|line| line.contains("panicked at")) {
+        Some(at) => &lines[at..lines.len().min(at + 6)],
+        None => &lines[lines.len().saturating_sub(30)..],
+    };
+    part.iter().map(|line| format!("{line}\n")).collect()
 }
 
 fn unguided(target: &Target, seconds: u64) -> Result<()> {
@@ -205,7 +210,7 @@ fn unguided(target: &Target, seconds: u64) -> Result<()> {
     process::run(target.name, &mut command, Duration::from_secs(seconds + 20 * 60))
 }
 
-/// Makes the committed corpus the fewest inputs that reach what the known ones do, small ones first.
+/// Makes the committed corpus the fewest inputs that reach what the known ones do.
 /// Files that someone named stay, whatever they reach.
 fn minimize(fuzzer: &Path, target: &Target) -> Result<()> {
     let fewest = folder().join("minimized").join(target.name);
@@ -232,9 +237,12 @@ fn minimize(fuzzer: &Path, target: &Target) -> Result<()> {
             fs::remove_file(file)?;
         }
     }
+    // Where there are too many, some of every size: long inputs reach what no short one does.
+    let most = sized.len().min(FILES);
     let (mut count, mut bytes) = (0, 0);
-    for (len, file) in &sized {
-        if count == FILES || bytes + len > BYTES {
+    for at in 0..most {
+        let (len, file) = &sized[at * sized.len() / most];
+        if bytes + len > BYTES {
             break;
         }
         let name = file.file_name().ok_or("a file has a name")?;
