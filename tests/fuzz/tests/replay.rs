@@ -5,7 +5,7 @@ use std::{fs, panic};
 use fuzz::{Mutator, TARGETS, Target};
 
 /// Mutated inputs a target.
-const MUTATIONS: usize = 10_000;
+const MUTATIONS: usize = 5_000;
 
 /// Runs one input; `Err` says what was wrong.
 fn run(target: &Target, bytes: &[u8]) -> Result<(), String> {
