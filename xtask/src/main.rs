@@ -8,9 +8,11 @@
 
 mod args;
 mod bench;
+mod capture;
 mod check;
 mod codegen;
 mod demo;
+mod fuzz;
 mod process;
 mod servers;
 mod simulate;
@@ -56,6 +58,8 @@ const VERBS: &[Verb] = &[
     codegen::VERB,
     simulate::VERB,
     bench::VERB,
+    fuzz::VERB,
+    capture::VERB,
 ];
 
 fn main() -> ExitCode {
