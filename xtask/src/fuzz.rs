@@ -38,7 +38,7 @@ const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module \
 const MAX_LEN: &str = "-max_len=2048";
 
 /// What one target's committed corpus may have, once minimized; `cargo test -p fuzz` bounds them all.
-const FILES: usize = 95;
+const FILES: usize = 70;
 const BYTES: u64 = 70_000;
 
 fn run(mut args: Args) -> Result<()> {
