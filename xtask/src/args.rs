@@ -19,7 +19,6 @@ impl fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
-#[allow(dead_code, reason = "the vocabulary of all verbs, also of those still to come")]
 impl Args {
     pub(crate) fn new(words: Vec<String>) -> Self {
         Self { words }
