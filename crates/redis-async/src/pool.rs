@@ -49,8 +49,7 @@ impl Pool {
         Box::pin(async move {
             let start = Instant::now();
             let deadline = pool.config.timeout(block).map(|timeout| start + timeout);
-            let until = start + pool.config.pool_timeout;
-            let until = deadline.map_or(until, |deadline| until.min(deadline));
+            let until = pool.config.pool_deadline(start, deadline);
             let deadline = deadline.map_or(Deadline::Never, Deadline::At);
             if let Some(pooled) = pool.try_acquire(None) {
                 return Ok((pooled, deadline));
@@ -91,9 +90,8 @@ impl Pool {
 
     /// Closes what is idle.
     pub(crate) fn close(&self) {
-        for link in self.lock().places.drain() {
-            link.close(Closing::Drain);
-        }
+        let idle = self.lock().places.drain();
+        idle.iter().for_each(|link| link.close(Closing::Drain));
     }
 }
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redis_core::connection::Event;
-use redis_core::pubsub::{Family, Message, PubSub as Machine, names};
+use redis_core::pubsub::{Family, Message, PubSub as Machine, names, nothing_to_wait_for};
 use redis_core::session::Machine as _;
-use redis_core::{Config, Error, ErrorKind, Result, ToArg, ToArgs};
+use redis_core::{Config, Result, ToArg, ToArgs};
 
 use crate::pump::{Progress, Pump};
 use crate::runtime::Runtime;
@@ -204,10 +204,7 @@ impl PubSub {
                 return Poll::Ready(Ok(None));
             }
             if deadline.is_none() && self.machine.is_idle() {
-                return Poll::Ready(Err(Error::new(
-                    ErrorKind::InvalidRequest,
-                    "nothing is subscribed: waiting would never end",
-                )));
+                return Poll::Ready(Err(nothing_to_wait_for()));
             }
             if self.poll_timer(cx, deadline).is_pending() {
                 return Poll::Pending;
@@ -224,14 +221,7 @@ impl PubSub {
         family: Family,
         names: impl IntoIterator<Item = (Bytes, Option<Handler>)>,
     ) -> Result<()> {
-        let names: Vec<_> = names.into_iter().collect();
-        if names.is_empty() {
-            return Err(Error::new(
-                ErrorKind::InvalidRequest,
-                "needs at least one name to subscribe to",
-            ));
-        }
-        self.machine.subscribe(Instant::now(), family, names);
+        self.machine.subscribe(Instant::now(), family, names)?;
         // Until the link is ready, so that a failure is this call's; the names stay wanted.
         poll_fn(|cx| self.poll_ready(cx)).await?;
         poll_fn(|cx| self.poll_flush(cx)).await;

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::command::Block;
 use crate::error::{Error, ErrorKind, Result};
@@ -210,6 +210,12 @@ impl Config {
             Block::For(time) => self.command_timeout.map(|timeout| timeout.saturating_add(time)),
             Block::Forever => None,
         }
+    }
+
+    /// When to stop waiting for a connection of a pool, for a command with this deadline.
+    pub fn pool_deadline(&self, start: Instant, deadline: Option<Instant>) -> Instant {
+        let until = start + self.pool_timeout;
+        deadline.map_or(until, |deadline| until.min(deadline))
     }
 
     /// The error of a pool that had no connection to give before the deadline.

@@ -274,21 +274,32 @@ impl<H> PubSub<H> {
     }
 
     /// Subscribes to names, each with its handler, if any: that of an earlier subscription is replaced.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` without a name.
     pub fn subscribe(
         &mut self,
         now: Instant,
         family: Family,
         names: impl IntoIterator<Item = (Bytes, Option<H>)>,
-    ) {
+    ) -> Result<()> {
         let mut asked = VecDeque::new();
         for (name, handler) in names {
             self.wanted.insert((family, name.clone()), Wanted { handler, confirmed: false });
             asked.push_back(name);
         }
+        if asked.is_empty() {
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                format!("{}: needs at least one name", family.subscribe()),
+            ));
+        }
         self.refused = None;
         // Without a link the names are sent, with all others, once there is one.
         self.ask(Asked { family, subscribe: true, restore: false, names: asked });
-        self.session.want(now, !self.wanted.is_empty());
+        self.session.want(now, true);
+        Ok(())
     }
 
     /// Ends subscriptions; with `None` all of the family.
@@ -548,6 +559,11 @@ impl<H> Machine for PubSub<H> {
     fn read_hint(&self) -> usize {
         self.session.read_hint()
     }
+}
+
+/// The error of waiting without a deadline where nothing will ever come.
+pub fn nothing_to_wait_for() -> Error {
+    Error::new(ErrorKind::InvalidRequest, "nothing is subscribed: waiting would never end")
 }
 
 /// The bytes of one name or a list of them, as arguments are written.

@@ -22,7 +22,7 @@ fn subscriber(protocol: Protocol, server: Scripted) -> Subscriber {
 
 fn subscribe(pair: &mut Subscriber, family: Family, names: &[&'static [u8]]) {
     let names = names.iter().map(|name| (Bytes::from_static(name), None));
-    pair.machine.subscribe(pair.now(), family, names);
+    pair.machine.subscribe(pair.now(), family, names).expect("there are names");
 }
 
 /// Lets everything happen, and reads what came.
@@ -137,7 +137,9 @@ fn subscribing_again_replaces_the_handler() {
     let mut pair = subscriber(Protocol::Resp3, Scripted::default());
     let name = Bytes::from_static(b"a");
     for handler in [Some("first"), Some("second"), None] {
-        pair.machine.subscribe(pair.now(), Family::Channel, [(name.clone(), handler)]);
+        pair.machine
+            .subscribe(pair.now(), Family::Channel, [(name.clone(), handler)])
+            .expect("there are names");
         messages(&mut pair);
         pair.push(&push(Protocol::Resp3, &[b"message", b"a", b"x"]));
         while pair.step() {}
@@ -189,7 +191,9 @@ fn a_wrong_password_is_told_to_the_reader() {
     let machine = PubSub::<()>::new(Arc::new(config), 1);
     let server = Scripted::default().password("right");
     let mut pair = Pair::new(1, Instant::now(), machine, server, Faults::NONE);
-    pair.machine.subscribe(pair.now(), Family::Channel, [(Bytes::from_static(b"a"), None)]);
+    pair.machine
+        .subscribe(pair.now(), Family::Channel, [(Bytes::from_static(b"a"), None)])
+        .expect("there are names");
     let mut kind = None;
     pair.run_until("the reader is told", |pair| {
         kind = pair.machine.poll_message().map(|message| message.unwrap_err().kind());

@@ -83,8 +83,7 @@ impl Pool {
                 }
                 Acquired::Full => {
                     let now = Instant::now();
-                    let until = start + self.config.pool_timeout;
-                    let until = deadline.map_or(until, |deadline| until.min(deadline));
+                    let until = self.config.pool_deadline(start, deadline);
                     if until <= now {
                         return Err(self.config.pool_is_full());
                     }

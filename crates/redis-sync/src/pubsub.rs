@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redis_core::connection::Event;
-use redis_core::pubsub::{Family, Message, PubSub as Machine, names};
+use redis_core::pubsub::{Family, Message, PubSub as Machine, names, nothing_to_wait_for};
 use redis_core::recv::RecvBuffer;
 use redis_core::session::{Action, Machine as _};
-use redis_core::{Config, Error, ErrorKind, Result, ToArg, ToArgs};
+use redis_core::{Config, Result, ToArg, ToArgs};
 
 use crate::stream::Stream;
 
@@ -187,14 +187,7 @@ impl PubSub {
         family: Family,
         names: impl IntoIterator<Item = (Bytes, Option<Handler>)>,
     ) -> Result<()> {
-        let names: Vec<_> = names.into_iter().collect();
-        if names.is_empty() {
-            return Err(Error::new(
-                ErrorKind::InvalidRequest,
-                "needs at least one name to subscribe to",
-            ));
-        }
-        self.machine.subscribe(Instant::now(), family, names);
+        self.machine.subscribe(Instant::now(), family, names)?;
         // Until the link is ready, so that a failure is this call's; the names stay wanted.
         while !self.machine.is_ready() {
             self.turn(Instant::now(), None)?;
@@ -238,7 +231,7 @@ impl PubSub {
             // Nothing to read from: a new attempt is due, or the reader's time is up.
             match until {
                 Some(until) => thread::sleep(until.saturating_duration_since(now)),
-                None => return Err(never()),
+                None => return Err(nothing_to_wait_for()),
             }
             return Ok(());
         };
@@ -266,8 +259,4 @@ impl PubSub {
         }
         Ok(())
     }
-}
-
-fn never() -> Error {
-    Error::new(ErrorKind::InvalidRequest, "nothing is subscribed: waiting would never end")
 }

@@ -42,7 +42,8 @@ pub fn run(seed: u64) -> Result<(), String> {
         match rng.random_range(0..12) {
             0..=2 => {
                 wanted.extend(names.iter().map(|name| (kind, name.clone())));
-                pair.machine.subscribe(now, family, names.into_iter().map(|name| (name, None)));
+                let names = names.into_iter().map(|name| (name, None));
+                pair.machine.subscribe(now, family, names).map_err(|error| error.to_string())?;
             }
             3 => {
                 for name in &names {
