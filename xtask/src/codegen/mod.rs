@@ -4,14 +4,15 @@
 //! With `--check` writes nothing and fails when the committed files differ.
 
 mod builders;
+pub(crate) mod grammar;
 mod info;
 mod overlay;
 mod shape;
-mod table;
+pub(crate) mod table;
 mod traits;
 mod tuples;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -44,12 +45,22 @@ pub(crate) fn verify() -> crate::Result<()> {
     Ok(generate_all(true)?)
 }
 
+/// The servers' command table.
+pub(crate) fn read_table() -> Result<Table, String> {
+    let path = crate::workspace().join(TABLE);
+    Table::parse(&fs::read_to_string(path).map_err(|error| format!("{TABLE}: {error}"))?)
+}
+
+/// The names of the commands that have a builder.
+pub(crate) fn built() -> BTreeSet<&'static str> {
+    overlay::entries().iter().map(|entry| entry.command).collect()
+}
+
 fn generate_all(check: bool) -> Result<(), String> {
     let root =
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("xtask lies in no workspace")?;
-    let text = fs::read_to_string(root.join(TABLE)).map_err(|error| format!("{TABLE}: {error}"))?;
     let types = types(&root.join(TYPES))?;
-    let (table, entries, raw) = (Table::parse(&text)?, overlay::entries(), overlay::raw());
+    let (table, entries, raw) = (read_table()?, overlay::entries(), overlay::raw());
     match check_complete(&table, &entries, &raw) {
         Err(missing) if check => return Err(missing),
         Err(missing) => eprintln!("{missing}"),
