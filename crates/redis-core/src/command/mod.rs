@@ -19,7 +19,7 @@ pub use self::info::{
     lookup,
 };
 pub(crate) use self::option::{Choice, Expiry, millis, seconds, unix_millis, unix_seconds};
-pub use self::option::{Many, One, ToArgs};
+pub use self::option::{Many, One, ToArgs, ToPairs};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::reply::FromReply;
@@ -106,12 +106,10 @@ impl<R> Cmd<R> {
         self
     }
 
-    /// Adds each value as an argument.
+    /// Adds each value as an argument; of a struct that derives `ToArgs` each field's name and value.
     #[must_use]
-    pub fn args<T: ToArg>(mut self, values: impl IntoIterator<Item = T>) -> Self {
-        for value in values {
-            self.args.push(value);
-        }
+    pub fn args<M>(mut self, values: impl ToArgs<M>) -> Self {
+        values.to_args(&mut self.args);
         self
     }
 
