@@ -6,6 +6,7 @@ use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
 use redis_core::{Command, Execute, FromReply, Queue, Result, Value};
 
+use crate::coverage;
 use crate::subject::{Names, Subject};
 
 /// A subject's client, with the methods of `Commands`.
@@ -16,7 +17,9 @@ impl<'a, S: Subject> Execute for &'a Client<S> {
     type Output<R: FromReply> = S::Reply<'a, R>;
 
     fn execute<C: Command>(self, command: C) -> S::Reply<'a, C::Reply> {
-        self.0.execute(command)
+        let cmd = command.into_cmd();
+        coverage::sent(&cmd);
+        self.0.execute(cmd)
     }
 }
 

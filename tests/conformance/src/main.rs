@@ -11,6 +11,7 @@
 )]
 
 mod client;
+mod coverage;
 mod runner;
 mod scenario;
 mod scenarios;
@@ -131,6 +132,7 @@ fn shown(report: Report) -> Value {
         "text": text,
         "millis": u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
         "transcript": report.transcript,
+        "commands": report.commands,
     })
 }
 

@@ -1,6 +1,7 @@
 //! Runs scenarios one after the other, each in a thread of its own: one that hangs or panics is a
 //! failure that says where, and those behind it run all the same.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use testkit::servers::{Server, ServerOptions};
 
+use crate::coverage::{self, Words};
 use crate::scenario::{Combination, Context, Outcome, Progress, Scenario, lock};
 use crate::subject::Subject;
 
@@ -21,6 +23,8 @@ pub(crate) struct Report {
     pub(crate) verdict: Verdict,
     pub(crate) took: Duration,
     pub(crate) transcript: Vec<String>,
+    /// What it sent by builders.
+    pub(crate) commands: BTreeSet<Words>,
 }
 
 #[derive(Debug)]
@@ -59,7 +63,8 @@ pub(crate) fn run<S: Subject>(
         if let Some(reason) = scenario.lacks(&combination.installed) {
             let verdict = Verdict::Skipped(reason);
             let took = Duration::ZERO;
-            ended(Report { scenario: name, verdict, took, transcript: Vec::new() })?;
+            let (transcript, commands) = (Vec::new(), BTreeSet::new());
+            ended(Report { scenario: name, verdict, took, transcript, commands })?;
             continue;
         }
         begun(name)?;
@@ -110,7 +115,8 @@ fn one<S: Subject>(
         }
         verdict => verdict,
     };
-    Ok(Report { scenario: name, verdict, took, transcript: progress.transcript.clone() })
+    let transcript = progress.transcript.clone();
+    Ok(Report { scenario: name, verdict, took, transcript, commands: coverage::take() })
 }
 
 fn verdict(outcome: Outcome) -> Verdict {

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use redis_core::{Config, Endpoint, Error, Protocol, Result};
+use redis_core::{Config, Endpoint, Error, Protocol, Result, Servers};
 use testkit::servers::{Installed, Server, ServerOptions, Version};
 
 use crate::client::Client;
@@ -36,9 +36,9 @@ pub(crate) struct Scenario<S> {
 }
 
 /// What the server must have.
-struct Need {
-    what: &'static str,
-    is_met: fn(&Installed) -> bool,
+enum Need {
+    Feature { what: &'static str, is_met: fn(&Installed) -> bool },
+    Command(&'static str),
 }
 
 impl<S: Subject> Scenario<S> {
@@ -59,7 +59,13 @@ impl<S: Subject> Scenario<S> {
 
     /// It runs on servers that have `what` alone.
     pub(crate) fn needs(mut self, what: &'static str, is_met: fn(&Installed) -> bool) -> Self {
-        self.need = Some(Need { what, is_met });
+        self.need = Some(Need::Feature { what, is_met });
+        self
+    }
+
+    /// It runs on servers that have this command alone.
+    pub(crate) fn needs_command(mut self, name: &'static str) -> Self {
+        self.need = Some(Need::Command(name));
         self
     }
 
@@ -74,8 +80,12 @@ impl<S: Subject> Scenario<S> {
         if self.gives_up && S::BLOCKS {
             return Some("a call that blocks its thread can't be dropped".to_owned());
         }
-        let need = self.need.as_ref().filter(|need| !(need.is_met)(server))?;
-        Some(format!("{server} has no {}", need.what))
+        match *self.need.as_ref()? {
+            Need::Feature { what, is_met } => {
+                (!is_met(server)).then(|| format!("{server} has no {what}"))
+            }
+            Need::Command(name) => (!has(server, name)).then(|| format!("{server} has no {name}")),
+        }
     }
 }
 
@@ -88,6 +98,30 @@ fn function_name(path: &'static str) -> &'static str {
 /// Whether the server's version is at least this one.
 pub(crate) fn since(server: &Installed, major: u16, minor: u16) -> bool {
     server.version >= Version::new(major, minor, 0)
+}
+
+/// Whether the server has this command, by the table that was read from the servers; of those that
+/// the table was not read from, by when the command came.
+pub(crate) fn has(server: &Installed, command: &str) -> bool {
+    let words: Vec<_> = command.split(' ').map(str::as_bytes).collect();
+    let Some(info) = redis_core::lookup(&words) else {
+        panic!("the table has no command `{command}`");
+    };
+    let Version { major, minor, .. } = server.version;
+    let read_from = match (server.name, major, minor) {
+        ("redis", 6, 2) => Servers::REDIS_6_2,
+        ("redis", 7, 0) => Servers::REDIS_7_0,
+        ("redis", 8, 0) => Servers::REDIS_8_0,
+        ("redis", 8, 6) => Servers::REDIS_8_6,
+        ("valkey", 9, 1) => Servers::VALKEY_9_1,
+        (family, ..) => {
+            let newest = if family == "valkey" { Servers::VALKEY_9_1 } else { Servers::REDIS_8_6 };
+            let mut since = info.since.split('.').map(|part| part.parse().unwrap_or(0));
+            let since = (since.next().unwrap_or(0), since.next().unwrap_or(0));
+            return info.servers.contains(newest) && since <= (major, minor);
+        }
+    };
+    info.servers.contains(read_from)
 }
 
 /// How far a scenario is, and what it saw: looked at from outside when it hangs.
@@ -192,6 +226,21 @@ impl<S: Subject> Context<S> {
 
     pub(crate) fn installed(&self) -> &Installed {
         &self.shared.combination.installed
+    }
+
+    /// Whether the server has this command.
+    pub(crate) fn has(&self, command: &str) -> bool {
+        has(self.installed(), command)
+    }
+
+    /// Whether the server is a Redis of at least this version.
+    pub(crate) fn redis_since(&self, major: u16, minor: u16) -> bool {
+        self.installed().name == "redis" && since(self.installed(), major, minor)
+    }
+
+    /// Whether the server is a Valkey of at least this version.
+    pub(crate) fn valkey_since(&self, major: u16, minor: u16) -> bool {
+        self.installed().name == "valkey" && since(self.installed(), major, minor)
     }
 
     /// Starts a server of the scenario's own.

@@ -9,7 +9,10 @@ use super::shape::{Builder, Content, Enum, Form, Param, Part, Setter, Slot, Slot
 use super::table::syntax;
 
 /// The files of the `builders` folder by name, before formatting.
-pub(crate) fn write(builders: &[Builder<'_>]) -> Result<BTreeMap<String, String>, String> {
+pub(crate) fn write(
+    builders: &[Builder<'_>],
+    types: &[String],
+) -> Result<BTreeMap<String, String>, String> {
     let mut files = BTreeMap::new();
     let mut groups: BTreeMap<&str, Vec<&Builder<'_>>> = BTreeMap::new();
     let enums = enum_names(builders);
@@ -23,8 +26,10 @@ pub(crate) fn write(builders: &[Builder<'_>]) -> Result<BTreeMap<String, String>
             let text = self::builder(builder);
             body += &text.map_err(|error| format!("{}: {error}", builder.command.name))?;
         }
-        let text =
-            format!("//! Builders of the group `{group}`.\n\n{}{body}", imports(&body, &enums));
+        let text = format!(
+            "//! Builders of the group `{group}`.\n\n{}{body}",
+            imports(&body, &enums, types)
+        );
         files.insert(format!("{}.rs", group.replace('-', "_")), text);
     }
     files.insert("words.rs".to_owned(), words(builders));
@@ -305,6 +310,9 @@ fn into_cmd(out: &mut String, builder: &Builder<'_>, groups: &[Group<'_>]) -> Re
                     SlotKind::Word | SlotKind::Value { word: None, .. } => {
                         writeln!(out, ".optional(self.{})", slot.field)
                     }
+                    SlotKind::Value { word: Some(word), ty: Type::TimeoutMillis } => {
+                        writeln!(out, ".timeout_millis_option({word:?}, self.{})", slot.field)
+                    }
                     SlotKind::Value { word: Some(word), .. } => {
                         writeln!(out, ".option({word:?}, self.{})", slot.field)
                     }
@@ -407,9 +415,16 @@ fn pushed(param: &Param) -> Result<String, String> {
     Ok(match &param.form {
         Form::One(Type::Key) => format!(".key({name})"),
         Form::One(Type::Timeout) => format!(".timeout({name}.into())"),
+        Form::One(Type::TimeoutMillis) => format!(".timeout_millis({name}.into())"),
+        Form::One(Type::Words(_)) => format!(".any_args({name})"),
         Form::One(ty) => format!(".arg({})", value(ty, name)),
         Form::List { item, counted, may_be_empty, noun } => {
-            let what = if *item == Type::Key { "keys" } else { "args" };
+            let name = &listed(item, name);
+            let what = match item {
+                Type::Key => "keys",
+                Type::Words(_) => "words",
+                _ => "args",
+            };
             let counted = if *counted { "counted_" } else { "" };
             if *may_be_empty {
                 format!(".any_{counted}{what}({name})")
@@ -419,14 +434,7 @@ fn pushed(param: &Param) -> Result<String, String> {
         }
         Form::Tuples { items, counted, noun } => {
             let counted = if *counted { "counted_" } else { "" };
-            let what = match items[..] {
-                [Type::Key, _] => "key_pairs",
-                [_, _] => "pairs",
-                [_, _, _] => "triples",
-                _ => {
-                    return Err(format!("`{name}` has tuples that are neither pairs nor triples"));
-                }
-            };
+            let what = tuples(items, name)?;
             format!(".some_{counted}{what}({name}, \"needs at least one {noun}\")")
         }
     })
@@ -450,17 +458,47 @@ fn choice(params: &[Param], parts: &[Part]) -> Result<String, String> {
                 let name = &params[*at].name;
                 let _ = match &params[*at].form {
                     Form::One(Type::Key) => write!(out, ".key({name})"),
-                    Form::One(Type::Timeout) => {
-                        return Err(format!("`{name}` waits inside an option"));
+                    Form::One(Type::Timeout | Type::TimeoutMillis) => {
+                        return Err(format!(
+                            "`{name}` waits inside an option of several arguments"
+                        ));
                     }
+                    Form::One(Type::Words(_)) => write!(out, ".list({name})"),
                     Form::One(ty) => write!(out, ".arg({})", value(ty, name)),
-                    Form::List { counted: false, .. } => write!(out, ".list({name})"),
-                    _ => return Err(format!("`{name}` is a list that an option can't hold yet")),
+                    Form::List { item: Type::Words(_), .. } => {
+                        return Err(format!("`{name}` is a list of lists inside an option"));
+                    }
+                    Form::List { item, counted, .. } => {
+                        let what = if *item == Type::Key { "keys" } else { "list" };
+                        let counted = if *counted { "counted_" } else { "" };
+                        write!(out, ".{counted}{what}({})", listed(item, name))
+                    }
+                    Form::Tuples { .. } => {
+                        return Err(format!("`{name}` is a list of tuples inside an option"));
+                    }
                 };
             }
         }
     }
     Ok(out)
+}
+
+/// What the calls that write such tuples are called.
+fn tuples(items: &[Type], name: &str) -> Result<&'static str, String> {
+    match items {
+        [Type::Key, _] => Ok("key_pairs"),
+        [_, _] => Ok("pairs"),
+        [_, _, _] => Ok("triples"),
+        _ => Err(format!("`{name}` has tuples that are neither pairs nor triples")),
+    }
+}
+
+/// The list with its items as arguments.
+fn listed(item: &Type, name: &str) -> String {
+    match item {
+        Type::Key | Type::Any | Type::Named(_) | Type::Enum(_) | Type::Words(_) => name.to_owned(),
+        ty => format!("{name}.into_iter().map(|value| {})", value(ty, "value")),
+    }
 }
 
 fn type_text(ty: &Type) -> String {
@@ -470,7 +508,9 @@ fn type_text(ty: &Type) -> String {
         Type::Enum(name) => name.clone(),
         Type::Seconds | Type::Millis => "Duration".to_owned(),
         Type::UnixSeconds | Type::UnixMillis => "SystemTime".to_owned(),
-        Type::Timeout => "impl Into<Option<Duration>>".to_owned(),
+        Type::Into(name) => format!("impl Into<{name}>"),
+        Type::Words(name) => name.clone(),
+        Type::Timeout | Type::TimeoutMillis => "impl Into<Option<Duration>>".to_owned(),
         Type::Switch(..) => "bool".to_owned(),
     }
 }
@@ -482,6 +522,8 @@ fn value(ty: &Type, name: &str) -> String {
         Type::Millis => format!("millis({name})"),
         Type::UnixSeconds => format!("unix_seconds({name})"),
         Type::UnixMillis => format!("unix_millis({name})"),
+        Type::Into(ty) => format!("Into::<{ty}>::into({name})"),
+        Type::Timeout | Type::TimeoutMillis => format!("{name}.into()"),
         Type::Switch(yes, no) => format!("if {name} {{ {yes:?} }} else {{ {no:?} }}"),
         _ => name.to_owned(),
     }
@@ -499,6 +541,8 @@ fn slot_type(slot: &Slot) -> Result<String, String> {
             }
             Type::Switch(..) => "Option<&'static str>".to_owned(),
             Type::Named(_) | Type::Enum(_) => format!("Option<{}>", type_text(ty)),
+            Type::Into(name) => format!("Option<{name}>"),
+            Type::TimeoutMillis => "Option<Option<Duration>>".to_owned(),
             _ => return Err(format!("`{}` can't be kept as an option", slot.field)),
         },
     })
@@ -548,7 +592,7 @@ fn enum_names<'a>(builders: &'a [Builder<'_>]) -> Vec<&'a str> {
 }
 
 /// Imports of the names that occur in `body`.
-pub(crate) fn imports(body: &str, enums: &[&str]) -> String {
+pub(crate) fn imports(body: &str, enums: &[&str], types: &[String]) -> String {
     let code: String = body
         .lines()
         .filter(|line| !line.trim_start().starts_with("//"))
@@ -593,6 +637,7 @@ pub(crate) fn imports(body: &str, enums: &[&str]) -> String {
             String::new()
         },
         from("crate::reply", &["FromReply", "Value"]),
+        from("crate::types", &types.iter().map(String::as_str).collect::<Vec<_>>()),
     ]
     .concat();
     if std.is_empty() { ours } else { format!("{std}\n{ours}") }

@@ -64,7 +64,12 @@ pub(crate) enum Type {
     Millis,
     UnixSeconds,
     UnixMillis,
+    /// What converts to this type.
+    Into(String),
+    /// This type writes any number of arguments.
+    Words(String),
     Timeout,
+    TimeoutMillis,
     /// `true` is the first word, `false` the second.
     Switch(String, String),
     Enum(String),
@@ -135,6 +140,7 @@ impl<'a> Builder<'a> {
         } else {
             command.arguments.clone()
         };
+        let arguments = entry.dropped.iter().fold(arguments, |all, name| without(all, name));
         let mut builder = Self {
             command,
             entry,
@@ -147,7 +153,7 @@ impl<'a> Builder<'a> {
             needs_option: false,
             enums: Vec::new(),
         };
-        builder.check_names(&arguments)?;
+        builder.check_names(command, &arguments)?;
         builder.sequence(&arguments)?;
         builder.arguments =
             arguments.iter().map(|argument| builder.picked(argument)).collect::<Result<_, _>>()?;
@@ -222,12 +228,14 @@ impl<'a> Builder<'a> {
                 self.setter(argument, Vec::new(), vec![(slot, Content::True)])
             }
             Kind::OneOf if ty.is_none() => self.optional_choice(argument, parent),
-            Kind::Block if !argument.multiple => self.optional_block(argument, parent),
+            Kind::Block if ty.is_none() && !argument.multiple => {
+                self.optional_block(argument, parent)
+            }
             _ => {
                 let param = self.param(argument, false)?;
                 let word = argument.token.clone();
                 let (kind, content) = match &param.form {
-                    Form::One(ty) if !matches!(ty, Type::Any | Type::Key) => {
+                    Form::One(ty) if !matches!(ty, Type::Any | Type::Key | Type::Words(_)) => {
                         (SlotKind::Value { word, ty: ty.clone() }, Content::Value)
                     }
                     _ => (SlotKind::Choice, Content::Parts(option_parts(argument))),
@@ -244,14 +252,10 @@ impl<'a> Builder<'a> {
         argument: &Argument,
         parent: Option<usize>,
     ) -> Result<(), String> {
-        if argument.token.is_some() {
-            return Err(format!(
-                "`{}` has a word before its choice: give it a type",
-                argument.name
-            ));
-        }
         let has = |token: &str| argument.children.iter().any(|c| c.token.as_deref() == Some(token));
-        let words_only = argument.children.iter().all(|child| child.kind == Kind::Token);
+        let word = argument.token.clone().map(Part::Word);
+        let words_only =
+            word.is_none() && argument.children.iter().all(|child| child.kind == Kind::Token);
         if has("EX") && has("PX") && has("EXAT") && has("PXAT") {
             let slot = self.slot(argument, SlotKind::Expiry, parent);
             for child in &argument.children {
@@ -286,7 +290,7 @@ impl<'a> Builder<'a> {
                 self.setter(child, Vec::new(), vec![(slot, Content::Word(word))])?;
                 continue;
             }
-            let (mut params, mut parts) = (Vec::new(), Vec::new());
+            let (mut params, mut parts) = (Vec::new(), Vec::from_iter(word.clone()));
             self.parts(child, &mut params, &mut parts)?;
             self.setter(child, params, vec![(slot, Content::Parts(parts))])?;
         }
@@ -376,9 +380,24 @@ impl<'a> Builder<'a> {
         params: &mut Vec<Param>,
         parts: &mut Vec<Part>,
     ) -> Result<(), String> {
-        if argument.kind == Kind::Block && !argument.multiple {
+        if argument.kind == Kind::Block && !argument.multiple && self.type_of(argument)?.is_none() {
             parts.extend(argument.token.clone().map(Part::Word));
-            return argument.children.iter().try_for_each(|child| self.parts(child, params, parts));
+            let mut counted = false;
+            for (at, child) in argument.children.iter().enumerate() {
+                if is_count(child, argument.children.get(at + 1)) {
+                    parts.extend(child.token.clone().map(Part::Word));
+                    counted = true;
+                    continue;
+                }
+                if std::mem::take(&mut counted) {
+                    let at = params.len();
+                    params.push(self.param(child, true)?);
+                    parts.push(Part::Param(at));
+                    continue;
+                }
+                self.parts(child, params, parts)?;
+            }
+            return Ok(());
         }
         if argument.kind == Kind::Token {
             parts.extend(argument.token.clone().map(Part::Word));
@@ -412,7 +431,8 @@ impl<'a> Builder<'a> {
         };
         let noun =
             own.map_or_else(|| snake(noun), |(_, name)| name.trim_end_matches('s').to_owned());
-        let form = if argument.kind == Kind::Block {
+        let ty = self.type_of(argument)?;
+        let form = if argument.kind == Kind::Block && ty.is_none() {
             let items = argument
                 .children
                 .iter()
@@ -424,7 +444,7 @@ impl<'a> Builder<'a> {
                 .collect::<Result<Vec<_>, _>>()?;
             Form::Tuples { items, counted, noun: noun.clone() }
         } else {
-            let item = self.type_of(argument)?.ok_or_else(|| {
+            let item = ty.ok_or_else(|| {
                 format!("`{}` is no list of values: give it a type", argument.name)
             })?;
             Form::List { item, counted, may_be_empty: argument.optional, noun: noun.clone() }
@@ -445,8 +465,11 @@ impl<'a> Builder<'a> {
             return Ok(Some(match own {
                 As::Any => Type::Any,
                 As::Type(name) => Type::Named((*name).to_owned()),
+                As::Into(name) => Type::Into((*name).to_owned()),
+                As::Words(name) => Type::Words((*name).to_owned()),
                 As::Seconds => Type::Seconds,
                 As::Timeout => Type::Timeout,
+                As::TimeoutMillis => Type::TimeoutMillis,
                 As::Enum(name) => self.enumeration(name, argument)?,
             }));
         }
@@ -569,11 +592,17 @@ impl<'a> Builder<'a> {
     }
 
     /// Each name in the entry must be one of the table's.
-    fn check_names(&self, arguments: &[Argument]) -> Result<(), String> {
+    fn check_names(&self, command: &Command, arguments: &[Argument]) -> Result<(), String> {
         fn any(arguments: &[Argument], name: &str) -> bool {
             arguments.iter().any(|argument| is(argument, name) || any(&argument.children, name))
         }
         let entry = self.entry;
+        let known = |name: &&&str| {
+            any(&command.arguments, name) || entry.valkey && any(&command.valkey_arguments, name)
+        };
+        if let Some(name) = entry.dropped.iter().find(|name| !known(name)) {
+            return Err(format!("the overlay leaves `{name}` out, the table does not have it"));
+        }
         let expire = entry.renamed.iter().map(|(name, _)| *name);
         let names = entry.typed.iter().map(|(name, _)| *name);
         let names = names.chain(entry.promoted.iter().copied());
@@ -596,6 +625,15 @@ impl<'a> Builder<'a> {
             Err("one of the options that change the reply's type has no setter".to_owned())
         }
     }
+}
+
+/// The arguments but for those of this name, at any depth.
+fn without(arguments: Vec<Argument>, name: &str) -> Vec<Argument> {
+    let mut rest: Vec<_> = arguments.into_iter().filter(|argument| !is(argument, name)).collect();
+    for argument in &mut rest {
+        argument.children = without(std::mem::take(&mut argument.children), name);
+    }
+    rest
 }
 
 /// Whether the overlay means this argument: by its token, or by its name.

@@ -1,6 +1,9 @@
 use super::overlay::{As, Entry, entry};
 use super::*;
 
+/// Types that the overlay of these tests names.
+const TYPES: [&str; 2] = ["Bound", "Shape"];
+
 /// A table of one command with the given arguments.
 fn table(name: &str, arguments: &str) -> Table {
     let text = format!(
@@ -18,7 +21,7 @@ const KEY: &str = r#"{"name": "key", "type": "key"}"#;
 fn builder(entry: Entry, arguments: &str) -> String {
     let table = table(entry.command, &format!("{KEY}, {arguments}"));
     let builder = Builder::derive(&table.commands[0], &entry).unwrap();
-    let files = builders::write(&[builder]).unwrap();
+    let files = builders::write(&[builder], &TYPES.map(str::to_owned)).unwrap();
     format(&crate::workspace(), &files["string.rs"]).unwrap()
 }
 
@@ -140,10 +143,10 @@ fn choice_of_words_becomes_an_enum() {
 fn overlay_that_contradicts_the_table_is_refused() {
     let refused = refusal(entry("PUT", "()", "Puts it.").rename("nosuch", "x"), CONDITION);
     assert_eq!(refused, "the overlay names `nosuch`, the table does not have it");
-    let error = generate(&table("PUT", KEY), &[entry("GONE", "()", "Is gone.")]).unwrap_err();
+    let error = generate(&table("PUT", KEY), &[entry("GONE", "()", "Is gone.")], &[]).unwrap_err();
     assert_eq!(error, "GONE: the table does not have it");
     let twice = [entry("PUT", "()", "Puts it."), entry("PUT", "()", "Puts it.")];
-    let error = generate(&table("PUT", KEY), &twice).unwrap_err();
+    let error = generate(&table("PUT", KEY), &twice, &[]).unwrap_err();
     assert_eq!(error, "two builders are called `put`: name one");
 }
 
@@ -159,7 +162,7 @@ fn valkey_only_options_are_added_and_marked() {
     let table = table.unwrap();
     let put = entry("PUT", "()", "Puts it.").with_valkey();
     let builder = Builder::derive(&table.commands[0], &put).unwrap();
-    let text = &builders::write(&[builder]).unwrap()["string.rs"];
+    let text = &builders::write(&[builder], &TYPES.map(str::to_owned)).unwrap()["string.rs"];
     assert!(text.contains("/// `PUT [A] [B]`, since 1.0.0."));
     assert!(text.contains("/// Adds `B`. Since Valkey 9.0.0."));
 }
@@ -198,4 +201,108 @@ fn check_names_the_file_and_line_that_differ() {
     assert!(stale.contains("builders/b.rs is no longer generated"), "{stale}");
     assert_eq!(mended, Ok(()));
     assert!(missing.contains("builders/a.rs is missing"), "{missing}");
+}
+
+#[test]
+fn parameter_converts_to_a_type_or_writes_several_arguments() {
+    let text = builder(
+        entry("PUT", "()", "Puts it.")
+            .ty("min", As::Into("Bound"))
+            .ty("max", As::Into("Bound"))
+            .ty("by", As::Words("Shape")),
+        r#"{"name": "min", "type": "string"},
+        {"name": "by", "type": "oneof", "arguments": [
+            {"name": "radius", "type": "double", "token": "RADIUS"},
+            {"name": "box", "type": "double", "token": "BOX"}]},
+        {"name": "max", "type": "string", "token": "MAX", "flags": ["optional"]}"#,
+    );
+    assert!(text.contains("use crate::types::{Bound, Shape};"));
+    assert!(text.contains("min: impl Into<Bound>, by: Shape)"), "{text}");
+    assert!(text.contains(".arg(Into::<Bound>::into(min)).any_args(by)"), "{text}");
+    assert!(text.contains("max: Option<Bound>,"), "{text}");
+    assert!(text.contains("self.max = Some(Into::<Bound>::into(max));"), "{text}");
+}
+
+#[test]
+fn argument_that_is_left_out_is_neither_parameter_nor_option() {
+    let arguments = r#"{"name": "kind", "type": "string"}, {"name": "value", "type": "string"}"#;
+    let text = builder(entry("PUT", "()", "Puts it.").without("kind"), arguments);
+    assert!(text.contains("pub fn put(key: impl ToArg, value: impl ToArg)"), "{text}");
+    let unknown = refusal(entry("PUT", "()", "Puts it.").without("size"), arguments);
+    assert_eq!(unknown, "the overlay leaves `size` out, the table does not have it");
+}
+
+#[test]
+fn word_that_repeats_stands_before_each_value() {
+    let text = builder(
+        entry("PUT", "()", "Puts it."),
+        r#"{"name": "pattern", "token": "GET", "type": "pattern",
+            "flags": ["optional", "multiple", "multiple_token"]}"#,
+    );
+    assert!(text.contains("Choice::plain().each(\"GET\", patterns)"), "{text}");
+}
+
+#[test]
+fn time_to_wait_can_be_an_option() {
+    let text = builder(
+        entry("PUT", "()", "Puts it.").ty("milliseconds", As::TimeoutMillis),
+        r#"{"name": "milliseconds", "token": "BLOCK", "type": "integer", "flags": ["optional"]}"#,
+    );
+    assert!(text.contains("pub fn block(mut self, milliseconds: impl Into<Option<Duration>>)"));
+    assert!(text.contains("self.cmd.timeout_millis_option(\"BLOCK\", self.block)"), "{text}");
+}
+
+#[test]
+fn word_before_a_choice_goes_before_each_branch() {
+    let text = builder(
+        entry("PUT", "()", "Puts it."),
+        r#"{"name": "filter", "token": "FILTERBY", "type": "oneof", "flags": ["optional"], "arguments": [
+            {"name": "module", "type": "string", "token": "MODULE"},
+            {"name": "category", "type": "string", "token": "ACLCAT"}]}"#,
+    );
+    assert!(text.contains("Choice::word(\"FILTERBY\").arg(\"MODULE\").arg(module)"), "{text}");
+    assert!(text.contains("Choice::word(\"FILTERBY\").arg(\"ACLCAT\").arg(category)"), "{text}");
+}
+
+#[test]
+fn block_that_begins_with_an_option_becomes_parameters_when_it_is_promoted() {
+    let text = builder(
+        entry("PUT", "()", "Puts it.").promote("filters").ty("idle", As::Type("u64")),
+        r#"{"name": "filters", "type": "block", "flags": ["optional"], "arguments": [
+            {"name": "idle", "type": "integer", "token": "IDLE", "flags": ["optional"]},
+            {"name": "start", "type": "string"},
+            {"name": "consumer", "type": "string", "flags": ["optional"]}]}"#,
+    );
+    assert!(text.contains("pub fn put(key: impl ToArg, start: impl ToArg) -> Put"), "{text}");
+    assert!(
+        text.contains("self.cmd.option(\"IDLE\", self.idle).rest(self.rest).choice(self.consumer)"),
+        "{text}"
+    );
+}
+
+#[test]
+fn groups_of_three_are_tuples() {
+    let text = builder(
+        entry("PUT", "()", "Puts it."),
+        r#"{"name": "data", "type": "block", "flags": ["multiple"], "arguments": [
+            {"name": "longitude", "type": "double"}, {"name": "latitude", "type": "double"},
+            {"name": "member", "type": "string"}]}"#,
+    );
+    assert!(text.contains("Item = (f64, f64, impl ToArg)>"), "{text}");
+    assert!(text.contains(".some_triples("), "{text}");
+}
+
+#[test]
+fn command_with_neither_builder_nor_reason_is_named() {
+    let table = table("PUT", KEY);
+    let put = [entry("PUT", "()", "Puts it.")];
+    let raw = [("PUT", "nobody needs it")];
+    assert_eq!(
+        check_complete(&table, &[], &[]).unwrap_err(),
+        "neither an entry in the overlay nor a reason for none (1): PUT"
+    );
+    assert!(check_complete(&table, &put, &[]).is_ok());
+    assert!(check_complete(&table, &[], &raw).is_ok());
+    assert!(check_complete(&table, &put, &raw).is_err());
+    assert!(check_complete(&table, &put, &[("GONE", "it is gone")]).is_err());
 }

@@ -6,7 +6,7 @@ use super::builders::{doc, generic_list, generics, imports, parameters};
 use super::shape::Builder;
 
 /// `commands.rs`, before formatting.
-pub(crate) fn commands(builders: &[Builder<'_>]) -> String {
+pub(crate) fn commands(builders: &[Builder<'_>], types: &[String]) -> String {
     let mut body = String::from(
         "
 /// Commands as methods, with their required arguments; the functions of [`cmd`] have the options too.
@@ -33,11 +33,11 @@ pub trait Commands: Execute {
         );
     }
     body += "}\n\nimpl<E: Execute> Commands for E {}\n";
-    file("Every command as a method of whatever runs commands.", &body)
+    file("Every command as a method of whatever runs commands.", &body, types)
 }
 
 /// `queue.rs`, before formatting.
-pub(crate) fn queue(builders: &[Builder<'_>]) -> String {
+pub(crate) fn queue(builders: &[Builder<'_>], types: &[String]) -> String {
     let mut body = String::from(
         "
 /// Commands as methods that chain: each is queued behind the ones before, whose replies come together.
@@ -63,11 +63,11 @@ pub trait QueueCommands: Queue {
         );
     }
     body += "}\n\nimpl<Q: Queue> QueueCommands for Q {}\n";
-    file("Every command as a method of whatever queues commands.", &body)
+    file("Every command as a method of whatever queues commands.", &body, types)
 }
 
-fn file(about: &str, body: &str) -> String {
-    format!("//! {about}\n\n{}use crate::cmd::{{self, *}};\n{body}", imports(body, &[]))
+fn file(about: &str, body: &str, types: &[String]) -> String {
+    format!("//! {about}\n\n{}use crate::cmd::{{self, *}};\n{body}", imports(body, &[], types))
 }
 
 fn method_doc(builder: &Builder<'_>) -> String {

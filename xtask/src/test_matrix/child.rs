@@ -31,6 +31,7 @@ pub(super) fn run(program: &Path, combination: &Combination, parts: &[String]) -
             text: error.to_string(),
             millis: 0,
             transcript: Vec::new(),
+            commands: Vec::new(),
         });
     }
     Ran { combination: combination.clone(), scenarios, took: began.elapsed() }
@@ -106,7 +107,10 @@ fn died(begun: Option<String>, how: &str, said: &str) -> String {
 
 fn scenario(line: &Value) -> Result<Scenario> {
     let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
-    let transcript = line["transcript"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let list = |value: &Value| -> Vec<String> {
+        let list = value.as_array().map(Vec::as_slice).unwrap_or_default();
+        list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
     Ok(Scenario {
         name: text("scenario"),
         verdict: match line["verdict"].as_str() {
@@ -117,7 +121,8 @@ fn scenario(line: &Value) -> Result<Scenario> {
         },
         text: text("text"),
         millis: line["millis"].as_u64().unwrap_or_default(),
-        transcript: transcript.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        transcript: list(&line["transcript"]),
+        commands: line["commands"].as_array().into_iter().flatten().map(list).collect(),
     })
 }
 

@@ -2,6 +2,7 @@
 //! protocol, transport and server; fails on any failure and on any difference between them.
 
 mod child;
+mod coverage;
 mod plan;
 mod report;
 mod units;
@@ -81,12 +82,24 @@ fn run(mut args: Args) -> Result<()> {
             println!("    and {more} more");
         }
     }
+    // Of a part of the scenarios, or on a part of the servers, nothing else can be expected.
+    let whole = parts.is_empty() && wanted.servers.is_empty();
+    let coverage = coverage::of(&all)?;
     let units = units.map(|units| (units.counts, units.took));
     println!("\n{}", report::table(units, &all));
 
     let mut total: Counts = all.iter().map(Ran::counts).sum();
     total += units.map(|(counts, _)| counts).unwrap_or_default();
     total.failed += differences.len();
+    if whole {
+        for missing in &coverage.missing {
+            println!("FAILED: no scenario sends {missing}");
+        }
+        for misfit in &coverage.misfits {
+            println!("FAILED: not what the command table describes: {misfit}");
+        }
+        total.failed += coverage.missing.len() + coverage.misfits.len();
+    }
     total.skipped += missing.len();
     if total.passed == 0 && !parts.is_empty() {
         total.failed += 1;
@@ -97,6 +110,7 @@ fn run(mut args: Args) -> Result<()> {
         fs::write(&file, format!("{text:#}\n"))
             .map_err(|e| format!("{} could not be written: {e}", file.display()))?;
     }
+    println!("{coverage}");
     println!(
         "{} differences between combinations count as failed; {} missing servers as skipped; {:.0} s",
         differences.len(),

@@ -59,6 +59,8 @@ pub(super) struct Scenario {
     pub(super) text: String,
     pub(super) millis: u64,
     pub(super) transcript: Vec<String>,
+    /// The words of what it sent by builders, the whole name in the first.
+    pub(super) commands: Vec<Vec<String>>,
 }
 
 /// What became of one combination.
@@ -276,6 +278,7 @@ mod tests {
             text: format!("text of {name}"),
             millis: 1,
             transcript: transcript.iter().map(|line| (*line).to_owned()).collect(),
+            commands: Vec::new(),
         });
         let server = "redis 7.0.15".to_owned();
         Ran {

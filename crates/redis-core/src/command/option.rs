@@ -124,9 +124,45 @@ impl Choice {
         self
     }
 
+    /// Adds a value that is a key.
+    pub(crate) fn key(mut self, key: impl ToArg) -> Self {
+        self.values.get_or_insert_default().push_key(key);
+        self
+    }
+
     /// Adds a list of values.
     pub(crate) fn list<M>(mut self, values: impl ToArgs<M>) -> Self {
         values.to_args(self.values.get_or_insert_default());
+        self
+    }
+
+    /// Adds a list of keys.
+    pub(crate) fn keys<M>(mut self, keys: impl ToArgs<M>) -> Self {
+        keys.to_keys(self.values.get_or_insert_default());
+        self
+    }
+
+    /// Adds how many values there are, then the values.
+    pub(crate) fn counted_list<M>(mut self, values: impl ToArgs<M>) -> Self {
+        let mut list = Args::default();
+        values.to_args(&mut list);
+        let all = self.values.get_or_insert_default();
+        all.push(list.len());
+        all.append(list);
+        self
+    }
+
+    /// Adds each value behind the word.
+    pub(crate) fn each<T: ToArg>(
+        mut self,
+        word: &'static str,
+        values: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let all = self.values.get_or_insert_default();
+        for value in values {
+            all.push(word);
+            all.push(value);
+        }
         self
     }
 }
@@ -240,6 +276,40 @@ impl<R> Cmd<R> {
         self.require(ok, empty)
     }
 
+    /// Adds groups of three values, of which there must be one at least.
+    pub(crate) fn some_triples<A: ToArg, B: ToArg, C: ToArg>(
+        mut self,
+        triples: impl IntoIterator<Item = (A, B, C)>,
+        empty: &'static str,
+    ) -> Self {
+        let before = self.args.len();
+        for (a, b, c) in triples {
+            self.args.push(a);
+            self.args.push(b);
+            self.args.push(c);
+        }
+        let ok = self.args.len() > before;
+        self.require(ok, empty)
+    }
+
+    /// Adds what writes several arguments each, of which there must be one at least.
+    pub(crate) fn some_words<T: ToArgs<One>>(
+        mut self,
+        words: impl IntoIterator<Item = T>,
+        empty: &'static str,
+    ) -> Self {
+        let before = self.args.len();
+        words.into_iter().for_each(|words| words.to_args(&mut self.args));
+        let ok = self.args.len() > before;
+        self.require(ok, empty)
+    }
+
+    /// Adds what writes several arguments each.
+    pub(crate) fn any_words<T: ToArgs<One>>(mut self, words: impl IntoIterator<Item = T>) -> Self {
+        words.into_iter().for_each(|words| words.to_args(&mut self.args));
+        self
+    }
+
     /// Adds arguments that were put together apart.
     pub(crate) fn rest(mut self, rest: Cmd<()>) -> Self {
         self.args.append(rest.args);
@@ -320,16 +390,33 @@ impl<R> Cmd<R> {
 
     /// Adds how long the server may wait: seconds with up to three decimals, 0 for ever.
     pub(crate) fn timeout(self, timeout: Option<Duration>) -> Self {
+        self.waiting(timeout, |cmd, ms| cmd.arg(ms as f64 / 1000.0))
+    }
+
+    /// Adds how long the server may wait: milliseconds, 0 for ever.
+    pub(crate) fn timeout_millis(self, timeout: Option<Duration>) -> Self {
+        self.waiting(timeout, Self::arg)
+    }
+
+    /// Adds a word and [`timeout_millis`](Self::timeout_millis), if there is one.
+    pub(crate) fn timeout_millis_option(
+        self,
+        word: &'static str,
+        timeout: Option<Option<Duration>>,
+    ) -> Self {
         match timeout {
-            None => self.arg(0).blocking(Block::Forever),
+            Some(timeout) => self.arg(word).timeout_millis(timeout),
+            None => self,
+        }
+    }
+
+    fn waiting(self, timeout: Option<Duration>, write: fn(Self, i64) -> Self) -> Self {
+        const ZERO: &str = "a timeout of zero means none to the server: use `None` for that";
+        match timeout {
+            None => write(self, 0).blocking(Block::Forever),
             Some(timeout) => {
                 let ms = millis(timeout);
-                self.arg(ms as f64 / 1000.0)
-                    .require(
-                        ms > 0,
-                        "a timeout of zero means none to the server: use `None` for that",
-                    )
-                    .blocking(Block::For(timeout))
+                write(self, ms).require(ms > 0, ZERO).blocking(Block::For(timeout))
             }
         }
     }

@@ -8,6 +8,7 @@ mod handshake;
 mod pipelines;
 mod pubsub;
 mod sharing;
+mod typed;
 mod watching;
 
 use crate::scenario::Scenario;
@@ -25,6 +26,7 @@ pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(sharing::list());
     all.extend(giving_up::list());
     all.extend(faults::list());
+    all.extend(typed::list());
     all
 }
 

@@ -18,6 +18,8 @@ mod options;
 #[rustfmt::skip]
 mod pubsub;
 #[rustfmt::skip]
+mod raw;
+#[rustfmt::skip]
 mod scripting;
 #[rustfmt::skip]
 mod server;
@@ -33,6 +35,7 @@ mod stream;
 mod string;
 
 pub(crate) use self::options::WORDS;
+pub(crate) use self::raw::raw;
 pub(crate) use self::stateful::stateful;
 
 /// Every command that has a builder, by group.
@@ -68,6 +71,8 @@ pub(crate) struct Entry {
     /// Take the options that only Valkey has too.
     pub(crate) valkey: bool,
     pub(crate) picked: Vec<(&'static str, &'static str)>,
+    /// Arguments that another one's type writes, or that this builder leaves out.
+    pub(crate) dropped: Vec<&'static str>,
     /// Setters and their words, by token (or argument name, where there is no token).
     pub(crate) setters: Vec<(&'static str, &'static str)>,
     pub(crate) notes: Vec<(&'static str, &'static str)>,
@@ -84,8 +89,14 @@ pub(crate) enum As {
     Type(&'static str),
     /// A `Duration`, sent as whole seconds.
     Seconds,
-    /// How long to wait; `None` for ever.
+    /// A Rust type that is an argument; the parameter is anything that converts to it.
+    Into(&'static str),
+    /// A Rust type that writes several arguments.
+    Words(&'static str),
+    /// How long to wait, sent as seconds; `None` for ever.
     Timeout,
+    /// How long to wait, sent as milliseconds; `None` for ever.
+    TimeoutMillis,
     /// An enum of this name, made from the choice's words.
     Enum(&'static str),
 }
@@ -102,6 +113,7 @@ pub(super) fn entry(command: &'static str, reply: &'static str, doc: &'static st
         promoted: Vec::new(),
         valkey: false,
         picked: Vec::new(),
+        dropped: Vec::new(),
         setters: Vec::new(),
         notes: Vec::new(),
         turns: Vec::new(),
@@ -142,6 +154,12 @@ impl Entry {
     /// Takes one branch of a choice and leaves the others out.
     pub(super) fn pick(mut self, choice: &'static str, branch: &'static str) -> Self {
         self.picked.push((choice, branch));
+        self
+    }
+
+    /// Leaves an argument out: another one's type writes it, or another builder has it.
+    pub(super) fn without(mut self, argument: &'static str) -> Self {
+        self.dropped.push(argument);
         self
     }
 
