@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use crate::cmd::{self, *};
-use crate::command::{Execute, ToArg, ToArgs};
+use crate::command::{Execute, ToArg, ToArgs, ToPairs};
 use crate::reply::FromReply;
 
 /// Commands as methods, with their required arguments; the functions of [`cmd`] have the options too.
@@ -102,10 +102,7 @@ pub trait Commands: Execute {
     }
 
     /// Changes settings. See [`cmd::config_set`].
-    fn config_set(
-        self,
-        settings: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self::Output<()> {
+    fn config_set(self, settings: impl ToPairs) -> Self::Output<()> {
         self.execute(cmd::config_set(settings))
     }
 
@@ -366,20 +363,12 @@ pub trait Commands: Execute {
     }
 
     /// Sets fields; returns how many are new. See [`cmd::hset`].
-    fn hset(
-        self,
-        key: impl ToArg,
-        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self::Output<u64> {
+    fn hset(self, key: impl ToArg, fields: impl ToPairs) -> Self::Output<u64> {
         self.execute(cmd::hset(key, fields))
     }
 
     /// Sets fields and when they expire; false if a condition did not hold. See [`cmd::hsetex`].
-    fn hsetex(
-        self,
-        key: impl ToArg,
-        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self::Output<bool> {
+    fn hsetex(self, key: impl ToArg, fields: impl ToPairs) -> Self::Output<bool> {
         self.execute(cmd::hsetex(key, fields))
     }
 
@@ -807,12 +796,7 @@ pub trait Commands: Execute {
     }
 
     /// Adds an entry to a stream; returns its id. `*` as id lets the server choose. See [`cmd::xadd`].
-    fn xadd(
-        self,
-        key: impl ToArg,
-        id: impl ToArg,
-        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self::Output<String> {
+    fn xadd(self, key: impl ToArg, id: impl ToArg, fields: impl ToPairs) -> Self::Output<String> {
         self.execute(cmd::xadd(key, id, fields))
     }
 

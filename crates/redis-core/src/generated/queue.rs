@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::cmd::{self, *};
-use crate::command::{Queue, ToArg, ToArgs};
+use crate::command::{Queue, ToArg, ToArgs, ToPairs};
 use crate::reply::Value;
 
 /// Commands as methods that chain: each is queued behind the ones before, whose replies come together.
@@ -101,7 +101,7 @@ pub trait QueueCommands: Queue {
     }
 
     /// Changes settings. See [`cmd::config_set`].
-    fn config_set(self, settings: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Self {
+    fn config_set(self, settings: impl ToPairs) -> Self {
         self.queue(cmd::config_set(settings))
     }
 
@@ -330,20 +330,12 @@ pub trait QueueCommands: Queue {
     }
 
     /// Sets fields; returns how many are new. See [`cmd::hset`].
-    fn hset(
-        self,
-        key: impl ToArg,
-        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self {
+    fn hset(self, key: impl ToArg, fields: impl ToPairs) -> Self {
         self.queue(cmd::hset(key, fields))
     }
 
     /// Sets fields and when they expire; false if a condition did not hold. See [`cmd::hsetex`].
-    fn hsetex(
-        self,
-        key: impl ToArg,
-        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self {
+    fn hsetex(self, key: impl ToArg, fields: impl ToPairs) -> Self {
         self.queue(cmd::hsetex(key, fields))
     }
 
@@ -739,12 +731,7 @@ pub trait QueueCommands: Queue {
     }
 
     /// Adds an entry to a stream; returns its id. `*` as id lets the server choose. See [`cmd::xadd`].
-    fn xadd(
-        self,
-        key: impl ToArg,
-        id: impl ToArg,
-        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self {
+    fn xadd(self, key: impl ToArg, id: impl ToArg, fields: impl ToPairs) -> Self {
         self.queue(cmd::xadd(key, id, fields))
     }
 

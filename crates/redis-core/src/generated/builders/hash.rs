@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::command::{
-    Cmd, Command, Expiry, ToArg, ToArgs, millis, seconds, unix_millis, unix_seconds,
+    Cmd, Command, Expiry, ToArg, ToArgs, ToPairs, millis, seconds, unix_millis, unix_seconds,
 };
 use crate::generated::info;
 use crate::reply::FromReply;
@@ -420,10 +420,7 @@ pub fn hpttl<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<i64>> {
 /// Sets fields; returns how many are new.
 ///
 /// `HSET key field value [field value ...]`, since 2.0.0.
-pub fn hset(
-    key: impl ToArg,
-    fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-) -> Cmd<u64> {
+pub fn hset(key: impl ToArg, fields: impl ToPairs) -> Cmd<u64> {
     Cmd::new(&info::HSET).key(key).some_pairs(fields, "needs at least one field")
 }
 
@@ -431,10 +428,7 @@ pub fn hset(
 ///
 /// `HSETEX key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
 /// unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]`, since 8.0.0.
-pub fn hsetex(
-    key: impl ToArg,
-    fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-) -> Hsetex {
+pub fn hsetex(key: impl ToArg, fields: impl ToPairs) -> Hsetex {
     Hsetex {
         cmd: Cmd::new(&info::HSETEX).key(key),
         condition: None,

@@ -2,7 +2,7 @@
 
 //! Builders of the group `stream`.
 
-use crate::command::{Choice, Cmd, Command, ToArg};
+use crate::command::{Choice, Cmd, Command, ToArg, ToPairs};
 use crate::generated::info;
 use crate::reply::FromReply;
 
@@ -10,11 +10,7 @@ use crate::reply::FromReply;
 ///
 /// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN |
 /// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`, since 5.0.0.
-pub fn xadd(
-    key: impl ToArg,
-    id: impl ToArg,
-    fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-) -> Xadd<String> {
+pub fn xadd(key: impl ToArg, id: impl ToArg, fields: impl ToPairs) -> Xadd<String> {
     Xadd {
         cmd: Cmd::new(&info::XADD).key(key),
         no_mkstream: false,
