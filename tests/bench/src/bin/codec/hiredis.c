@@ -259,14 +259,18 @@ static void read_input(const char *path) {
     fclose(file);
 }
 
-/* Objects are all it can be asked to build, and then nothing is left to allocate in a walk. */
+/*
+ * Without objects, as `frame` does it. What functions are told of values takes nothing more, so that
+ * a walk is free. With objects it would be two for each string.
+ */
 static void count_allocations(void) {
-    redisReader *reader = redisReaderCreate();
     unsigned long before = allocations;
-    size_t elements = replies(reader, free_objects);
+    redisReader *reader = redisReaderCreateWithFunctions(NULL);
+    size_t count = replies(reader, count_one);
     unsigned long framed = allocations - before;
-    if (elements + 1 != values)
-        fail("an array of %zu elements", elements);
+    redisReaderFree(reader);
+    if (count != expected)
+        fail("found %zu frames", count);
     printf("%lu 0\n", framed);
 }
 
