@@ -1,6 +1,6 @@
 //! Gets a complete `redis-server` out of a Debian release's packages: the program, its libraries
-//! and their loader, so that it runs on any Linux of the same processor. Nothing is installed; the
-//! package lists are private, the system's own are not touched.
+//! and their loader, so that it runs on any Linux of the same processor; or what else packages hold.
+//! Nothing is installed; the package lists are private, the system's own are not touched.
 
 use std::{fmt::Write as _, fs, io, path::Path, process::Command, time::Duration};
 
@@ -18,9 +18,31 @@ const UNPACK_LIMIT: Duration = Duration::from_secs(2 * 60);
 
 /// Leaves the server and its libraries alone in `stage` and says how to start it.
 pub(super) fn fetch(release: &Release, stage: &Path) -> Result<Recipe, String> {
+    let unpacked = stage.join("unpacked");
+    unpack(release, stage, &unpacked)?;
+    let keep = || {
+        // `redis-server` is a link to this program, which goes by the name it is started with.
+        fs::rename(unpacked.join("usr/bin/redis-check-rdb"), stage.join("redis-server"))?;
+        fs::create_dir(stage.join(LIBRARIES))?;
+        keep_libraries(&unpacked.join("lib"), &stage.join(LIBRARIES))?;
+        keep_libraries(&unpacked.join("usr/lib"), &stage.join(LIBRARIES))?;
+        fs::remove_dir_all(&unpacked)
+    };
+    keep().map_err(|e| format!("`{}`: {e}", stage.display()))?;
+
+    let command = vec![
+        format!("{SLOT}/{LIBRARIES}/{}", loader(stage)?),
+        "--library-path".to_owned(),
+        format!("{SLOT}/{LIBRARIES}"),
+        format!("{SLOT}/redis-server"),
+    ];
+    Ok(Recipe { how: format!("Debian {} packages", release.number), command })
+}
+
+/// Puts the files of the packages into `unpacked`, and leaves nothing else in `stage`.
+pub(super) fn unpack(release: &Release, stage: &Path, unpacked: &Path) -> Result<(), String> {
     let mirror = Mirror::of_this_machine()?;
     let apt = stage.join("apt");
-    let unpacked = stage.join("unpacked");
     let failed = |e: io::Error| format!("`{}`: {e}", stage.display());
 
     let prepare = || {
@@ -46,28 +68,11 @@ pub(super) fn fetch(release: &Release, stage: &Path) -> Result<Recipe, String> {
     for entry in fs::read_dir(&apt).map_err(failed)?.flatten() {
         if entry.path().extension().is_some_and(|extension| extension == "deb") {
             let mut dpkg = Command::new("dpkg");
-            dpkg.arg("-x").arg(entry.path()).arg(&unpacked);
+            dpkg.arg("-x").arg(entry.path()).arg(unpacked);
             run(dpkg, UNPACK_LIMIT)?;
         }
     }
-    let keep = || {
-        // `redis-server` is a link to this program, which goes by the name it is started with.
-        fs::rename(unpacked.join("usr/bin/redis-check-rdb"), stage.join("redis-server"))?;
-        fs::create_dir(stage.join(LIBRARIES))?;
-        keep_libraries(&unpacked.join("lib"), &stage.join(LIBRARIES))?;
-        keep_libraries(&unpacked.join("usr/lib"), &stage.join(LIBRARIES))?;
-        fs::remove_dir_all(&unpacked)?;
-        fs::remove_dir_all(&apt)
-    };
-    keep().map_err(failed)?;
-
-    let command = vec![
-        format!("{SLOT}/{LIBRARIES}/{}", loader(stage)?),
-        "--library-path".to_owned(),
-        format!("{SLOT}/{LIBRARIES}"),
-        format!("{SLOT}/redis-server"),
-    ];
-    Ok(Recipe { how: format!("Debian {} packages", release.number), command })
+    fs::remove_dir_all(&apt).map_err(failed)
 }
 
 /// The file name of the dynamic loader among the libraries of the slot `folder`.

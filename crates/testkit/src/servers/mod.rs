@@ -41,7 +41,7 @@ pub use self::{
 };
 use self::{
     store::Store,
-    wanted::{WANTED, Wanted},
+    wanted::{HIREDIS, WANTED, Wanted},
 };
 
 /// The environment variable that names a server's binary to use before all others.
@@ -215,6 +215,15 @@ pub fn any() -> io::Result<Installed> {
         Some(installed) => Ok(installed),
         None => Ok(ensure()?.swap_remove(0)),
     }
+}
+
+/// The folder that holds hiredis' headers and its static library below `usr`, in the cache folder
+/// `dir`; fetched if it is not there. Nothing is installed.
+///
+/// # Errors
+/// In words, when it can't be fetched.
+pub fn hiredis(dir: &Path, progress: &(dyn Fn(&str) + Sync)) -> Result<PathBuf, String> {
+    Store::new(dir).unpacked("hiredis", &HIREDIS, progress)
 }
 
 /// Adds what the machine's owner provides.

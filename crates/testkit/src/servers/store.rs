@@ -17,7 +17,7 @@ use std::{
 
 use super::{
     Installed, debian, probe,
-    wanted::{Source, WANTED, Wanted},
+    wanted::{Release, Source, WANTED, Wanted},
     wheel,
 };
 
@@ -89,6 +89,34 @@ impl Store {
                 .map(|fetch| fetch.join().unwrap_or_else(|_| Err("its fetch panicked".into())))
                 .collect()
         })
+    }
+
+    /// The folder with the files of a release's packages, fetched if it is not there.
+    pub(super) fn unpacked(
+        &self,
+        slot: &str,
+        release: &Release,
+        progress: Progress<'_>,
+    ) -> Result<PathBuf, String> {
+        let place = self.root.join(slot);
+        if place.exists() {
+            return Ok(place);
+        }
+        let _lock = self.lock(progress)?;
+        // Whoever held the lock before may have fetched it.
+        if place.exists() {
+            return Ok(place);
+        }
+        progress(&format!("fetching {slot}: Debian {} packages", release.number));
+        let stage = self.root.join(format!("stage-{}-{slot}", std::process::id()));
+        let failed = |e| format!("`{}`: {e}", place.display());
+        let unpacked = stage.join("unpacked");
+        let made = fs::create_dir(&stage)
+            .map_err(failed)
+            .and_then(|()| debian::unpack(release, &stage, &unpacked))
+            .and_then(|()| fs::rename(&unpacked, &place).map_err(failed));
+        let _ = fs::remove_dir_all(&stage);
+        made.map(|()| place)
     }
 
     fn expand(&self, words: &[String], slot: &Path) -> Vec<OsString> {
@@ -302,6 +330,15 @@ mod tests {
         let results = store.fetch(&[&WANTED[0]], &|_| ());
         assert!(results[0].is_ok(), "{results:?}");
         assert!(!stage.exists());
+    }
+
+    #[test]
+    fn unpacked_files_are_not_fetched_again() {
+        let folder = Folder::new("unpacked");
+        fs::create_dir_all(folder.0.join("hiredis/usr")).unwrap();
+        let none = Release { number: 0, codename: "none", packages: &[] };
+        let found = Store::new(&folder.0).unpacked("hiredis", &none, &|_| ());
+        assert_eq!(found, Ok(folder.0.join("hiredis")));
     }
 
     #[test]

@@ -44,6 +44,11 @@ pub(super) struct Release {
     pub(super) packages: &'static [&'static str],
 }
 
+/// The reader in C that the codec is measured beside, as a library to be linked against: no shared
+/// one is needed.
+pub(super) const HIREDIS: Release =
+    Release { number: 13, codename: "trixie", packages: &["libhiredis-dev"] };
+
 /// In the order in which tests prefer them.
 pub(super) const WANTED: [Wanted; 6] = [
     Wanted {
