@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fmt, process::Command, time::Duration};
 
-use super::command::{Finished, finish};
+use crate::fetch::command::{Finished, finish};
 
 /// A server's version, ordered as releases are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
