@@ -1,7 +1,11 @@
-//! Real-server launcher, embedded server, scripted server and simulated links for the workspace's tests.
+//! Real-server launcher, clients of others, embedded server, scripted server and simulated links for the workspace's tests.
 
 pub mod embedded;
 mod fetch;
 pub mod pair;
 pub mod scripted;
 pub mod servers;
+mod skip;
+pub mod tools;
+
+pub use skip::skipped;

@@ -22,7 +22,7 @@ impl Version {
     }
 
     /// Reads `8.0.2`; a pre-release mark behind the numbers is ignored.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, '.');
         let major = parts.next()?.parse().ok()?;
         let minor = parts.next()?.parse().ok()?;
