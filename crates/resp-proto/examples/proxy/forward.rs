@@ -3,8 +3,9 @@
 use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
+    time::Duration,
 };
 
 use crate::meter::{Meter, Replies, Requests, Table};
@@ -27,27 +28,42 @@ pub(crate) fn serve(listener: &TcpListener, upstream: &str, table: &Arc<Mutex<Ta
     }
 }
 
+/// How long a client may take to hang up after the last reply.
+const LINGER: Duration = Duration::from_secs(5);
+
 /// Takes a client's requests to the server on this thread, and the replies back on a second one.
 fn forward(client: TcpStream, upstream: &str, table: &Mutex<Table>) -> io::Result<()> {
     let server = TcpStream::connect(upstream)?;
     client.set_nodelay(true)?;
     server.set_nodelay(true)?;
     let meter = Mutex::new(Meter::default());
+    let (gone, left) = mpsc::channel::<()>();
+    let (client, server, meter) = (&client, &server, &meter);
     thread::scope(|scope| {
         let back = thread::Builder::new().name("replies".to_owned());
-        back.spawn_scoped(scope, || {
+        back.spawn_scoped(scope, move || {
             let mut replies = Replies::new();
-            let ended = pump(&server, &client, |bytes| {
-                replies.see(bytes, &mut lock(&meter), table);
-            });
-            // The client hears of the server's end, and so does the thread that reads from it.
+            let ended = pump(server, client, |bytes| replies.see(bytes, &mut lock(meter), table));
+            // A write to the server that waits for it to read comes back, too.
+            let _ = server.shutdown(Shutdown::Both);
+            if ended.is_ok() {
+                // The client hears of the server's end. Closed while its bytes are on their way, it
+                // might not see the last reply.
+                let _ = client.shutdown(Shutdown::Write);
+                let _ = left.recv_timeout(LINGER);
+            }
+            // The thread that reads from it hears of it.
             let _ = client.shutdown(Shutdown::Both);
-            ended
         })?;
         let mut requests = Requests::new();
-        let ended = pump(&client, &server, |bytes| requests.see(bytes, &mut lock(&meter)));
-        // Replies may be on their way yet: the server closes its half once it has sent them.
-        let _ = server.shutdown(Shutdown::Write);
+        let ended = pump(client, server, |bytes| requests.see(bytes, &mut lock(meter)));
+        match ended {
+            // Replies may be on their way yet: the server closes its half once it has sent them.
+            Ok(()) => drop(server.shutdown(Shutdown::Write)),
+            // What the server does not take is taken all the same, until the client hangs up.
+            Err(_) => drop(io::copy(&mut &*client, &mut io::sink())),
+        }
+        drop(gone);
         ended
     })
 }

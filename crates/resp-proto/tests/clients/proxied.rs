@@ -2,8 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    io::{Read, Write},
-    net::Shutdown,
+    io::{ErrorKind, Read, Write},
+    net::{Shutdown, TcpListener},
     thread,
     time::{Duration, Instant},
 };
@@ -182,6 +182,23 @@ fn large_values_go_both_ways_through_full_buffers() {
 }
 
 #[test]
+fn client_that_is_gone_with_all_buffers_full_leaves_no_connection() {
+    let server = Embedded::start().unwrap();
+    let proxy = Proxy::before(server.addr());
+    let value = "x".repeat(1 << 20);
+    let request = format!("*2\r\n$4\r\nECHO\r\n${}\r\n{value}\r\n", value.len());
+    let mut client = Wire::to(proxy.addr).stream;
+    // It reads nothing, so that at some point nothing more can be written.
+    client.set_write_timeout(Some(Duration::from_millis(500))).unwrap();
+    let full = (0..1000).find_map(|_| client.write_all(request.as_bytes()).err());
+    assert!(full.is_some_and(|e| [ErrorKind::WouldBlock, ErrorKind::TimedOut].contains(&e.kind())));
+    let mut other = Wire::to(server.addr());
+    assert!(other.ask("INFO clients").contains("connected_clients:2"));
+    drop(client);
+    wait_until(|| other.ask("INFO clients"), "connected_clients:1");
+}
+
+#[test]
 fn client_hears_that_the_server_is_gone() {
     let server = Embedded::start().unwrap();
     let proxy = Proxy::before(server.addr());
@@ -190,4 +207,23 @@ fn client_hears_that_the_server_is_gone() {
     drop(server);
     assert_eq!(client.rest().0, "");
     assert_eq!(Wire::to(proxy.addr).rest().0, "");
+}
+
+#[test]
+fn last_words_of_a_server_reach_a_client_that_still_writes() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::before(listener.local_addr().unwrap());
+    let mut client = Wire::to(proxy.addr);
+    let (mut server, _) = listener.accept().unwrap();
+    client.send("PING");
+    server.read_exact(&mut [0; 6]).unwrap();
+    server.write_all(b"-ERR max number of clients reached\r\n").unwrap();
+    drop(server);
+    client.stream.peek(&mut [0]).unwrap();
+    // More than buffers hold: it is taken, or the connection were reset and the words might be lost.
+    (0..2000).for_each(|_| client.stream.write_all(&[b'x'; 10_000]).unwrap());
+    client.stream.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(client.frame(), "-ERR max number of clients reached");
+    let (rest, ended) = client.rest();
+    assert_eq!((rest.as_str(), ended.map_err(|error| error.kind())), ("", Ok(0)));
 }
