@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use testkit::{tools, tools::Tool};
 
-use crate::setup::{fed, on_kv_server, through_proxy, tool};
+use crate::setup::{Ran, fed, on_kv_server, through_proxy, tool};
 
 const REQUESTS: u32 = 20_000;
 
@@ -12,10 +12,8 @@ fn measured(benchmark: &Tool, addr: SocketAddr) {
     let mut command = benchmark.command();
     command.args(["-p", &addr.port().to_string(), "-P", "16", "-n", &REQUESTS.to_string()]);
     command.args(["-t", "set,get,incr,lrange", "-q"]);
-    let output = fed(command, b"");
-    let shown = String::from_utf8_lossy(&output.stdout);
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{shown}{complaints}");
+    let Ran { shown, complaints, success } = fed(command, b"");
+    assert!(success, "{shown}{complaints}");
     assert!(
         !format!("{shown}{complaints}").to_lowercase().contains("error"),
         "{shown}{complaints}"

@@ -5,13 +5,14 @@
 `basic` leaves out what the server in memory does not have. Ends with `ok N checks`.
 """
 
+import faulthandler
 import sys
 import threading
 
 import redis
 
 HOST, PORT, PROTOCOL, EXTENT = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-LIMIT = 60
+LIMIT = 30
 checks = 0
 
 
@@ -215,6 +216,8 @@ def watched(r):
 
 
 def main():
+    # Where it hangs, should it.
+    faulthandler.dump_traceback_later(LIMIT + 20, exit=True)
     r = connect()
     check("ping", r.ping(), True)
     r.flushall()

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path};
 
 use testkit::{tools, tools::Tool};
 
-use crate::setup::{fed, on_kv_server, through_proxy, tool};
+use crate::setup::{Ran, fed, on_kv_server, through_proxy, tool};
 
 fn mixed(python: &Tool, addr: SocketAddr, protocol: &str, extent: &str) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/mixed.py");
@@ -12,10 +12,8 @@ fn mixed(python: &Tool, addr: SocketAddr, protocol: &str, extent: &str) {
     // What it compiles it leaves nowhere.
     command.arg("-B").arg(script).arg(addr.ip().to_string()).arg(addr.port().to_string());
     command.args([protocol, extent]);
-    let output = fed(command, b"");
-    let shown = String::from_utf8_lossy(&output.stdout);
-    let complaints = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "RESP{protocol}: {shown}{complaints}");
+    let Ran { shown, complaints, success } = fed(command, b"");
+    assert!(success, "RESP{protocol}: {shown}{complaints}");
     let checks = if extent == "all" { 69 } else { 55 };
     assert_eq!(shown.trim(), format!("ok {checks} checks"));
 }

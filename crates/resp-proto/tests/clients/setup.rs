@@ -4,8 +4,8 @@ use std::{
     collections::BTreeMap,
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    process::{Command, Output, Stdio},
-    sync::{Arc, Mutex},
+    process::{Command, Stdio},
+    sync::{Arc, Mutex, mpsc},
     thread,
     time::Duration,
 };
@@ -86,16 +86,50 @@ pub(crate) fn through_proxy(check: impl FnOnce(SocketAddr)) -> BTreeMap<String, 
     proxy.counts()
 }
 
-/// Runs a program that is given `input`, to its end.
-pub(crate) fn fed(mut command: Command, input: &[u8]) -> Output {
+/// What a program has left behind.
+pub(crate) struct Ran {
+    pub(crate) shown: String,
+    /// On its standard error.
+    pub(crate) complaints: String,
+    pub(crate) success: bool,
+}
+
+/// Runs a program that is given `input`, to its end. One that hangs is killed, and is no success.
+pub(crate) fn fed(mut command: Command, input: &[u8]) -> Ran {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
+    let (mut stdout, mut stderr) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let (done, ended) = mpsc::channel::<()>();
+    let again = done.clone();
     thread::scope(|scope| {
         // One that ends early does not read all of it, and its output tells why.
         scope.spawn(move || drop(stdin.write_all(input)));
-        child.wait_with_output().unwrap()
+        let shown = scope.spawn(move || {
+            let _done = done;
+            all_of(&mut stdout)
+        });
+        let complaints = scope.spawn(move || {
+            let _done = again;
+            all_of(&mut stderr)
+        });
+        let hangs = ended.recv_timeout(LIMIT) == Err(mpsc::RecvTimeoutError::Timeout);
+        if hangs {
+            child.kill().unwrap();
+        }
+        let success = child.wait().unwrap().success() && !hangs;
+        let (shown, mut complaints) = (shown.join().unwrap(), complaints.join().unwrap());
+        if hangs {
+            complaints.push_str("\n(it hung and was killed)");
+        }
+        Ran { shown, complaints, success }
     })
+}
+
+fn all_of(output: &mut impl Read) -> String {
+    let mut bytes = Vec::new();
+    output.read_to_end(&mut bytes).unwrap();
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// A connection that shows replies as they come, spaces for line ends.

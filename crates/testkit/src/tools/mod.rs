@@ -213,7 +213,7 @@ mod tests {
         let tool = at("echo redis-cli 8.0.2 built 1.2.3").unwrap();
         assert_eq!((tool.to_string().as_str(), tool.how.as_str()), ("redis-cli 8.0.2", "by hand"));
         assert!(at("echo redis-cli").unwrap_err().contains("told no version"));
-        assert_eq!(at("echo redis-cli 5.0.14").unwrap_err(), "5.0.14 is older than 6");
+        assert_eq!(at("echo redis-cli 5.0.14").unwrap_err(), "5.0.14 is older than 7");
         assert!(at("exit 3").unwrap_err().contains("failed"));
     }
 

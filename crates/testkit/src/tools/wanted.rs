@@ -39,8 +39,8 @@ pub(super) const KNOWN: [Known; 3] = [
         variable: "REDIS_CLI_BIN",
         program: "redis-cli",
         question: &["--version"],
-        // The first to speak RESP3.
-        oldest: 6,
+        // The first that can be told to speak RESP2.
+        oldest: 7,
     },
     Known {
         name: super::BENCHMARK,
