@@ -12,7 +12,7 @@ import threading
 import redis
 
 HOST, PORT, PROTOCOL, EXTENT = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-LIMIT = 30
+LIMIT = 60
 checks = 0
 
 
@@ -217,7 +217,7 @@ def watched(r):
 
 def main():
     # Where it hangs, should it.
-    faulthandler.dump_traceback_later(LIMIT + 20, exit=True)
+    faulthandler.dump_traceback_later(LIMIT + 40, exit=True)
     r = connect()
     check("ping", r.ping(), True)
     r.flushall()

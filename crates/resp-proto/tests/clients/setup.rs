@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// No test takes as long as this; one that hangs fails.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(120);
 
 /// A proxy before a server; its threads end with the process.
 pub(crate) struct Proxy {
