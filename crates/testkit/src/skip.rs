@@ -6,8 +6,6 @@ use std::{
     thread,
 };
 
-use crate::fetch::Missing;
-
 /// Says that the test on this thread is skipped, and why: `skipped: NAME: REASON`, on a line of
 /// standard output that the test harness does not swallow and `cargo xtask test-matrix` counts.
 /// The test returns then; one that says nothing has passed.
@@ -16,10 +14,4 @@ pub fn skipped(reason: impl fmt::Display) {
     let line = format!("skipped: {}: {reason}\n", thread.name().unwrap_or("a test"));
     // The harness swallows what `println!` writes. Who can't be told needs no telling.
     let _ = io::stdout().lock().write_all(line.as_bytes());
-}
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.reason)
-    }
 }

@@ -171,7 +171,7 @@ fn redis_cli_connects_again_when_the_server_behind_the_proxy_is_back() {
 }
 
 #[test]
-fn redis_cli_completes_what_the_kv_server_has_no_documents_of() {
+fn redis_cli_used_by_hand_needs_no_documents_of_the_commands() {
     let Some(cli) = tool(tools::CLI) else { return };
     let server = Embedded::start().unwrap();
     let Some(mut terminal) = Terminal::start(&cli, server.addr(), &[]) else { return };

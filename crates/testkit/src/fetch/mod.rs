@@ -10,6 +10,7 @@ pub(crate) mod wheel;
 use std::{
     env,
     ffi::OsString,
+    fmt,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -21,6 +22,12 @@ pub struct Missing {
     pub what: String,
     /// Why it can't be had.
     pub reason: String,
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.reason)
+    }
 }
 
 /// The workspace's own cache folder, which git ignores.
