@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, process::Command};
 
-use testkit::servers;
+use testkit::{libraries, servers};
 
 use crate::workspace;
 
@@ -17,7 +17,7 @@ const WRAPPED: &str = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc";
 pub(super) fn build(programs: &Path) -> Result<(), String> {
     // Looked for first, so that nothing is fetched in vain.
     run(Command::new("cc").arg("--version"))?;
-    let unpacked = servers::hiredis(&servers::folder(), &|line| eprintln!("{line}"))?;
+    let unpacked = libraries::hiredis(&servers::folder(), &|line| eprintln!("{line}"))?;
     let usr = unpacked.join("usr");
     let library = fs::read_dir(usr.join("lib"))
         .map_err(|e| format!("`{}`: {e}", usr.display()))?
