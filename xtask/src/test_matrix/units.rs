@@ -13,8 +13,9 @@ use crate::{
     workspace,
 };
 
-/// The default members: nobody who tests has to build the peers of the benchmarks. Then what only a feature has.
-const RUNS: [&[&str]; 2] = [&[], &["--package", "redis-core", "--features", "json", "json"]];
+/// The default members: nobody who tests has to build the peers of the benchmarks. Then the crate that has
+/// a feature, with it.
+const RUNS: [&[&str]; 2] = [&[], &["--package", "redis-core", "--features", "json"]];
 
 /// What came of them.
 #[derive(Default)]
