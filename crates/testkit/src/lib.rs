@@ -1,6 +1,8 @@
-//! Real-server launcher, clients of others, embedded server, scripted server and simulated links for the workspace's tests.
+//! Real-server launcher, clients of others, embedded server, scripted server, faulty and simulated
+//! links for the workspace's tests.
 
 pub mod embedded;
+pub mod faulty;
 mod fetch;
 pub mod libraries;
 pub mod pair;

@@ -27,6 +27,7 @@ use std::{
     path::Path,
 };
 
+pub(crate) use self::server::free_port;
 use self::wanted::{WANTED, Wanted};
 pub use self::{
     life::stop_on_ctrl_c,

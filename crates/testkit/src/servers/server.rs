@@ -323,7 +323,7 @@ impl Server {
 ///
 /// Not the system's choice for port 0: those ports are also given to outgoing connections, so that
 /// a client that keeps dialling a killed server's port could take it, or even connect to itself.
-fn free_port() -> io::Result<u16> {
+pub(crate) fn free_port() -> io::Result<u16> {
     const FIRST: u32 = 11_000;
     const COUNT: u32 = 10_000;
     const BUS: u16 = 10_000;
