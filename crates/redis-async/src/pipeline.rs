@@ -88,14 +88,18 @@ async fn exchange<T>(
     sent: &Sent,
     decode: impl FnOnce(&mut Replies<'_>) -> Result<T>,
 ) -> Result<T> {
-    let mut retry = None;
+    let mut retry: Option<Retry> = None;
     let mut deadline = Deadline::from(shared.config.timeout(sent.block()));
     loop {
         // The link that all share, unless a command in it can hold it.
         let on = match sent.block() {
             Block::Never => On::Shared(&shared.link),
             _ => {
-                let (pooled, left) = shared.pool.acquire(deadline).await?;
+                let acquired = shared.pool.acquire(deadline).await;
+                let (pooled, left) = acquired.map_err(|error| match &retry {
+                    Some(retry) => retry.last(error),
+                    None => error,
+                })?;
                 deadline = left;
                 On::Pooled(pooled)
             }

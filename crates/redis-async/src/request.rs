@@ -233,7 +233,18 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
                     };
                 }
                 State::Acquire(acquire) => {
-                    let (pooled, deadline) = ready!(acquire.as_mut().poll(cx))?;
+                    let (pooled, deadline) = match ready!(acquire.as_mut().poll(cx)) {
+                        Ok(acquired) => acquired,
+                        // No place is waited for twice, but an attempt before may have run.
+                        Err(error) => {
+                            let retry = this.retry.as_ref();
+                            let error = match retry {
+                                Some(retry) => retry.last(error),
+                                None => error,
+                            };
+                            return Poll::Ready(Err(error));
+                        }
+                    };
                     this.state = State::Request(Request::new(On::Pooled(pooled), deadline));
                 }
                 State::Refused(error) => {

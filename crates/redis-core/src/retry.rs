@@ -22,6 +22,8 @@ pub struct Retry {
     repeatable: bool,
     /// A refusal is about all of the request.
     single: bool,
+    /// An attempt that failed may have run.
+    doubtful: bool,
     failed: u32,
     rng: SmallRng,
 }
@@ -29,14 +31,17 @@ pub struct Retry {
 impl Retry {
     /// Attempts at a command.
     pub fn command<R>(cmd: &Cmd<R>, seed: u64) -> Self {
-        let repeatable = cmd.is_repeatable();
-        Self { repeatable, single: true, failed: 0, rng: SmallRng::seed_from_u64(seed) }
+        Self::new(cmd.is_repeatable(), true, seed)
     }
 
     /// Attempts at a pipeline or transaction, which is sent again as a whole.
     pub fn pipeline(sent: &Sent, seed: u64) -> Self {
-        let repeatable = sent.is_repeatable();
-        Self { repeatable, single: false, failed: 0, rng: SmallRng::seed_from_u64(seed) }
+        Self::new(sent.is_repeatable(), false, seed)
+    }
+
+    fn new(repeatable: bool, single: bool, seed: u64) -> Self {
+        let rng = SmallRng::seed_from_u64(seed);
+        Self { repeatable, single, doubtful: false, failed: 0, rng }
     }
 
     /// How long to wait before the request is sent again.
@@ -44,7 +49,8 @@ impl Retry {
     /// # Errors
     ///
     /// The error itself when the request may have run and must not run twice, when another attempt can't
-    /// go better, when the attempts are used up, and when the deadline would pass before the next one.
+    /// go better, when the attempts are used up, and when the deadline would pass before the next one; its
+    /// delivery is that of all attempts, as of [`last`](Self::last).
     pub fn after(
         &mut self,
         config: &Config,
@@ -52,14 +58,24 @@ impl Retry {
         now: Instant,
         deadline: Option<Instant>,
     ) -> Result<Duration> {
+        self.doubtful |= error.delivery() == Delivery::MaybeExecuted;
         if !self.may_go_better(&error) || self.failed >= config.max_retries {
-            return Err(error);
+            return Err(self.last(error));
         }
         self.failed += 1;
         let wait = config.backoff.wait(self.failed, &mut self.rng);
         match deadline {
-            Some(deadline) if now + wait >= deadline => Err(error),
+            Some(deadline) if now + wait >= deadline => Err(self.last(error)),
             _ => Ok(wait),
+        }
+    }
+
+    /// The error that the caller gets when there is no other attempt: that the last one was not sent says
+    /// nothing of those before it.
+    pub fn last(&self, error: Error) -> Error {
+        match error.delivery() {
+            Delivery::NotSent if self.doubtful => error.with_delivery(Delivery::MaybeExecuted),
+            _ => error,
         }
     }
 
@@ -126,6 +142,20 @@ mod tests {
         assert!(again(Error::server(b"LOADING Redis is loading")).is_err());
         let lost = Error::new(ErrorKind::Io, "lost").with_delivery(Delivery::MaybeExecuted);
         assert!(again(lost).is_ok());
+    }
+
+    #[test]
+    fn doubt_of_an_early_attempt_outlives_later_ones() {
+        let (config, now) = (Config::default(), Instant::now());
+        let mut retry = retry(true);
+        let lost = Error::new(ErrorKind::Io, "lost").with_delivery(Delivery::MaybeExecuted);
+        assert!(retry.after(&config, lost, now, None).is_ok());
+        let refused = Error::new(ErrorKind::Connect, "refused");
+        assert_eq!(retry.last(refused.clone()).delivery(), Delivery::MaybeExecuted);
+        let error = retry.after(&config, refused, now, Some(now)).unwrap_err();
+        assert_eq!((error.kind(), error.delivery()), (ErrorKind::Connect, Delivery::MaybeExecuted));
+        let answered = retry.after(&config, Error::server(b"OOM no"), now, None).unwrap_err();
+        assert_eq!(answered.delivery(), Delivery::Replied);
     }
 
     #[test]
