@@ -6,6 +6,8 @@
 
 // Tables read best with an entry a line, however long: rustfmt leaves those files alone.
 #[rustfmt::skip]
+mod cluster;
+#[rustfmt::skip]
 mod connection;
 #[rustfmt::skip]
 mod generic;
@@ -13,6 +15,8 @@ mod generic;
 mod hash;
 #[rustfmt::skip]
 mod list;
+#[rustfmt::skip]
+mod module;
 #[rustfmt::skip]
 mod options;
 #[rustfmt::skip]
@@ -49,6 +53,8 @@ pub(crate) fn entries() -> Vec<Entry> {
         sorted_set::entries(),
         stream::entries(),
         scripting::entries(),
+        cluster::entries(),
+        module::entries(),
         pubsub::entries(),
         connection::entries(),
         server::entries(),
