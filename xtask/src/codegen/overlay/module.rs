@@ -19,10 +19,10 @@ pub(super) fn entries() -> Vec<Entry> {
             .setter("FILTER-EF", "filter_ef")
             .setter("NOTHREAD", "no_thread")
             .note("WITHSCORES", "Returns how like they are, too: 1 is the same direction, 0 the opposite one.")
-            .note("EPSILON", "Only those at most so far away, from 0 to 1.")
+            .note("EPSILON", "Only those at most so far away, from 0 to 1; to 2 on Redis 8.0.")
             .note("EF", "How many candidates to look at; more is slower and better.")
             .note("FILTER", "Only those whose attributes make this expression true.")
-            .note("FILTER-EF", "How many candidates to try the expression on; 0 is all of them.")
+            .note("FILTER-EF", "How many candidates to try the expression on.")
             .note("TRUTH", "Compares with each element, which is slow and exact.")
             .note("NOTHREAD", "Searches on the server's main thread.")
     };
