@@ -14,6 +14,8 @@ mod request;
 mod runtime;
 mod watch;
 
+#[cfg(feature = "json")]
+pub use redis_core::Json;
 #[doc(hidden)]
 pub use redis_core::derive;
 pub use redis_core::derive::{FromReply, ToArg, ToArgs};

@@ -37,6 +37,8 @@ pub use crate::config::{Backoff, Config, Endpoint, Protocol, Secret};
 pub use crate::error::{Delivery, Error, ErrorKind, Result};
 pub use crate::generated::commands::Commands;
 pub use crate::generated::queue::QueueCommands;
+#[cfg(feature = "json")]
+pub use crate::reply::Json;
 pub use crate::reply::{FromReply, Len, ReplyReader, Value, decode, decode_shared};
 pub use crate::slot::{SLOTS, slot_of};
 pub use redis_derive::{FromReply, ToArg, ToArgs};

@@ -20,6 +20,8 @@ mod client;
 mod runtime;
 mod socket;
 
+#[cfg(feature = "json")]
+pub use redis_async::Json;
 #[doc(hidden)]
 pub use redis_async::derive;
 pub use redis_async::derive::{FromReply, ToArg, ToArgs};

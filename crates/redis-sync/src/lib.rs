@@ -22,6 +22,8 @@ mod pubsub;
 mod stream;
 mod watch;
 
+#[cfg(feature = "json")]
+pub use redis_core::Json;
 #[doc(hidden)]
 pub use redis_core::derive;
 pub use redis_core::derive::{FromReply, ToArg, ToArgs};

@@ -203,11 +203,13 @@ impl<R> Cmd<R> {
     ///
     /// # Errors
     ///
-    /// `InvalidRequest` when it is empty, when its builder found it incomplete, or when it would change
+    /// `InvalidRequest` when it is empty, when its builder found it incomplete or one of its values is no
+    /// argument, or when it would change
     /// the state of the connection: the message names the call to use instead.
     #[inline]
     pub fn check(&self) -> Result<()> {
         if self.invalid.is_none()
+            && self.args.invalid().is_none()
             && !std::ptr::eq(self.info, &info::RAW)
             && !self.info.is_stateful()
         {
@@ -217,8 +219,8 @@ impl<R> Cmd<R> {
     }
 
     fn check_slow(&self) -> Result<()> {
-        if let Some(reason) = self.invalid {
-            let name = self.info.name;
+        if let Some(reason) = self.invalid.or(self.args.invalid()) {
+            let name = self.info().name;
             return Err(Error::new(ErrorKind::InvalidRequest, format!("{name}: {reason}")));
         }
         if std::ptr::eq(self.info, &info::RAW) && self.args.is_empty() {

@@ -28,7 +28,7 @@ pub trait ToArgs<M> {
     {
         let mut list = Args::default();
         self.to_args(&mut list);
-        list.iter().for_each(|key| args.push_key(key));
+        args.append_keys(&list);
     }
 }
 
