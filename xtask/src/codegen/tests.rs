@@ -146,6 +146,7 @@ fn what_converts_to_several_arguments_is_converted() {
         {"name": "to", "type": "string"}"#;
     let put = entry("PUT", "()", "Puts it.")
         .ty("range", As::IntoWords("Range"))
+        .rename("range", "ranges")
         .ty("to", As::IntoWords("Range"));
     let text = builder(put, range);
     // Where rustfmt breaks lines is no matter here.
@@ -207,7 +208,7 @@ fn facts_come_from_the_table() {
     assert!(text.contains("pub(crate) static PUT_OFF: CommandInfo"));
     assert!(text.contains(r#"head: b"$3\r\nPUT\r\n$3\r\nOFF\r\n","#));
     assert!(text.contains("words: 2,"));
-    assert!(text.contains("keys: &[range(1, -1, 2, 0, WRITE)],"));
+    assert!(text.contains("keys: &[range(1, -1, 2, 0, KeyFlags::RW)],"));
     assert!(text.contains("servers(&[Servers::REDIS_7_0, Servers::VALKEY_9_1])"));
     assert!(text.contains("instead: None,"));
 }

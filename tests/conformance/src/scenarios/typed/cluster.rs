@@ -274,6 +274,13 @@ async fn cluster_nodes_meet_replicate_and_fail_over<S: Subject>(cx: Context<S>) 
         nodes.iter().find(|node| node.id == replica_id).ok_or("it does not see the other")?;
     assert!(node.pong_received > Some(UNIX_EPOCH + Duration::from_secs(1_600_000_000)));
 
+    if cx.valkey_since(9, 0) {
+        cx.step("CLUSTER REPLICATE NO ONE");
+        replica.cluster_replicate_no_one().await?;
+        assert_eq!(own(&replica).await?.and_then(|node| node.primary), None);
+        replica.cluster_replicate(&primary_id).await?;
+    }
+
     cx.step("CLUSTER FAILOVER");
     replica.execute(cmd::cluster_failover().force()).await?;
     replica.execute(cmd::cluster_failover().takeover()).await?;
@@ -281,16 +288,6 @@ async fn cluster_nodes_meet_replicate_and_fail_over<S: Subject>(cx: Context<S>) 
         Ok(own(&replica).await?.is_some_and(|node| node.is(&NodeFlag::Primary)))
     })
     .await?;
-    cx.until("the primary is a replica", async || {
-        Ok(own(&primary).await?.is_some_and(|node| node.primary == Some(replica_id.clone())))
-    })
-    .await?;
-    if cx.valkey_since(9, 0) {
-        primary.execute(cmd::cluster_replicate_no_one()).await?;
-        assert_eq!(own(&primary).await?.and_then(|node| node.primary), None);
-    } else {
-        primary.execute(cmd::cluster_reset().hard()).await?;
-    }
     replica.cluster_forget(&primary_id).await?;
     Ok(())
 }
