@@ -646,7 +646,8 @@ pub(crate) fn imports(body: &str, enums: &[&str], types: &[String]) -> String {
     .concat();
     let external = from("bytes", &["Bytes"]);
     let blocks = [std, external, ours];
-    let blocks: Vec<_> = blocks.iter().map(String::as_str).filter(|block| !block.is_empty()).collect();
+    let blocks: Vec<_> =
+        blocks.iter().map(String::as_str).filter(|block| !block.is_empty()).collect();
     blocks.join("\n")
 }
 

@@ -4,7 +4,7 @@
 //! with a setter for each branch. Owns these rules; knows nothing of the text that is written.
 
 use super::overlay::{As, Entry, WORDS};
-use super::table::{Argument, Command, Kind, merged};
+use super::table::{Argument, Command, Keys, Kind, merged};
 
 /// A builder function, and the struct behind it where the command has options.
 pub(crate) struct Builder<'a> {
@@ -239,7 +239,12 @@ impl<'a> Builder<'a> {
                 let param = self.param(argument, false)?;
                 let word = argument.token.clone();
                 let (kind, content) = match &param.form {
-                    Form::One(ty) if !matches!(ty, Type::Any | Type::Key | Type::Words(_) | Type::IntoWords(_)) => {
+                    Form::One(ty)
+                        if !matches!(
+                            ty,
+                            Type::Any | Type::Key | Type::Words(_) | Type::IntoWords(_)
+                        ) =>
+                    {
                         (SlotKind::Value { word, ty: ty.clone() }, Content::Value)
                     }
                     _ => (SlotKind::Choice, Content::Parts(option_parts(argument))),
@@ -507,7 +512,7 @@ impl<'a> Builder<'a> {
     /// Whether the argument is no key, but decides the slot like one: a shard channel.
     fn routes(&self, argument: &Argument) -> bool {
         let first = self.command.arguments.first();
-        self.command.keys.iter().any(|keys| keys.not_key)
+        self.command.keys.iter().any(Keys::finds_no_key)
             && first.is_some_and(|first| first.name == argument.name)
     }
 

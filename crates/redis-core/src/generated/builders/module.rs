@@ -360,7 +360,7 @@ impl<R> Vsim<R> {
         self
     }
 
-    /// Only those at most so far away, from 0 to 1.
+    /// Only those at most so far away, from 0 to 1; to 2 on Redis 8.0.
     pub fn within(mut self, distance: f64) -> Self {
         self.within = Some(distance);
         self
@@ -378,7 +378,7 @@ impl<R> Vsim<R> {
         self
     }
 
-    /// How many candidates to try the expression on; 0 is all of them.
+    /// How many candidates to try the expression on.
     pub fn filter_ef(mut self, candidates: u64) -> Self {
         self.filter_ef = Some(candidates);
         self
@@ -483,7 +483,7 @@ impl<R> VsimWithAttributes<R> {
         self
     }
 
-    /// Only those at most so far away, from 0 to 1.
+    /// Only those at most so far away, from 0 to 1; to 2 on Redis 8.0.
     pub fn within(mut self, distance: f64) -> Self {
         self.within = Some(distance);
         self
@@ -501,7 +501,7 @@ impl<R> VsimWithAttributes<R> {
         self
     }
 
-    /// How many candidates to try the expression on; 0 is all of them.
+    /// How many candidates to try the expression on.
     pub fn filter_ef(mut self, candidates: u64) -> Self {
         self.filter_ef = Some(candidates);
         self
