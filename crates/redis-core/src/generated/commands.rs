@@ -13,7 +13,7 @@ use crate::reply::FromReply;
 use crate::types::{
     ClusterInfo, ClusterLink, ClusterNode, ClusterScanPage, ClusterShard, ClusterSlots, EpochBump,
     FunctionLibrary, FunctionStats, MigrationTask, MigrationTasks, SlotMetric, SlotMigration,
-    SlotMove, SlotRange, SlotState, SlotStats, Vector, VectorQuery, VectorSetInfo,
+    SlotMove, SlotRange, SlotState, SlotStats, Vector, VectorLinks, VectorQuery, VectorSetInfo,
 };
 
 /// Commands as methods, with their required arguments; the functions of [`cmd`] have the options too.
@@ -1142,13 +1142,12 @@ pub trait Commands: Execute {
         self.execute(cmd::vismember(key, element))
     }
 
-    /// The neighbours of an element, a list for each layer of the graph, lowest last. See
-    /// [`cmd::vlinks`].
+    /// The neighbours of an element. See [`cmd::vlinks`].
     fn vlinks<M: FromReply>(
         self,
         key: impl ToArg,
         element: impl ToArg,
-    ) -> Self::Output<Option<Vec<Vec<M>>>> {
+    ) -> Self::Output<Option<VectorLinks<M>>> {
         self.execute(cmd::vlinks::<M>(key, element))
     }
 

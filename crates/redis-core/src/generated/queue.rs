@@ -1058,8 +1058,7 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::vismember(key, element))
     }
 
-    /// The neighbours of an element, a list for each layer of the graph, lowest last. See
-    /// [`cmd::vlinks`].
+    /// The neighbours of an element. See [`cmd::vlinks`].
     fn vlinks(self, key: impl ToArg, element: impl ToArg) -> Self {
         self.queue(cmd::vlinks::<Value>(key, element))
     }

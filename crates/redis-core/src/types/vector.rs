@@ -168,6 +168,9 @@ impl<T: FromReply> FromReply for ScoredElement<T> {
     }
 }
 
+/// The neighbours of an element of a vector set: a list for each layer of the graph, lowest layer last.
+pub type VectorLinks<T> = Vec<Vec<T>>;
+
 /// How a set keeps the numbers of its vectors.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, FromReply)]
 #[non_exhaustive]

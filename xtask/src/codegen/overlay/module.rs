@@ -53,8 +53,8 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("VGETATTR", "Option<V>", "The attributes of an element: JSON text."),
         entry("VINFO", "Option<VectorSetInfo>", "Facts of a vector set."),
         entry("VISMEMBER", "bool", "Whether a vector set has an element."),
-        entry("VLINKS", "Option<Vec<Vec<M>>>", "The neighbours of an element, a list for each layer of the graph, lowest last.")
-            .turns("WITHSCORES", "Option<Vec<Vec<M>>>", "Option<Vec<Vec<(M, f64)>>>"),
+        entry("VLINKS", "Option<VectorLinks<M>>", "The neighbours of an element.")
+            .turns("WITHSCORES", "Option<VectorLinks<M>>", "Option<VectorLinks<(M, f64)>>"),
         entry("VRANDMEMBER", "Option<M>", "A random element.")
             .turns("count", "Option<M>", "Vec<M>")
             .note("count", "Returns so many different elements; below zero so many, some maybe several times."),

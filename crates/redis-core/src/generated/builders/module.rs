@@ -5,7 +5,7 @@
 use crate::command::{Choice, Cmd, Command, ToArg};
 use crate::generated::info;
 use crate::reply::FromReply;
-use crate::types::{RawVector, ScoredElement, Vector, VectorQuery, VectorSetInfo};
+use crate::types::{RawVector, ScoredElement, Vector, VectorLinks, VectorQuery, VectorSetInfo};
 
 /// Adds an element with its vector, or gives it a new one; whether it is new.
 ///
@@ -176,10 +176,13 @@ pub fn vismember(key: impl ToArg, element: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::VISMEMBER).key(key).arg(element)
 }
 
-/// The neighbours of an element, a list for each layer of the graph, lowest last.
+/// The neighbours of an element.
 ///
 /// `VLINKS key element [WITHSCORES]`, since 8.0.0.
-pub fn vlinks<M: FromReply>(key: impl ToArg, element: impl ToArg) -> Vlinks<Option<Vec<Vec<M>>>> {
+pub fn vlinks<M: FromReply>(
+    key: impl ToArg,
+    element: impl ToArg,
+) -> Vlinks<Option<VectorLinks<M>>> {
     Vlinks { cmd: Cmd::new(&info::VLINKS).key(key).arg(element), with_scores: false }
 }
 
@@ -198,9 +201,9 @@ impl<R> Vlinks<R> {
     }
 }
 
-impl<M> Vlinks<Option<Vec<Vec<M>>>> {
+impl<M> Vlinks<Option<VectorLinks<M>>> {
     /// Returns the scores too.
-    pub fn with_scores(mut self) -> Vlinks<Option<Vec<Vec<(M, f64)>>>> {
+    pub fn with_scores(mut self) -> Vlinks<Option<VectorLinks<(M, f64)>>> {
         self.with_scores = true;
         self.returning()
     }
