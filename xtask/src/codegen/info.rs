@@ -28,6 +28,10 @@ const FLAGS: &[&str] = &[
     "module",
 ];
 
+/// The servers that the table was read from, as `Servers` has them.
+pub(super) const SERIES: &[&str] =
+    &["redis-6.2", "redis-7.0", "redis-8.0", "redis-8.6", "valkey-9.1"];
+
 const KEY_FLAGS: &[&str] = &[
     "RO",
     "RW",
@@ -197,6 +201,11 @@ fn server(name: &str) -> Result<String, String> {
         name.split_once('-').ok_or_else(|| format!("`{name}` names no server"))?;
     let mut parts = version.split('.');
     let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    if !SERIES.contains(&format!("{family}-{major}.{minor}").as_str()) {
+        return Err(format!(
+            "the server `{name}` is new: teach it to the generator and to `Servers`"
+        ));
+    }
     Ok(format!("Servers::{}_{major}_{minor}", family.to_ascii_uppercase()))
 }
 
