@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use redis_derive::FromReply;
 
 use super::SlotRange;
-use super::text::{since_1970, word};
+use super::text::{Refused, since_1970, word};
 use crate::command::{Args, One, ToArgs};
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, ReplyReader, Value};
@@ -163,6 +163,9 @@ impl SlotMove {
 impl ToArgs<One> for SlotMove {
     fn to_args(self, args: &mut Args) {
         args.push("SLOTSRANGE");
+        if self.slots.is_empty() {
+            args.push(Refused("a move needs at least one range of slots"));
+        }
         self.slots.into_iter().for_each(|range| range.to_args(args));
         args.push("NODE");
         args.push(self.node);

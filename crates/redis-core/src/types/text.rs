@@ -1,4 +1,5 @@
-//! What the replies that are text have in common: fields by name, words of a fixed choice, points in time.
+//! What replies that are text have in common: fields by name, words of a fixed choice, points in time; and
+//! how arguments say that they can't be sent.
 //!
 //! Owns how a field is taken out and what its absence or another form says. Knows no reply by name.
 
@@ -6,6 +7,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::command::{Arg, ToArg, Written};
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, ReplyReader};
 
@@ -75,6 +77,15 @@ impl Fields {
 impl FromReply for Fields {
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         BTreeMap::from_reply(reply).map(Self)
+    }
+}
+
+/// In place of arguments that can't be sent, and why.
+pub(super) struct Refused(pub(super) &'static str);
+
+impl ToArg for Refused {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        arg.invalid(self.0)
     }
 }
 

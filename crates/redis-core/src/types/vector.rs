@@ -6,6 +6,7 @@ use bytes::Bytes;
 use redis_derive::FromReply;
 use resp_proto::Token;
 
+use super::text::Refused;
 use crate::command::{Args, One, ToArg, ToArgs};
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, ReplyReader, Value};
@@ -26,6 +27,8 @@ use crate::reply::{FromReply, ReplyReader, Value};
 #[derive(Clone, Debug)]
 pub struct Vector(Args);
 
+const EMPTY: Refused = Refused("a vector needs at least one number");
+
 impl Vector {
     /// A vector whose numbers are sent as text.
     pub fn values(numbers: impl IntoIterator<Item = f64>) -> Self {
@@ -34,6 +37,9 @@ impl Vector {
         let mut args = Args::default();
         args.push("VALUES");
         args.push(values.len());
+        if values.is_empty() {
+            args.push(EMPTY);
+        }
         args.append(values);
         Self(args)
     }
@@ -43,7 +49,11 @@ impl Vector {
         let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
         let mut args = Args::default();
         args.push("FP32");
-        args.push(bytes);
+        if bytes.is_empty() {
+            args.push(EMPTY);
+        } else {
+            args.push(bytes);
+        }
         Self(args)
     }
 }
