@@ -192,6 +192,8 @@ impl From<&str> for NodeFlag {
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::reply::decode;
 
@@ -238,6 +240,18 @@ mod tests {
         let nodes: Vec<ClusterNode> = decode(frame.as_bytes()).unwrap();
         assert_eq!(nodes[0].id, "87bf5206");
         assert_eq!(decode::<Vec<ClusterNode>>(b"*0\r\n").unwrap(), []);
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_lines_are_nodes_or_errors(at in 0..NODES.len(), with in "[ -~\n]{0,3}") {
+            let damaged = format!("{}{with}{}", &NODES[..at], &NODES[at + 1..]);
+            for line in damaged.lines() {
+                if let Err(error) = ClusterNode::of_line(line) {
+                    prop_assert!(error.message().contains(line));
+                }
+            }
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub struct SlotRange {
 impl SlotRange {
     /// How many slots these are.
     pub fn len(self) -> usize {
-        RangeInclusive::from(self).count()
+        RangeInclusive::from(self).len()
     }
 
     /// Whether the slot is one of them.
