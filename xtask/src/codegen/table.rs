@@ -28,9 +28,7 @@ pub(crate) struct Command {
 pub(crate) struct Keys {
     pub(crate) begin: Begin,
     pub(crate) find: Find,
-    pub(crate) write: bool,
-    /// What it finds decides the slot, but is no key: shard channels.
-    pub(crate) not_key: bool,
+    pub(crate) flags: Vec<String>,
 }
 
 pub(crate) enum Begin {
@@ -88,6 +86,13 @@ impl Table {
     /// The command of that name.
     pub(crate) fn find(&self, name: &str) -> Option<&Command> {
         self.commands.iter().find(|command| command.name == name)
+    }
+}
+
+impl Keys {
+    /// Whether what it finds decides the slot, but is no key: shard channels.
+    pub(crate) fn finds_no_key(&self) -> bool {
+        self.flags.iter().any(|flag| flag == "not_key")
     }
 }
 
@@ -201,9 +206,7 @@ fn keys(value: &Value) -> Result<Keys, String> {
         Some("unknown") => Find::Unknown,
         _ => return Err(format!("the key spec finds by an unknown {find}")),
     };
-    let flags = strings(value, "flags");
-    let has = |flag: &str| flags.iter().any(|f| f == flag);
-    Ok(Keys { begin, find, write: has("RW") || has("OW") || has("RM"), not_key: has("not_key") })
+    Ok(Keys { begin, find, flags: strings(value, "flags") })
 }
 
 fn argument(value: &Value) -> Result<Argument, String> {

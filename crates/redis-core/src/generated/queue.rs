@@ -7,6 +7,9 @@ use std::time::{Duration, SystemTime};
 use crate::cmd::{self, *};
 use crate::command::{Queue, ToArg, ToArgs, ToPairs};
 use crate::reply::Value;
+use crate::types::{
+    MigrationTasks, SlotMetric, SlotMove, SlotRange, SlotState, Vector, VectorQuery,
+};
 
 /// Commands as methods that chain: each is queued behind the ones before, whose replies come together.
 pub trait QueueCommands: Queue {
@@ -83,6 +86,214 @@ pub trait QueueCommands: Queue {
     /// The connections, one a line, as the server prints them. See [`cmd::client_list`].
     fn client_list(self) -> Self {
         self.queue(cmd::client_list())
+    }
+
+    /// Makes slots, which no node serves, the node's own. See [`cmd::cluster_addslots`].
+    fn cluster_addslots(self, slots: impl IntoIterator<Item = u16>) -> Self {
+        self.queue(cmd::cluster_addslots(slots))
+    }
+
+    /// As `cluster_addslots`, for whole ranges. See [`cmd::cluster_addslotsrange`].
+    fn cluster_addslotsrange(self, ranges: impl IntoIterator<Item = impl Into<SlotRange>>) -> Self {
+        self.queue(cmd::cluster_addslotsrange(ranges))
+    }
+
+    /// Makes the node's epoch the greatest of the cluster. See [`cmd::cluster_bumpepoch`].
+    fn cluster_bumpepoch(self) -> Self {
+        self.queue(cmd::cluster_bumpepoch())
+    }
+
+    /// Stops all migrations of slots from the node; an error when there are none. See
+    /// [`cmd::cluster_cancelslotmigrations`].
+    fn cluster_cancelslotmigrations(self) -> Self {
+        self.queue(cmd::cluster_cancelslotmigrations())
+    }
+
+    /// How many nodes have told that they do not reach this one. See
+    /// [`cmd::cluster_count_failure_reports`].
+    fn cluster_count_failure_reports(self, node_id: impl ToArg) -> Self {
+        self.queue(cmd::cluster_count_failure_reports(node_id))
+    }
+
+    /// How many keys of a slot the node has. See [`cmd::cluster_countkeysinslot`].
+    fn cluster_countkeysinslot(self, slot: u16) -> Self {
+        self.queue(cmd::cluster_countkeysinslot(slot))
+    }
+
+    /// Makes slots belong to nobody, as the node sees it. See [`cmd::cluster_delslots`].
+    fn cluster_delslots(self, slots: impl IntoIterator<Item = u16>) -> Self {
+        self.queue(cmd::cluster_delslots(slots))
+    }
+
+    /// As `cluster_delslots`, for whole ranges. See [`cmd::cluster_delslotsrange`].
+    fn cluster_delslotsrange(self, ranges: impl IntoIterator<Item = impl Into<SlotRange>>) -> Self {
+        self.queue(cmd::cluster_delslotsrange(ranges))
+    }
+
+    /// Makes the replica that gets this the primary; `()` means that it begins. See
+    /// [`cmd::cluster_failover`].
+    fn cluster_failover(self) -> Self {
+        self.queue(cmd::cluster_failover())
+    }
+
+    /// Deletes all keys of a slot. See [`cmd::cluster_flushslot`].
+    fn cluster_flushslot(self, slot: u16) -> Self {
+        self.queue(cmd::cluster_flushslot(slot))
+    }
+
+    /// Makes the node serve no slots; it must be empty. See [`cmd::cluster_flushslots`].
+    fn cluster_flushslots(self) -> Self {
+        self.queue(cmd::cluster_flushslots())
+    }
+
+    /// Makes the node forget another one, and not learn of it again for a minute. See
+    /// [`cmd::cluster_forget`].
+    fn cluster_forget(self, node_id: impl ToArg) -> Self {
+        self.queue(cmd::cluster_forget(node_id))
+    }
+
+    /// Some keys of a slot. See [`cmd::cluster_getkeysinslot`].
+    fn cluster_getkeysinslot(self, slot: u16, count: u64) -> Self {
+        self.queue(cmd::cluster_getkeysinslot::<Value>(slot, count))
+    }
+
+    /// The node's migrations of slots: those that run, and some that are over. See
+    /// [`cmd::cluster_getslotmigrations`].
+    fn cluster_getslotmigrations(self) -> Self {
+        self.queue(cmd::cluster_getslotmigrations())
+    }
+
+    /// The subcommands, as the server describes them. See [`cmd::cluster_help`].
+    fn cluster_help(self) -> Self {
+        self.queue(cmd::cluster_help())
+    }
+
+    /// How the node sees the cluster as a whole. See [`cmd::cluster_info`].
+    fn cluster_info(self) -> Self {
+        self.queue(cmd::cluster_info())
+    }
+
+    /// The slot of a key. See [`cmd::cluster_keyslot`].
+    fn cluster_keyslot(self, key: impl ToArg) -> Self {
+        self.queue(cmd::cluster_keyslot(key))
+    }
+
+    /// The node's connections with the other nodes. See [`cmd::cluster_links`].
+    fn cluster_links(self) -> Self {
+        self.queue(cmd::cluster_links())
+    }
+
+    /// Makes the node, and its cluster, know another node. See [`cmd::cluster_meet`].
+    fn cluster_meet(self, ip: impl ToArg, port: u16) -> Self {
+        self.queue(cmd::cluster_meet(ip, port))
+    }
+
+    /// Begins to move slots of the node to others; `cluster_getslotmigrations` tells how far it is.
+    /// See [`cmd::cluster_migrateslots`].
+    fn cluster_migrateslots(self, moves: impl IntoIterator<Item = SlotMove>) -> Self {
+        self.queue(cmd::cluster_migrateslots(moves))
+    }
+
+    /// Stops migrations to the node; returns how many. See [`cmd::cluster_migration_cancel`].
+    fn cluster_migration_cancel(self, tasks: MigrationTasks) -> Self {
+        self.queue(cmd::cluster_migration_cancel(tasks))
+    }
+
+    /// Begins to move slots from other nodes to this one; returns the id that
+    /// `cluster_migration_status` tells of. See [`cmd::cluster_migration_import`].
+    fn cluster_migration_import(
+        self,
+        ranges: impl IntoIterator<Item = impl Into<SlotRange>>,
+    ) -> Self {
+        self.queue(cmd::cluster_migration_import(ranges))
+    }
+
+    /// The node's migrations of slots: those that run, and some that are over. See
+    /// [`cmd::cluster_migration_status`].
+    fn cluster_migration_status(self, tasks: MigrationTasks) -> Self {
+        self.queue(cmd::cluster_migration_status(tasks))
+    }
+
+    /// The id of the node. See [`cmd::cluster_myid`].
+    fn cluster_myid(self) -> Self {
+        self.queue(cmd::cluster_myid())
+    }
+
+    /// The id of the node's shard. See [`cmd::cluster_myshardid`].
+    fn cluster_myshardid(self) -> Self {
+        self.queue(cmd::cluster_myshardid())
+    }
+
+    /// The nodes, as the one that replies sees them. See [`cmd::cluster_nodes`].
+    fn cluster_nodes(self) -> Self {
+        self.queue(cmd::cluster_nodes())
+    }
+
+    /// The replicas of a primary. See [`cmd::cluster_replicas`].
+    fn cluster_replicas(self, node_id: impl ToArg) -> Self {
+        self.queue(cmd::cluster_replicas(node_id))
+    }
+
+    /// Makes the node a replica of a primary. See [`cmd::cluster_replicate`].
+    fn cluster_replicate(self, node_id: impl ToArg) -> Self {
+        self.queue(cmd::cluster_replicate(node_id))
+    }
+
+    /// Makes the node, a replica, a primary without slots and keys. See
+    /// [`cmd::cluster_replicate_no_one`].
+    fn cluster_replicate_no_one(self) -> Self {
+        self.queue(cmd::cluster_replicate_no_one())
+    }
+
+    /// Makes the node forget the cluster. See [`cmd::cluster_reset`].
+    fn cluster_reset(self) -> Self {
+        self.queue(cmd::cluster_reset())
+    }
+
+    /// Writes what the node knows of the cluster to its disk. See [`cmd::cluster_saveconfig`].
+    fn cluster_saveconfig(self) -> Self {
+        self.queue(cmd::cluster_saveconfig())
+    }
+
+    /// Gives a node that knows no other its epoch. See [`cmd::cluster_set_config_epoch`].
+    fn cluster_set_config_epoch(self, config_epoch: u64) -> Self {
+        self.queue(cmd::cluster_set_config_epoch(config_epoch))
+    }
+
+    /// Says of a slot where it is going, or where it is. See [`cmd::cluster_setslot`].
+    fn cluster_setslot(self, slot: u16, state: SlotState) -> Self {
+        self.queue(cmd::cluster_setslot(slot, state))
+    }
+
+    /// The primaries with their replicas and slots. See [`cmd::cluster_shards`].
+    fn cluster_shards(self) -> Self {
+        self.queue(cmd::cluster_shards())
+    }
+
+    /// As `cluster_replicas`. See [`cmd::cluster_slaves`].
+    fn cluster_slaves(self, node_id: impl ToArg) -> Self {
+        self.queue(cmd::cluster_slaves(node_id))
+    }
+
+    /// What the node counts of its slots, sorted by one of the numbers, highest first. See
+    /// [`cmd::cluster_slot_stats`].
+    fn cluster_slot_stats(self, metric: SlotMetric) -> Self {
+        self.queue(cmd::cluster_slot_stats(metric))
+    }
+
+    /// What the node counts of each of its slots in a range. See [`cmd::cluster_slot_stats_range`].
+    fn cluster_slot_stats_range(self, range: impl Into<SlotRange>) -> Self {
+        self.queue(cmd::cluster_slot_stats_range(range))
+    }
+
+    /// Ranges of slots and the nodes that serve them. See [`cmd::cluster_slots`].
+    fn cluster_slots(self) -> Self {
+        self.queue(cmd::cluster_slots())
+    }
+
+    /// Lists some keys of the whole cluster; begins with the default cursor. See [`cmd::clusterscan`].
+    fn clusterscan(self, cursor: impl ToArg) -> Self {
+        self.queue(cmd::clusterscan::<Value>(cursor))
     }
 
     /// The settings that match patterns. See [`cmd::config_get`].
@@ -190,6 +401,26 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::expireat(key, time))
     }
 
+    /// Calls a function of the server with keys and arguments. See [`cmd::fcall`].
+    fn fcall(
+        self,
+        name: impl ToArg,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        args: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self {
+        self.queue(cmd::fcall::<Value>(name, keys, args))
+    }
+
+    /// As `fcall`, for functions that only read. See [`cmd::fcall_ro`].
+    fn fcall_ro(
+        self,
+        name: impl ToArg,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        args: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self {
+        self.queue(cmd::fcall_ro::<Value>(name, keys, args))
+    }
+
     /// Deletes all keys of all databases. See [`cmd::flushall`].
     fn flushall(self) -> Self {
         self.queue(cmd::flushall())
@@ -198,6 +429,52 @@ pub trait QueueCommands: Queue {
     /// Deletes all keys of the database. See [`cmd::flushdb`].
     fn flushdb(self) -> Self {
         self.queue(cmd::flushdb())
+    }
+
+    /// Deletes a library of functions. See [`cmd::function_delete`].
+    fn function_delete(self, library: impl ToArg) -> Self {
+        self.queue(cmd::function_delete(library))
+    }
+
+    /// All libraries, as `function_restore` takes them. See [`cmd::function_dump`].
+    fn function_dump(self) -> Self {
+        self.queue(cmd::function_dump())
+    }
+
+    /// Deletes all libraries. See [`cmd::function_flush`].
+    fn function_flush(self) -> Self {
+        self.queue(cmd::function_flush())
+    }
+
+    /// The subcommands, as the server describes them. See [`cmd::function_help`].
+    fn function_help(self) -> Self {
+        self.queue(cmd::function_help())
+    }
+
+    /// Stops the function that runs, unless it has written. On a shared connection it waits for that
+    /// function like any other command: use another client. See [`cmd::function_kill`].
+    fn function_kill(self) -> Self {
+        self.queue(cmd::function_kill())
+    }
+
+    /// The libraries and their functions. See [`cmd::function_list`].
+    fn function_list(self) -> Self {
+        self.queue(cmd::function_list())
+    }
+
+    /// Loads a library of functions from its source; returns its name. See [`cmd::function_load`].
+    fn function_load(self, code: impl ToArg) -> Self {
+        self.queue(cmd::function_load(code))
+    }
+
+    /// Loads the libraries that `function_dump` returned. See [`cmd::function_restore`].
+    fn function_restore(self, dump: impl ToArg) -> Self {
+        self.queue(cmd::function_restore(dump))
+    }
+
+    /// The function that runs, and how many there are. See [`cmd::function_stats`].
+    fn function_stats(self) -> Self {
+        self.queue(cmd::function_stats())
     }
 
     /// Gets the value of a key. See [`cmd::get`].
@@ -602,9 +879,25 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::script_flush())
     }
 
+    /// The subcommands, as the server describes them. See [`cmd::script_help`].
+    fn script_help(self) -> Self {
+        self.queue(cmd::script_help())
+    }
+
+    /// Stops the script that runs, unless it has written. On a shared connection it waits for that
+    /// script like any other command: use another client. See [`cmd::script_kill`].
+    fn script_kill(self) -> Self {
+        self.queue(cmd::script_kill())
+    }
+
     /// Loads a script; returns its SHA-1 in hexadecimal. See [`cmd::script_load`].
     fn script_load(self, script: impl ToArg) -> Self {
         self.queue(cmd::script_load(script))
+    }
+
+    /// The source of a script, named by its SHA-1. See [`cmd::script_show`].
+    fn script_show(self, sha1: impl ToArg) -> Self {
+        self.queue(cmd::script_show::<Value>(sha1))
     }
 
     /// The members of the first set that no other has. See [`cmd::sdiff`].
@@ -728,6 +1021,79 @@ pub trait QueueCommands: Queue {
     /// [`cmd::unlink`].
     fn unlink<M>(self, keys: impl ToArgs<M>) -> Self {
         self.queue(cmd::unlink(keys))
+    }
+
+    /// Adds an element with its vector, or gives it a new one; whether it is new. See [`cmd::vadd`].
+    fn vadd(self, key: impl ToArg, vector: impl Into<Vector>, element: impl ToArg) -> Self {
+        self.queue(cmd::vadd(key, vector, element))
+    }
+
+    /// How many elements a vector set has. See [`cmd::vcard`].
+    fn vcard(self, key: impl ToArg) -> Self {
+        self.queue(cmd::vcard(key))
+    }
+
+    /// How many numbers the vectors of a set have. See [`cmd::vdim`].
+    fn vdim(self, key: impl ToArg) -> Self {
+        self.queue(cmd::vdim(key))
+    }
+
+    /// The vector of an element, about as it was added. See [`cmd::vemb`].
+    fn vemb(self, key: impl ToArg, element: impl ToArg) -> Self {
+        self.queue(cmd::vemb(key, element))
+    }
+
+    /// The attributes of an element: JSON text. See [`cmd::vgetattr`].
+    fn vgetattr(self, key: impl ToArg, element: impl ToArg) -> Self {
+        self.queue(cmd::vgetattr::<Value>(key, element))
+    }
+
+    /// Facts of a vector set. See [`cmd::vinfo`].
+    fn vinfo(self, key: impl ToArg) -> Self {
+        self.queue(cmd::vinfo(key))
+    }
+
+    /// Whether a vector set has an element. See [`cmd::vismember`].
+    fn vismember(self, key: impl ToArg, element: impl ToArg) -> Self {
+        self.queue(cmd::vismember(key, element))
+    }
+
+    /// The neighbours of an element. See [`cmd::vlinks`].
+    fn vlinks(self, key: impl ToArg, element: impl ToArg) -> Self {
+        self.queue(cmd::vlinks::<Value>(key, element))
+    }
+
+    /// A random element. See [`cmd::vrandmember`].
+    fn vrandmember(self, key: impl ToArg) -> Self {
+        self.queue(cmd::vrandmember::<Value>(key))
+    }
+
+    /// Lists elements from `start` to `end`, in the order of their bytes: `[` before one includes it,
+    /// `(` leaves it out, `-` and `+` are the ends. See [`cmd::vrange`].
+    fn vrange(self, key: impl ToArg, start: impl ToArg, end: impl ToArg) -> Self {
+        self.queue(cmd::vrange::<Value>(key, start, end))
+    }
+
+    /// Removes an element; whether there was one. See [`cmd::vrem`].
+    fn vrem(self, key: impl ToArg, element: impl ToArg) -> Self {
+        self.queue(cmd::vrem(key, element))
+    }
+
+    /// Sets the attributes of an element, JSON text; the empty text removes them. Whether there is
+    /// such an element. See [`cmd::vsetattr`].
+    fn vsetattr(self, key: impl ToArg, element: impl ToArg, attributes: impl ToArg) -> Self {
+        self.queue(cmd::vsetattr(key, element, attributes))
+    }
+
+    /// Lists the elements that are most like another one, or like a vector. See [`cmd::vsim`].
+    fn vsim(self, key: impl ToArg, query: impl Into<VectorQuery>) -> Self {
+        self.queue(cmd::vsim::<Value>(key, query))
+    }
+
+    /// As `vsim`; each element comes with its attributes, JSON text, where it has some. See
+    /// [`cmd::vsim_with_attributes`].
+    fn vsim_with_attributes(self, key: impl ToArg, query: impl Into<VectorQuery>) -> Self {
+        self.queue(cmd::vsim_with_attributes::<Value>(key, query))
     }
 
     /// Adds an entry to a stream; returns its id. `*` as id lets the server choose. See [`cmd::xadd`].

@@ -2,10 +2,12 @@
 
 //! A function for each command; a struct where the command has options.
 
+mod cluster;
 mod connection;
 mod generic;
 mod hash;
 mod list;
+mod module;
 mod pubsub;
 mod scripting;
 mod server;
@@ -15,10 +17,12 @@ mod stream;
 mod string;
 mod words;
 
+pub use self::cluster::*;
 pub use self::connection::*;
 pub use self::generic::*;
 pub use self::hash::*;
 pub use self::list::*;
+pub use self::module::*;
 pub use self::pubsub::*;
 pub use self::scripting::*;
 pub use self::server::*;
