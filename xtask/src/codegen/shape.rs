@@ -68,6 +68,8 @@ pub(crate) enum Type {
     Into(String),
     /// This type writes any number of arguments.
     Words(String),
+    /// What converts to a type that writes any number of arguments.
+    IntoWords(String),
     Timeout,
     TimeoutMillis,
     /// `true` is the first word, `false` the second.
@@ -135,7 +137,9 @@ impl<'a> Builder<'a> {
     /// Derives the builder of `command` that `entry` describes.
     pub(crate) fn derive(command: &'a Command, entry: &'a Entry) -> Result<Self, String> {
         let function = entry.name.map_or_else(|| snake(&command.name), str::to_owned);
-        let arguments = if entry.valkey {
+        let arguments = if entry.valkey_alone {
+            command.valkey_arguments.clone()
+        } else if entry.valkey {
             merged(&command.arguments, &command.valkey_arguments)
         } else {
             command.arguments.clone()
@@ -235,7 +239,7 @@ impl<'a> Builder<'a> {
                 let param = self.param(argument, false)?;
                 let word = argument.token.clone();
                 let (kind, content) = match &param.form {
-                    Form::One(ty) if !matches!(ty, Type::Any | Type::Key | Type::Words(_)) => {
+                    Form::One(ty) if !matches!(ty, Type::Any | Type::Key | Type::Words(_) | Type::IntoWords(_)) => {
                         (SlotKind::Value { word, ty: ty.clone() }, Content::Value)
                     }
                     _ => (SlotKind::Choice, Content::Parts(option_parts(argument))),
@@ -467,6 +471,8 @@ impl<'a> Builder<'a> {
                 As::Type(name) => Type::Named((*name).to_owned()),
                 As::Into(name) => Type::Into((*name).to_owned()),
                 As::Words(name) => Type::Words((*name).to_owned()),
+                As::IntoWords(name) => Type::IntoWords((*name).to_owned()),
+                As::Millis => Type::Millis,
                 As::Seconds => Type::Seconds,
                 As::Timeout => Type::Timeout,
                 As::TimeoutMillis => Type::TimeoutMillis,

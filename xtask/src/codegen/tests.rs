@@ -140,6 +140,39 @@ fn choice_of_words_becomes_an_enum() {
 }
 
 #[test]
+fn what_converts_to_several_arguments_is_converted() {
+    let range = r#"{"name": "range", "type": "block", "flags": ["multiple"], "arguments": [
+        {"name": "start", "type": "integer"}, {"name": "end", "type": "integer"}]},
+        {"name": "to", "type": "string"}"#;
+    let put = entry("PUT", "()", "Puts it.")
+        .ty("range", As::IntoWords("Range"))
+        .ty("to", As::IntoWords("Range"));
+    let text = builder(put, range);
+    // Where rustfmt breaks lines is no matter here.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("ranges: impl IntoIterator<Item = impl Into<Range>>,"));
+    assert!(text.contains("ranges.into_iter().map(|value| Into::<Range>::into(value))"));
+    assert!(text.contains(".any_args(Into::<Range>::into(to))"));
+}
+
+#[test]
+fn arguments_of_valkey_can_be_taken_instead() {
+    let table = Table::parse(
+        r#"{"PUT": {"group": "string", "since": "1.0.0", "arguments": [{"name": "id", "type": "string"}],
+        "valkey_arguments": [{"name": "what", "type": "oneof", "arguments": [
+            {"name": "id", "type": "string"},
+            {"name": "no-one", "type": "block", "arguments": [
+                {"name": "no", "type": "pure-token", "token": "NO"},
+                {"name": "one", "type": "pure-token", "token": "ONE"}]}]}]}}"#,
+    );
+    let table = table.unwrap();
+    let put = entry("PUT", "()", "Puts it.").of_valkey().pick("what", "no-one");
+    let builder = Builder::derive(&table.commands[0], &put).unwrap();
+    let text = &builders::write(&[builder], &[]).unwrap()["string.rs"];
+    assert!(text.contains(r#".arg("NO").arg("ONE")"#));
+}
+
+#[test]
 fn overlay_that_contradicts_the_table_is_refused() {
     let refused = refusal(entry("PUT", "()", "Puts it.").rename("nosuch", "x"), CONDITION);
     assert_eq!(refused, "the overlay names `nosuch`, the table does not have it");

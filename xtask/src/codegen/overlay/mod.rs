@@ -70,6 +70,8 @@ pub(crate) struct Entry {
     pub(crate) promoted: Vec<&'static str>,
     /// Take the options that only Valkey has too.
     pub(crate) valkey: bool,
+    /// Take Valkey's arguments instead.
+    pub(crate) valkey_alone: bool,
     pub(crate) picked: Vec<(&'static str, &'static str)>,
     /// Arguments that another one's type writes, or that this builder leaves out.
     pub(crate) dropped: Vec<&'static str>,
@@ -89,10 +91,14 @@ pub(crate) enum As {
     Type(&'static str),
     /// A `Duration`, sent as whole seconds.
     Seconds,
+    /// A `Duration`, sent as whole milliseconds.
+    Millis,
     /// A Rust type that is an argument; the parameter is anything that converts to it.
     Into(&'static str),
     /// A Rust type that writes several arguments.
     Words(&'static str),
+    /// A Rust type that writes several arguments; the parameter is anything that converts to it.
+    IntoWords(&'static str),
     /// How long to wait, sent as seconds; `None` for ever.
     Timeout,
     /// How long to wait, sent as milliseconds; `None` for ever.
@@ -112,6 +118,7 @@ pub(super) fn entry(command: &'static str, reply: &'static str, doc: &'static st
         typed: Vec::new(),
         promoted: Vec::new(),
         valkey: false,
+        valkey_alone: false,
         picked: Vec::new(),
         dropped: Vec::new(),
         setters: Vec::new(),
@@ -148,6 +155,13 @@ impl Entry {
     /// Adds what only Valkey has among the options.
     pub(super) fn with_valkey(mut self) -> Self {
         self.valkey = true;
+        self
+    }
+
+    /// Takes the arguments as Valkey has them, and not Redis.
+    pub(super) fn of_valkey(mut self) -> Self {
+        self.valkey = true;
+        self.valkey_alone = true;
         self
     }
 
