@@ -26,6 +26,7 @@ pub mod retry;
 pub mod send;
 pub mod session;
 mod slot;
+pub mod types;
 pub mod watch;
 
 pub use crate::command::{
