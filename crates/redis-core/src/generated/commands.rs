@@ -2,18 +2,122 @@
 
 //! Every command as a method of whatever runs commands.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
 
 use crate::cmd::{self, *};
 use crate::command::{Execute, ToArg, ToArgs, ToPairs};
 use crate::reply::FromReply;
+use crate::types::{
+    AclLogEntry, AclUser, AclVerdict, AofAcks, ClientInfo, CommandDetails, CommandDoc,
+    CommandLatency, CommandLogEntry, Cursor, Encoding, ExpireTime, HotKeys, HotKeysMetrics,
+    InfoReply, KeyAccess, KeyType, LatencyEvent, LatencySample, MemoryStats, Migrated, ModuleInfo,
+    RestoreTtl, Role, ScanPage, Seconds, ServerTime, SlowlogEntry, TrackingInfo, TrackingRedirect,
+    Ttl,
+};
 
 /// Commands as methods, with their required arguments; the functions of [`cmd`] have the options too.
 pub trait Commands: Execute {
+    /// The categories of commands. See [`cmd::acl_cat`].
+    fn acl_cat(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::acl_cat())
+    }
+
+    /// Deletes users and closes their connections; returns how many there were. See
+    /// [`cmd::acl_deluser`].
+    fn acl_deluser<M>(self, usernames: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::acl_deluser(usernames))
+    }
+
+    /// Tells whether a user may run a command, without running it. See [`cmd::acl_dryrun`].
+    fn acl_dryrun<M>(
+        self,
+        username: impl ToArg,
+        command: impl ToArg,
+        args: impl ToArgs<M>,
+    ) -> Self::Output<AclVerdict> {
+        self.execute(cmd::acl_dryrun(username, command, args))
+    }
+
+    /// Makes a random password, in hexadecimal. See [`cmd::acl_genpass`].
+    fn acl_genpass(self) -> Self::Output<String> {
+        self.execute(cmd::acl_genpass())
+    }
+
+    /// A user, and what it may do. See [`cmd::acl_getuser`].
+    fn acl_getuser(self, username: impl ToArg) -> Self::Output<Option<AclUser>> {
+        self.execute(cmd::acl_getuser(username))
+    }
+
+    /// What the server says of the `ACL` commands, in lines. See [`cmd::acl_help`].
+    fn acl_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::acl_help())
+    }
+
+    /// The users with their rules, each as in a configuration file. See [`cmd::acl_list`].
+    fn acl_list(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::acl_list())
+    }
+
+    /// Replaces all users by those of the ACL file. See [`cmd::acl_load`].
+    fn acl_load(self) -> Self::Output<()> {
+        self.execute(cmd::acl_load())
+    }
+
+    /// What was refused to users, newest first; 10 entries unless told otherwise. See
+    /// [`cmd::acl_log`].
+    fn acl_log(self) -> Self::Output<Vec<AclLogEntry>> {
+        self.execute(cmd::acl_log())
+    }
+
+    /// Forgets what was refused to users. See [`cmd::acl_log_reset`].
+    fn acl_log_reset(self) -> Self::Output<()> {
+        self.execute(cmd::acl_log_reset())
+    }
+
+    /// Writes all users to the ACL file. See [`cmd::acl_save`].
+    fn acl_save(self) -> Self::Output<()> {
+        self.execute(cmd::acl_save())
+    }
+
+    /// Makes a user, or changes one, by rules such as `on`, `+@read` and `~key:*`. See
+    /// [`cmd::acl_setuser`].
+    fn acl_setuser<M>(self, username: impl ToArg, rules: impl ToArgs<M>) -> Self::Output<()> {
+        self.execute(cmd::acl_setuser(username, rules))
+    }
+
+    /// The names of the users. See [`cmd::acl_users`].
+    fn acl_users(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::acl_users())
+    }
+
+    /// The user of the connection. See [`cmd::acl_whoami`].
+    fn acl_whoami(self) -> Self::Output<String> {
+        self.execute(cmd::acl_whoami())
+    }
+
     /// Appends to a value; returns its new length in bytes. See [`cmd::append`].
     fn append(self, key: impl ToArg, value: impl ToArg) -> Self::Output<u64> {
         self.execute(cmd::append(key, value))
+    }
+
+    /// Begins to rewrite the append-only file in the background, or says that it has to be. See
+    /// [`cmd::bgrewriteaof`].
+    fn bgrewriteaof(self) -> Self::Output<()> {
+        self.execute(cmd::bgrewriteaof())
+    }
+
+    /// Begins to write the data to disk in the background. See [`cmd::bgsave`].
+    fn bgsave(self) -> Self::Output<()> {
+        self.execute(cmd::bgsave())
+    }
+
+    /// Stops writing the data to disk in the background; Valkey alone has this. See
+    /// [`cmd::bgsave_cancel`].
+    fn bgsave_cancel(self) -> Self::Output<()> {
+        self.execute(cmd::bgsave_cancel())
     }
 
     /// Moves an element from list to list, waiting for one. See [`cmd::blmove`].
@@ -71,24 +175,133 @@ pub trait Commands: Execute {
         self.execute(cmd::client_getname())
     }
 
+    /// Where notices of keys that this connection has read go. See [`cmd::client_getredir`].
+    fn client_getredir(self) -> Self::Output<TrackingRedirect> {
+        self.execute(cmd::client_getredir())
+    }
+
+    /// What the server says of the `CLIENT` commands, in lines. See [`cmd::client_help`].
+    fn client_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::client_help())
+    }
+
     /// The id of this connection. See [`cmd::client_id`].
     fn client_id(self) -> Self::Output<u64> {
         self.execute(cmd::client_id())
     }
 
-    /// What the server knows of this connection, as it prints it. See [`cmd::client_info`].
-    fn client_info(self) -> Self::Output<String> {
+    /// What the server knows of this connection. See [`cmd::client_info`].
+    fn client_info(self) -> Self::Output<ClientInfo> {
         self.execute(cmd::client_info())
     }
 
-    /// The connections, one a line, as the server prints them. See [`cmd::client_list`].
-    fn client_list(self) -> Self::Output<String> {
+    /// Closes the connection from an `address:port`; fails if there is none. See
+    /// [`cmd::client_kill_addr`].
+    fn client_kill_addr(self, addr: impl ToArg) -> Self::Output<()> {
+        self.execute(cmd::client_kill_addr(addr))
+    }
+
+    /// What the server knows of the connections. See [`cmd::client_list`].
+    fn client_list(self) -> Self::Output<Vec<ClientInfo>> {
         self.execute(cmd::client_list())
+    }
+
+    /// Lets commands of all clients wait for a time, or until `client_unpause`. See
+    /// [`cmd::client_pause`].
+    fn client_pause(self, timeout: Duration) -> Self::Output<()> {
+        self.execute(cmd::client_pause(timeout))
+    }
+
+    /// How the server tracks the keys that this connection reads. See [`cmd::client_trackinginfo`].
+    fn client_trackinginfo(self) -> Self::Output<TrackingInfo> {
+        self.execute(cmd::client_trackinginfo())
+    }
+
+    /// Ends the wait of a connection in a blocking command; false if it does not wait. See
+    /// [`cmd::client_unblock`].
+    fn client_unblock(self, client_id: u64) -> Self::Output<bool> {
+        self.execute(cmd::client_unblock(client_id))
+    }
+
+    /// Lets the commands that `client_pause` holds go on. See [`cmd::client_unpause`].
+    fn client_unpause(self) -> Self::Output<()> {
+        self.execute(cmd::client_unpause())
+    }
+
+    /// How many commands the server has. See [`cmd::command_count`].
+    fn command_count(self) -> Self::Output<u64> {
+        self.execute(cmd::command_count())
+    }
+
+    /// How the server documents commands, or all where the list is empty. See [`cmd::command_docs`].
+    fn command_docs<M>(self, names: impl ToArgs<M>) -> Self::Output<BTreeMap<String, CommandDoc>> {
+        self.execute(cmd::command_docs(names))
+    }
+
+    /// The keys of a command with its arguments. See [`cmd::command_getkeys`].
+    fn command_getkeys<K: FromReply>(
+        self,
+        command: impl ToArg,
+        args: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self::Output<Vec<K>> {
+        self.execute(cmd::command_getkeys::<K>(command, args))
+    }
+
+    /// The keys of a command with its arguments, and what it does with each. See
+    /// [`cmd::command_getkeysandflags`].
+    fn command_getkeysandflags<M>(
+        self,
+        command: impl ToArg,
+        args: impl ToArgs<M>,
+    ) -> Self::Output<Vec<KeyAccess>> {
+        self.execute(cmd::command_getkeysandflags(command, args))
+    }
+
+    /// What the server says of the `COMMAND` commands, in lines. See [`cmd::command_help`].
+    fn command_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::command_help())
+    }
+
+    /// What the server says of commands; of all where the list is empty, since 7.0. See
+    /// [`cmd::command_info`].
+    fn command_info<M>(self, names: impl ToArgs<M>) -> Self::Output<Vec<Option<CommandDetails>>> {
+        self.execute(cmd::command_info(names))
+    }
+
+    /// The names of the server's commands. See [`cmd::command_list`].
+    fn command_list(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::command_list())
+    }
+
+    /// Commands that took long or moved much data, newest first; all where `count` is -1. See
+    /// [`cmd::commandlog_get`].
+    fn commandlog_get(self, count: i64, log: CommandLogType) -> Self::Output<Vec<CommandLogEntry>> {
+        self.execute(cmd::commandlog_get(count, log))
+    }
+
+    /// What the server says of the `COMMANDLOG` commands, in lines. See [`cmd::commandlog_help`].
+    fn commandlog_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::commandlog_help())
+    }
+
+    /// How many entries a log of commands has. See [`cmd::commandlog_len`].
+    fn commandlog_len(self, log: CommandLogType) -> Self::Output<u64> {
+        self.execute(cmd::commandlog_len(log))
+    }
+
+    /// Empties a log of commands. See [`cmd::commandlog_reset`].
+    fn commandlog_reset(self, log: CommandLogType) -> Self::Output<()> {
+        self.execute(cmd::commandlog_reset(log))
     }
 
     /// The settings that match patterns. See [`cmd::config_get`].
     fn config_get<M>(self, parameters: impl ToArgs<M>) -> Self::Output<HashMap<String, String>> {
         self.execute(cmd::config_get(parameters))
+    }
+
+    /// What the server says of the `CONFIG` commands, in lines. See [`cmd::config_help`].
+    fn config_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::config_help())
     }
 
     /// Resets the statistics that `INFO` shows. See [`cmd::config_resetstat`].
@@ -129,6 +342,11 @@ pub trait Commands: Execute {
     /// Deletes keys; returns how many there were. See [`cmd::del`].
     fn del<M>(self, keys: impl ToArgs<M>) -> Self::Output<u64> {
         self.execute(cmd::del(keys))
+    }
+
+    /// A value as `restore` takes it, in the server's own format. See [`cmd::dump`].
+    fn dump(self, key: impl ToArg) -> Self::Output<Option<Bytes>> {
+        self.execute(cmd::dump(key))
     }
 
     /// Returns the message. See [`cmd::echo`].
@@ -189,6 +407,22 @@ pub trait Commands: Execute {
     /// Lets a key expire at a time, rounded up to whole seconds. See [`cmd::expireat`].
     fn expireat(self, key: impl ToArg, time: SystemTime) -> Self::Output<bool> {
         self.execute(cmd::expireat(key, time))
+    }
+
+    /// When a key expires, to the second. See [`cmd::expiretime`].
+    fn expiretime(self, key: impl ToArg) -> Self::Output<ExpireTime<1>> {
+        self.execute(cmd::expiretime(key))
+    }
+
+    /// Begins to hand over to a replica, without losing writes; `role` tells when it is done. See
+    /// [`cmd::failover`].
+    fn failover(self) -> Self::Output<()> {
+        self.execute(cmd::failover())
+    }
+
+    /// Gives up handing over to a replica. See [`cmd::failover_abort`].
+    fn failover_abort(self) -> Self::Output<()> {
+        self.execute(cmd::failover_abort())
     }
 
     /// Deletes all keys of all databases. See [`cmd::flushall`].
@@ -322,6 +556,32 @@ pub trait Commands: Execute {
         self.execute(cmd::hmget::<V>(key, fields))
     }
 
+    /// The keys that cost the most, a report a node; none before anything was measured. See
+    /// [`cmd::hotkeys_get`].
+    fn hotkeys_get(self) -> Self::Output<Option<Vec<HotKeys>>> {
+        self.execute(cmd::hotkeys_get())
+    }
+
+    /// What the server says of the `HOTKEYS` commands, in lines. See [`cmd::hotkeys_help`].
+    fn hotkeys_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::hotkeys_help())
+    }
+
+    /// Forgets what was measured of keys. See [`cmd::hotkeys_reset`].
+    fn hotkeys_reset(self) -> Self::Output<()> {
+        self.execute(cmd::hotkeys_reset())
+    }
+
+    /// Begins to measure what keys cost. See [`cmd::hotkeys_start`].
+    fn hotkeys_start(self, metrics: HotKeysMetrics) -> Self::Output<()> {
+        self.execute(cmd::hotkeys_start(metrics))
+    }
+
+    /// Stops measuring what keys cost; the report is still there. See [`cmd::hotkeys_stop`].
+    fn hotkeys_stop(self) -> Self::Output<()> {
+        self.execute(cmd::hotkeys_stop())
+    }
+
     /// Removes the expiry of fields; for each field: 1 if it had one, -1 if not, -2 without the field.
     /// See [`cmd::hpersist`].
     fn hpersist<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
@@ -407,20 +667,59 @@ pub trait Commands: Execute {
         self.execute(cmd::incrbyfloat(key, by))
     }
 
-    /// Facts and statistics of the server, as it prints them. See [`cmd::info`].
-    fn info(self) -> Self::Output<String> {
+    /// The server's report on itself. See [`cmd::info`].
+    fn info(self) -> Self::Output<InfoReply> {
         self.execute(cmd::info())
     }
 
-    /// The type of a key's value, such as `string` or `zset`; `none` without the key. See
-    /// [`cmd::key_type`].
-    fn key_type(self, key: impl ToArg) -> Self::Output<String> {
+    /// The type of a key's value. See [`cmd::key_type`].
+    fn key_type(self, key: impl ToArg) -> Self::Output<KeyType> {
         self.execute(cmd::key_type(key))
     }
 
     /// Lists all keys that match a pattern; blocks the server meanwhile. See [`cmd::keys`].
     fn keys<K: FromReply>(self, pattern: impl ToArg) -> Self::Output<Vec<K>> {
         self.execute(cmd::keys::<K>(pattern))
+    }
+
+    /// When the data was last written to disk, to the second. See [`cmd::lastsave`].
+    fn lastsave(self) -> Self::Output<ServerTime> {
+        self.execute(cmd::lastsave())
+    }
+
+    /// What the server thinks of its latency, in prose. See [`cmd::latency_doctor`].
+    fn latency_doctor(self) -> Self::Output<String> {
+        self.execute(cmd::latency_doctor())
+    }
+
+    /// The spikes of an event, as a drawing. See [`cmd::latency_graph`].
+    fn latency_graph(self, event: impl ToArg) -> Self::Output<String> {
+        self.execute(cmd::latency_graph(event))
+    }
+
+    /// What the server says of the `LATENCY` commands, in lines. See [`cmd::latency_help`].
+    fn latency_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::latency_help())
+    }
+
+    /// How long the calls of commands took, by command. See [`cmd::latency_histogram`].
+    fn latency_histogram(self) -> Self::Output<BTreeMap<String, CommandLatency>> {
+        self.execute(cmd::latency_histogram())
+    }
+
+    /// The spikes of an event, oldest first. See [`cmd::latency_history`].
+    fn latency_history(self, event: impl ToArg) -> Self::Output<Vec<LatencySample>> {
+        self.execute(cmd::latency_history(event))
+    }
+
+    /// The latest spike of each event. See [`cmd::latency_latest`].
+    fn latency_latest(self) -> Self::Output<Vec<LatencyEvent>> {
+        self.execute(cmd::latency_latest())
+    }
+
+    /// Forgets the spikes of events; returns of how many. See [`cmd::latency_reset`].
+    fn latency_reset(self) -> Self::Output<u64> {
+        self.execute(cmd::latency_reset())
     }
 
     /// Gets the element at an index; negative ones count from the end. See [`cmd::lindex`].
@@ -454,6 +753,11 @@ pub trait Commands: Execute {
         to: Side,
     ) -> Self::Output<Option<V>> {
         self.execute(cmd::lmove::<V>(source, destination, from, to))
+    }
+
+    /// A piece of generative art, with the server's version. See [`cmd::lolwut`].
+    fn lolwut(self) -> Self::Output<String> {
+        self.execute(cmd::lolwut())
     }
 
     /// Removes and returns the first element. See [`cmd::lpop`].
@@ -496,12 +800,98 @@ pub trait Commands: Execute {
         self.execute(cmd::ltrim(key, start, stop))
     }
 
+    /// What the server thinks of its memory, in prose. See [`cmd::memory_doctor`].
+    fn memory_doctor(self) -> Self::Output<String> {
+        self.execute(cmd::memory_doctor())
+    }
+
+    /// What the server says of the `MEMORY` commands, in lines. See [`cmd::memory_help`].
+    fn memory_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::memory_help())
+    }
+
+    /// What the server's allocator says of itself. See [`cmd::memory_malloc_stats`].
+    fn memory_malloc_stats(self) -> Self::Output<String> {
+        self.execute(cmd::memory_malloc_stats())
+    }
+
+    /// Asks the allocator to give memory back to the system. See [`cmd::memory_purge`].
+    fn memory_purge(self) -> Self::Output<()> {
+        self.execute(cmd::memory_purge())
+    }
+
+    /// What the server's memory is used for. See [`cmd::memory_stats`].
+    fn memory_stats(self) -> Self::Output<MemoryStats> {
+        self.execute(cmd::memory_stats())
+    }
+
+    /// How many bytes a key and its value take. See [`cmd::memory_usage`].
+    fn memory_usage(self, key: impl ToArg) -> Self::Output<Option<u64>> {
+        self.execute(cmd::memory_usage(key))
+    }
+
     /// Gets the values of keys. See [`cmd::mget`].
     fn mget<V: FromReply>(
         self,
         keys: impl IntoIterator<Item = impl ToArg>,
     ) -> Self::Output<Vec<Option<V>>> {
         self.execute(cmd::mget::<V>(keys))
+    }
+
+    /// Moves a key to another server, over a connection of this server's own. See [`cmd::migrate`].
+    fn migrate(
+        self,
+        host: impl ToArg,
+        port: u16,
+        key: impl ToArg,
+        db: u64,
+        timeout: Duration,
+    ) -> Self::Output<Migrated> {
+        self.execute(cmd::migrate(host, port, key, db, timeout))
+    }
+
+    /// Moves keys to another server, over a connection of this server's own. See
+    /// [`cmd::migrate_keys`].
+    fn migrate_keys<M>(
+        self,
+        host: impl ToArg,
+        port: u16,
+        db: u64,
+        timeout: Duration,
+        keys: impl ToArgs<M>,
+    ) -> Self::Output<Migrated> {
+        self.execute(cmd::migrate_keys(host, port, db, timeout, keys))
+    }
+
+    /// What the server says of the `MODULE` commands, in lines. See [`cmd::module_help`].
+    fn module_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::module_help())
+    }
+
+    /// The modules that the server has loaded. See [`cmd::module_list`].
+    fn module_list(self) -> Self::Output<Vec<ModuleInfo>> {
+        self.execute(cmd::module_list())
+    }
+
+    /// Loads a module from a file of the server. See [`cmd::module_load`].
+    fn module_load<M>(self, path: impl ToArg, args: impl ToArgs<M>) -> Self::Output<()> {
+        self.execute(cmd::module_load(path, args))
+    }
+
+    /// Loads a module from a file of the server, with settings. See [`cmd::module_loadex`].
+    fn module_loadex(self, path: impl ToArg) -> Self::Output<()> {
+        self.execute(cmd::module_loadex(path))
+    }
+
+    /// Unloads a module. See [`cmd::module_unload`].
+    fn module_unload(self, name: impl ToArg) -> Self::Output<()> {
+        self.execute(cmd::module_unload(name))
+    }
+
+    /// Moves a key to another database; false if it is not there, or is there already. See
+    /// [`cmd::move_key`].
+    fn move_key(self, key: impl ToArg, db: u64) -> Self::Output<bool> {
+        self.execute(cmd::move_key(key, db))
     }
 
     /// Sets the values of keys. See [`cmd::mset`].
@@ -517,8 +907,8 @@ pub trait Commands: Execute {
         self.execute(cmd::msetnx(pairs))
     }
 
-    /// How the server keeps a value in memory, such as `listpack`. See [`cmd::object_encoding`].
-    fn object_encoding(self, key: impl ToArg) -> Self::Output<Option<String>> {
+    /// How the server keeps a value in memory. See [`cmd::object_encoding`].
+    fn object_encoding(self, key: impl ToArg) -> Self::Output<Option<Encoding>> {
         self.execute(cmd::object_encoding(key))
     }
 
@@ -527,8 +917,13 @@ pub trait Commands: Execute {
         self.execute(cmd::object_freq(key))
     }
 
-    /// Seconds since a key was last used. See [`cmd::object_idletime`].
-    fn object_idletime(self, key: impl ToArg) -> Self::Output<Option<u64>> {
+    /// What the server says of the `OBJECT` commands, in lines. See [`cmd::object_help`].
+    fn object_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::object_help())
+    }
+
+    /// How long a key was not used, in whole seconds. See [`cmd::object_idletime`].
+    fn object_idletime(self, key: impl ToArg) -> Self::Output<Option<Seconds>> {
         self.execute(cmd::object_idletime(key))
     }
 
@@ -552,6 +947,11 @@ pub trait Commands: Execute {
         self.execute(cmd::pexpireat(key, time))
     }
 
+    /// When a key expires. See [`cmd::pexpiretime`].
+    fn pexpiretime(self, key: impl ToArg) -> Self::Output<ExpireTime> {
+        self.execute(cmd::pexpiretime(key))
+    }
+
     /// Asks for a sign of life. See [`cmd::ping`].
     fn ping(self) -> Self::Output<()> {
         self.execute(cmd::ping())
@@ -562,8 +962,8 @@ pub trait Commands: Execute {
         self.execute(cmd::psetex(key, ttl, value))
     }
 
-    /// Milliseconds until a key expires; -1 without an expiry, -2 without the key. See [`cmd::pttl`].
-    fn pttl(self, key: impl ToArg) -> Self::Output<i64> {
+    /// How long a key is still to live. See [`cmd::pttl`].
+    fn pttl(self, key: impl ToArg) -> Self::Output<Ttl> {
         self.execute(cmd::pttl(key))
     }
 
@@ -575,6 +975,11 @@ pub trait Commands: Execute {
     /// The channels that have subscribers. See [`cmd::pubsub_channels`].
     fn pubsub_channels<C: FromReply>(self) -> Self::Output<Vec<C>> {
         self.execute(cmd::pubsub_channels::<C>())
+    }
+
+    /// What the server says of the `PUBSUB` commands, in lines. See [`cmd::pubsub_help`].
+    fn pubsub_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::pubsub_help())
     }
 
     /// How many patterns have subscribers. See [`cmd::pubsub_numpat`].
@@ -618,6 +1023,37 @@ pub trait Commands: Execute {
         self.execute(cmd::renamenx(key, newkey))
     }
 
+    /// Makes the server follow a primary, and replaces its data by that one's. See [`cmd::replicaof`].
+    fn replicaof(self, host: impl ToArg, port: u16) -> Self::Output<()> {
+        self.execute(cmd::replicaof(host, port))
+    }
+
+    /// Makes the server a primary, with the data it has. See [`cmd::replicaof_no_one`].
+    fn replicaof_no_one(self) -> Self::Output<()> {
+        self.execute(cmd::replicaof_no_one())
+    }
+
+    /// Makes a key of a value that `dump` gave, expiring after a time to live or never. See
+    /// [`cmd::restore`].
+    fn restore(
+        self,
+        key: impl ToArg,
+        ttl: impl Into<RestoreTtl>,
+        value: impl ToArg,
+    ) -> Self::Output<()> {
+        self.execute(cmd::restore(key, ttl, value))
+    }
+
+    /// Makes a key of a value that `dump` gave, expiring at a time. See [`cmd::restore_at`].
+    fn restore_at(self, key: impl ToArg, time: SystemTime, value: impl ToArg) -> Self::Output<()> {
+        self.execute(cmd::restore_at(key, time, value))
+    }
+
+    /// The server's part in replication. See [`cmd::role`].
+    fn role(self) -> Self::Output<Role> {
+        self.execute(cmd::role())
+    }
+
     /// Removes and returns the last element. See [`cmd::rpop`].
     fn rpop<V: FromReply>(self, key: impl ToArg) -> Self::Output<Option<V>> {
         self.execute(cmd::rpop::<V>(key))
@@ -636,6 +1072,16 @@ pub trait Commands: Execute {
     /// Adds members; returns how many are new. See [`cmd::sadd`].
     fn sadd<M>(self, key: impl ToArg, members: impl ToArgs<M>) -> Self::Output<u64> {
         self.execute(cmd::sadd(key, members))
+    }
+
+    /// Writes the data to disk; blocks the server meanwhile. See [`cmd::save`].
+    fn save(self) -> Self::Output<()> {
+        self.execute(cmd::save())
+    }
+
+    /// A page of the database's keys. See [`cmd::scan`].
+    fn scan<K: FromReply>(self, cursor: Cursor) -> Self::Output<ScanPage<K>> {
+        self.execute(cmd::scan::<K>(cursor))
     }
 
     /// How many members a set has. See [`cmd::scard`].
@@ -693,6 +1139,17 @@ pub trait Commands: Execute {
         self.execute(cmd::setrange(key, offset, value))
     }
 
+    /// Ends the server: its end is what answers, as a lost connection, and only a refusal is a reply.
+    /// See [`cmd::shutdown`].
+    fn shutdown(self) -> Self::Output<()> {
+        self.execute(cmd::shutdown())
+    }
+
+    /// Stops a shutdown that waits for replicas; 7.0 and newer. See [`cmd::shutdown_abort`].
+    fn shutdown_abort(self) -> Self::Output<()> {
+        self.execute(cmd::shutdown_abort())
+    }
+
     /// The members that all sets have. See [`cmd::sinter`].
     fn sinter<M: FromReply>(
         self,
@@ -716,6 +1173,26 @@ pub trait Commands: Execute {
         self.execute(cmd::sismember(key, member))
     }
 
+    /// Commands that took long, newest first; 10 unless told otherwise. See [`cmd::slowlog_get`].
+    fn slowlog_get(self) -> Self::Output<Vec<SlowlogEntry>> {
+        self.execute(cmd::slowlog_get())
+    }
+
+    /// What the server says of the `SLOWLOG` commands, in lines. See [`cmd::slowlog_help`].
+    fn slowlog_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::slowlog_help())
+    }
+
+    /// How many commands that took long it remembers. See [`cmd::slowlog_len`].
+    fn slowlog_len(self) -> Self::Output<u64> {
+        self.execute(cmd::slowlog_len())
+    }
+
+    /// Forgets the commands that took long. See [`cmd::slowlog_reset`].
+    fn slowlog_reset(self) -> Self::Output<()> {
+        self.execute(cmd::slowlog_reset())
+    }
+
     /// All members of a set. See [`cmd::smembers`].
     fn smembers<M: FromReply>(self, key: impl ToArg) -> Self::Output<Vec<M>> {
         self.execute(cmd::smembers::<M>(key))
@@ -734,6 +1211,16 @@ pub trait Commands: Execute {
         member: impl ToArg,
     ) -> Self::Output<bool> {
         self.execute(cmd::smove(source, destination, member))
+    }
+
+    /// The sorted elements of a list, set or sorted set. See [`cmd::sort`].
+    fn sort<T: FromReply>(self, key: impl ToArg) -> Self::Output<Vec<T>> {
+        self.execute(cmd::sort::<T>(key))
+    }
+
+    /// As `sort`, for replicas too. See [`cmd::sort_ro`].
+    fn sort_ro<T: FromReply>(self, key: impl ToArg) -> Self::Output<Vec<T>> {
+        self.execute(cmd::sort_ro::<T>(key))
     }
 
     /// Removes and returns a random member. See [`cmd::spop`].
@@ -774,8 +1261,13 @@ pub trait Commands: Execute {
         self.execute(cmd::sunionstore(destination, keys))
     }
 
-    /// The server's time: seconds since 1970, and microseconds on top. See [`cmd::time`].
-    fn time(self) -> Self::Output<(u64, u64)> {
+    /// Exchanges the data of two databases. See [`cmd::swapdb`].
+    fn swapdb(self, index1: u64, index2: u64) -> Self::Output<()> {
+        self.execute(cmd::swapdb(index1, index2))
+    }
+
+    /// The server's time, to the microsecond. See [`cmd::time`].
+    fn time(self) -> Self::Output<ServerTime> {
         self.execute(cmd::time())
     }
 
@@ -784,8 +1276,13 @@ pub trait Commands: Execute {
         self.execute(cmd::touch(keys))
     }
 
-    /// Seconds until a key expires; -1 without an expiry, -2 without the key. See [`cmd::ttl`].
-    fn ttl(self, key: impl ToArg) -> Self::Output<i64> {
+    /// Deletes the keys of ranges of slots, in the background. See [`cmd::trimslots`].
+    fn trimslots(self, ranges: impl IntoIterator<Item = (u16, u16)>) -> Self::Output<()> {
+        self.execute(cmd::trimslots(ranges))
+    }
+
+    /// How long a key is still to live, in whole seconds. See [`cmd::ttl`].
+    fn ttl(self, key: impl ToArg) -> Self::Output<Ttl<1>> {
         self.execute(cmd::ttl(key))
     }
 
@@ -793,6 +1290,23 @@ pub trait Commands: Execute {
     /// [`cmd::unlink`].
     fn unlink<M>(self, keys: impl ToArgs<M>) -> Self::Output<u64> {
         self.execute(cmd::unlink(keys))
+    }
+
+    /// Waits until replicas have what this connection wrote; returns how many have it. See
+    /// [`cmd::wait`].
+    fn wait(self, replicas: u64, timeout: impl Into<Option<Duration>>) -> Self::Output<u64> {
+        self.execute(cmd::wait(replicas, timeout))
+    }
+
+    /// Waits until what this connection wrote is on the disks of the server and of replicas. See
+    /// [`cmd::waitaof`].
+    fn waitaof(
+        self,
+        local: u64,
+        replicas: u64,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Self::Output<AofAcks> {
+        self.execute(cmd::waitaof(local, replicas, timeout))
     }
 
     /// Adds an entry to a stream; returns its id. `*` as id lets the server choose. See [`cmd::xadd`].

@@ -7,12 +7,108 @@ use std::time::{Duration, SystemTime};
 use crate::cmd::{self, *};
 use crate::command::{Queue, ToArg, ToArgs, ToPairs};
 use crate::reply::Value;
+use crate::types::{Cursor, HotKeysMetrics, RestoreTtl};
 
 /// Commands as methods that chain: each is queued behind the ones before, whose replies come together.
 pub trait QueueCommands: Queue {
+    /// The categories of commands. See [`cmd::acl_cat`].
+    fn acl_cat(self) -> Self {
+        self.queue(cmd::acl_cat())
+    }
+
+    /// Deletes users and closes their connections; returns how many there were. See
+    /// [`cmd::acl_deluser`].
+    fn acl_deluser<M>(self, usernames: impl ToArgs<M>) -> Self {
+        self.queue(cmd::acl_deluser(usernames))
+    }
+
+    /// Tells whether a user may run a command, without running it. See [`cmd::acl_dryrun`].
+    fn acl_dryrun<M>(
+        self,
+        username: impl ToArg,
+        command: impl ToArg,
+        args: impl ToArgs<M>,
+    ) -> Self {
+        self.queue(cmd::acl_dryrun(username, command, args))
+    }
+
+    /// Makes a random password, in hexadecimal. See [`cmd::acl_genpass`].
+    fn acl_genpass(self) -> Self {
+        self.queue(cmd::acl_genpass())
+    }
+
+    /// A user, and what it may do. See [`cmd::acl_getuser`].
+    fn acl_getuser(self, username: impl ToArg) -> Self {
+        self.queue(cmd::acl_getuser(username))
+    }
+
+    /// What the server says of the `ACL` commands, in lines. See [`cmd::acl_help`].
+    fn acl_help(self) -> Self {
+        self.queue(cmd::acl_help())
+    }
+
+    /// The users with their rules, each as in a configuration file. See [`cmd::acl_list`].
+    fn acl_list(self) -> Self {
+        self.queue(cmd::acl_list())
+    }
+
+    /// Replaces all users by those of the ACL file. See [`cmd::acl_load`].
+    fn acl_load(self) -> Self {
+        self.queue(cmd::acl_load())
+    }
+
+    /// What was refused to users, newest first; 10 entries unless told otherwise. See
+    /// [`cmd::acl_log`].
+    fn acl_log(self) -> Self {
+        self.queue(cmd::acl_log())
+    }
+
+    /// Forgets what was refused to users. See [`cmd::acl_log_reset`].
+    fn acl_log_reset(self) -> Self {
+        self.queue(cmd::acl_log_reset())
+    }
+
+    /// Writes all users to the ACL file. See [`cmd::acl_save`].
+    fn acl_save(self) -> Self {
+        self.queue(cmd::acl_save())
+    }
+
+    /// Makes a user, or changes one, by rules such as `on`, `+@read` and `~key:*`. See
+    /// [`cmd::acl_setuser`].
+    fn acl_setuser<M>(self, username: impl ToArg, rules: impl ToArgs<M>) -> Self {
+        self.queue(cmd::acl_setuser(username, rules))
+    }
+
+    /// The names of the users. See [`cmd::acl_users`].
+    fn acl_users(self) -> Self {
+        self.queue(cmd::acl_users())
+    }
+
+    /// The user of the connection. See [`cmd::acl_whoami`].
+    fn acl_whoami(self) -> Self {
+        self.queue(cmd::acl_whoami())
+    }
+
     /// Appends to a value; returns its new length in bytes. See [`cmd::append`].
     fn append(self, key: impl ToArg, value: impl ToArg) -> Self {
         self.queue(cmd::append(key, value))
+    }
+
+    /// Begins to rewrite the append-only file in the background, or says that it has to be. See
+    /// [`cmd::bgrewriteaof`].
+    fn bgrewriteaof(self) -> Self {
+        self.queue(cmd::bgrewriteaof())
+    }
+
+    /// Begins to write the data to disk in the background. See [`cmd::bgsave`].
+    fn bgsave(self) -> Self {
+        self.queue(cmd::bgsave())
+    }
+
+    /// Stops writing the data to disk in the background; Valkey alone has this. See
+    /// [`cmd::bgsave_cancel`].
+    fn bgsave_cancel(self) -> Self {
+        self.queue(cmd::bgsave_cancel())
     }
 
     /// Moves an element from list to list, waiting for one. See [`cmd::blmove`].
@@ -70,24 +166,129 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::client_getname())
     }
 
+    /// Where notices of keys that this connection has read go. See [`cmd::client_getredir`].
+    fn client_getredir(self) -> Self {
+        self.queue(cmd::client_getredir())
+    }
+
+    /// What the server says of the `CLIENT` commands, in lines. See [`cmd::client_help`].
+    fn client_help(self) -> Self {
+        self.queue(cmd::client_help())
+    }
+
     /// The id of this connection. See [`cmd::client_id`].
     fn client_id(self) -> Self {
         self.queue(cmd::client_id())
     }
 
-    /// What the server knows of this connection, as it prints it. See [`cmd::client_info`].
+    /// What the server knows of this connection. See [`cmd::client_info`].
     fn client_info(self) -> Self {
         self.queue(cmd::client_info())
     }
 
-    /// The connections, one a line, as the server prints them. See [`cmd::client_list`].
+    /// Closes the connection from an `address:port`; fails if there is none. See
+    /// [`cmd::client_kill_addr`].
+    fn client_kill_addr(self, addr: impl ToArg) -> Self {
+        self.queue(cmd::client_kill_addr(addr))
+    }
+
+    /// What the server knows of the connections. See [`cmd::client_list`].
     fn client_list(self) -> Self {
         self.queue(cmd::client_list())
+    }
+
+    /// Lets commands of all clients wait for a time, or until `client_unpause`. See
+    /// [`cmd::client_pause`].
+    fn client_pause(self, timeout: Duration) -> Self {
+        self.queue(cmd::client_pause(timeout))
+    }
+
+    /// How the server tracks the keys that this connection reads. See [`cmd::client_trackinginfo`].
+    fn client_trackinginfo(self) -> Self {
+        self.queue(cmd::client_trackinginfo())
+    }
+
+    /// Ends the wait of a connection in a blocking command; false if it does not wait. See
+    /// [`cmd::client_unblock`].
+    fn client_unblock(self, client_id: u64) -> Self {
+        self.queue(cmd::client_unblock(client_id))
+    }
+
+    /// Lets the commands that `client_pause` holds go on. See [`cmd::client_unpause`].
+    fn client_unpause(self) -> Self {
+        self.queue(cmd::client_unpause())
+    }
+
+    /// How many commands the server has. See [`cmd::command_count`].
+    fn command_count(self) -> Self {
+        self.queue(cmd::command_count())
+    }
+
+    /// How the server documents commands, or all where the list is empty. See [`cmd::command_docs`].
+    fn command_docs<M>(self, names: impl ToArgs<M>) -> Self {
+        self.queue(cmd::command_docs(names))
+    }
+
+    /// The keys of a command with its arguments. See [`cmd::command_getkeys`].
+    fn command_getkeys(
+        self,
+        command: impl ToArg,
+        args: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self {
+        self.queue(cmd::command_getkeys::<Value>(command, args))
+    }
+
+    /// The keys of a command with its arguments, and what it does with each. See
+    /// [`cmd::command_getkeysandflags`].
+    fn command_getkeysandflags<M>(self, command: impl ToArg, args: impl ToArgs<M>) -> Self {
+        self.queue(cmd::command_getkeysandflags(command, args))
+    }
+
+    /// What the server says of the `COMMAND` commands, in lines. See [`cmd::command_help`].
+    fn command_help(self) -> Self {
+        self.queue(cmd::command_help())
+    }
+
+    /// What the server says of commands; of all where the list is empty, since 7.0. See
+    /// [`cmd::command_info`].
+    fn command_info<M>(self, names: impl ToArgs<M>) -> Self {
+        self.queue(cmd::command_info(names))
+    }
+
+    /// The names of the server's commands. See [`cmd::command_list`].
+    fn command_list(self) -> Self {
+        self.queue(cmd::command_list())
+    }
+
+    /// Commands that took long or moved much data, newest first; all where `count` is -1. See
+    /// [`cmd::commandlog_get`].
+    fn commandlog_get(self, count: i64, log: CommandLogType) -> Self {
+        self.queue(cmd::commandlog_get(count, log))
+    }
+
+    /// What the server says of the `COMMANDLOG` commands, in lines. See [`cmd::commandlog_help`].
+    fn commandlog_help(self) -> Self {
+        self.queue(cmd::commandlog_help())
+    }
+
+    /// How many entries a log of commands has. See [`cmd::commandlog_len`].
+    fn commandlog_len(self, log: CommandLogType) -> Self {
+        self.queue(cmd::commandlog_len(log))
+    }
+
+    /// Empties a log of commands. See [`cmd::commandlog_reset`].
+    fn commandlog_reset(self, log: CommandLogType) -> Self {
+        self.queue(cmd::commandlog_reset(log))
     }
 
     /// The settings that match patterns. See [`cmd::config_get`].
     fn config_get<M>(self, parameters: impl ToArgs<M>) -> Self {
         self.queue(cmd::config_get(parameters))
+    }
+
+    /// What the server says of the `CONFIG` commands, in lines. See [`cmd::config_help`].
+    fn config_help(self) -> Self {
+        self.queue(cmd::config_help())
     }
 
     /// Resets the statistics that `INFO` shows. See [`cmd::config_resetstat`].
@@ -128,6 +329,11 @@ pub trait QueueCommands: Queue {
     /// Deletes keys; returns how many there were. See [`cmd::del`].
     fn del<M>(self, keys: impl ToArgs<M>) -> Self {
         self.queue(cmd::del(keys))
+    }
+
+    /// A value as `restore` takes it, in the server's own format. See [`cmd::dump`].
+    fn dump(self, key: impl ToArg) -> Self {
+        self.queue(cmd::dump(key))
     }
 
     /// Returns the message. See [`cmd::echo`].
@@ -188,6 +394,22 @@ pub trait QueueCommands: Queue {
     /// Lets a key expire at a time, rounded up to whole seconds. See [`cmd::expireat`].
     fn expireat(self, key: impl ToArg, time: SystemTime) -> Self {
         self.queue(cmd::expireat(key, time))
+    }
+
+    /// When a key expires, to the second. See [`cmd::expiretime`].
+    fn expiretime(self, key: impl ToArg) -> Self {
+        self.queue(cmd::expiretime(key))
+    }
+
+    /// Begins to hand over to a replica, without losing writes; `role` tells when it is done. See
+    /// [`cmd::failover`].
+    fn failover(self) -> Self {
+        self.queue(cmd::failover())
+    }
+
+    /// Gives up handing over to a replica. See [`cmd::failover_abort`].
+    fn failover_abort(self) -> Self {
+        self.queue(cmd::failover_abort())
     }
 
     /// Deletes all keys of all databases. See [`cmd::flushall`].
@@ -299,6 +521,32 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::hmget::<Value>(key, fields))
     }
 
+    /// The keys that cost the most, a report a node; none before anything was measured. See
+    /// [`cmd::hotkeys_get`].
+    fn hotkeys_get(self) -> Self {
+        self.queue(cmd::hotkeys_get())
+    }
+
+    /// What the server says of the `HOTKEYS` commands, in lines. See [`cmd::hotkeys_help`].
+    fn hotkeys_help(self) -> Self {
+        self.queue(cmd::hotkeys_help())
+    }
+
+    /// Forgets what was measured of keys. See [`cmd::hotkeys_reset`].
+    fn hotkeys_reset(self) -> Self {
+        self.queue(cmd::hotkeys_reset())
+    }
+
+    /// Begins to measure what keys cost. See [`cmd::hotkeys_start`].
+    fn hotkeys_start(self, metrics: HotKeysMetrics) -> Self {
+        self.queue(cmd::hotkeys_start(metrics))
+    }
+
+    /// Stops measuring what keys cost; the report is still there. See [`cmd::hotkeys_stop`].
+    fn hotkeys_stop(self) -> Self {
+        self.queue(cmd::hotkeys_stop())
+    }
+
     /// Removes the expiry of fields; for each field: 1 if it had one, -1 if not, -2 without the field.
     /// See [`cmd::hpersist`].
     fn hpersist<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
@@ -374,13 +622,12 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::incrbyfloat(key, by))
     }
 
-    /// Facts and statistics of the server, as it prints them. See [`cmd::info`].
+    /// The server's report on itself. See [`cmd::info`].
     fn info(self) -> Self {
         self.queue(cmd::info())
     }
 
-    /// The type of a key's value, such as `string` or `zset`; `none` without the key. See
-    /// [`cmd::key_type`].
+    /// The type of a key's value. See [`cmd::key_type`].
     fn key_type(self, key: impl ToArg) -> Self {
         self.queue(cmd::key_type(key))
     }
@@ -388,6 +635,46 @@ pub trait QueueCommands: Queue {
     /// Lists all keys that match a pattern; blocks the server meanwhile. See [`cmd::keys`].
     fn keys(self, pattern: impl ToArg) -> Self {
         self.queue(cmd::keys::<Value>(pattern))
+    }
+
+    /// When the data was last written to disk, to the second. See [`cmd::lastsave`].
+    fn lastsave(self) -> Self {
+        self.queue(cmd::lastsave())
+    }
+
+    /// What the server thinks of its latency, in prose. See [`cmd::latency_doctor`].
+    fn latency_doctor(self) -> Self {
+        self.queue(cmd::latency_doctor())
+    }
+
+    /// The spikes of an event, as a drawing. See [`cmd::latency_graph`].
+    fn latency_graph(self, event: impl ToArg) -> Self {
+        self.queue(cmd::latency_graph(event))
+    }
+
+    /// What the server says of the `LATENCY` commands, in lines. See [`cmd::latency_help`].
+    fn latency_help(self) -> Self {
+        self.queue(cmd::latency_help())
+    }
+
+    /// How long the calls of commands took, by command. See [`cmd::latency_histogram`].
+    fn latency_histogram(self) -> Self {
+        self.queue(cmd::latency_histogram())
+    }
+
+    /// The spikes of an event, oldest first. See [`cmd::latency_history`].
+    fn latency_history(self, event: impl ToArg) -> Self {
+        self.queue(cmd::latency_history(event))
+    }
+
+    /// The latest spike of each event. See [`cmd::latency_latest`].
+    fn latency_latest(self) -> Self {
+        self.queue(cmd::latency_latest())
+    }
+
+    /// Forgets the spikes of events; returns of how many. See [`cmd::latency_reset`].
+    fn latency_reset(self) -> Self {
+        self.queue(cmd::latency_reset())
     }
 
     /// Gets the element at an index; negative ones count from the end. See [`cmd::lindex`].
@@ -415,6 +702,11 @@ pub trait QueueCommands: Queue {
     /// Moves an element from list to list. See [`cmd::lmove`].
     fn lmove(self, source: impl ToArg, destination: impl ToArg, from: Side, to: Side) -> Self {
         self.queue(cmd::lmove::<Value>(source, destination, from, to))
+    }
+
+    /// A piece of generative art, with the server's version. See [`cmd::lolwut`].
+    fn lolwut(self) -> Self {
+        self.queue(cmd::lolwut())
     }
 
     /// Removes and returns the first element. See [`cmd::lpop`].
@@ -457,9 +749,95 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::ltrim(key, start, stop))
     }
 
+    /// What the server thinks of its memory, in prose. See [`cmd::memory_doctor`].
+    fn memory_doctor(self) -> Self {
+        self.queue(cmd::memory_doctor())
+    }
+
+    /// What the server says of the `MEMORY` commands, in lines. See [`cmd::memory_help`].
+    fn memory_help(self) -> Self {
+        self.queue(cmd::memory_help())
+    }
+
+    /// What the server's allocator says of itself. See [`cmd::memory_malloc_stats`].
+    fn memory_malloc_stats(self) -> Self {
+        self.queue(cmd::memory_malloc_stats())
+    }
+
+    /// Asks the allocator to give memory back to the system. See [`cmd::memory_purge`].
+    fn memory_purge(self) -> Self {
+        self.queue(cmd::memory_purge())
+    }
+
+    /// What the server's memory is used for. See [`cmd::memory_stats`].
+    fn memory_stats(self) -> Self {
+        self.queue(cmd::memory_stats())
+    }
+
+    /// How many bytes a key and its value take. See [`cmd::memory_usage`].
+    fn memory_usage(self, key: impl ToArg) -> Self {
+        self.queue(cmd::memory_usage(key))
+    }
+
     /// Gets the values of keys. See [`cmd::mget`].
     fn mget(self, keys: impl IntoIterator<Item = impl ToArg>) -> Self {
         self.queue(cmd::mget::<Value>(keys))
+    }
+
+    /// Moves a key to another server, over a connection of this server's own. See [`cmd::migrate`].
+    fn migrate(
+        self,
+        host: impl ToArg,
+        port: u16,
+        key: impl ToArg,
+        db: u64,
+        timeout: Duration,
+    ) -> Self {
+        self.queue(cmd::migrate(host, port, key, db, timeout))
+    }
+
+    /// Moves keys to another server, over a connection of this server's own. See
+    /// [`cmd::migrate_keys`].
+    fn migrate_keys<M>(
+        self,
+        host: impl ToArg,
+        port: u16,
+        db: u64,
+        timeout: Duration,
+        keys: impl ToArgs<M>,
+    ) -> Self {
+        self.queue(cmd::migrate_keys(host, port, db, timeout, keys))
+    }
+
+    /// What the server says of the `MODULE` commands, in lines. See [`cmd::module_help`].
+    fn module_help(self) -> Self {
+        self.queue(cmd::module_help())
+    }
+
+    /// The modules that the server has loaded. See [`cmd::module_list`].
+    fn module_list(self) -> Self {
+        self.queue(cmd::module_list())
+    }
+
+    /// Loads a module from a file of the server. See [`cmd::module_load`].
+    fn module_load<M>(self, path: impl ToArg, args: impl ToArgs<M>) -> Self {
+        self.queue(cmd::module_load(path, args))
+    }
+
+    /// Loads a module from a file of the server, with settings. See [`cmd::module_loadex`].
+    fn module_loadex(self, path: impl ToArg) -> Self {
+        self.queue(cmd::module_loadex(path))
+    }
+
+    /// Unloads a module. See [`cmd::module_unload`].
+    fn module_unload(self, name: impl ToArg) -> Self {
+        self.queue(cmd::module_unload(name))
+    }
+
+    /// Moves a key to another database; false if it is not there, or is there already. See
+    /// [`cmd::move_key`].
+    fn move_key(self, key: impl ToArg, db: u64) -> Self {
+        self.queue(cmd::move_key(key, db))
     }
 
     /// Sets the values of keys. See [`cmd::mset`].
@@ -472,7 +850,7 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::msetnx(pairs))
     }
 
-    /// How the server keeps a value in memory, such as `listpack`. See [`cmd::object_encoding`].
+    /// How the server keeps a value in memory. See [`cmd::object_encoding`].
     fn object_encoding(self, key: impl ToArg) -> Self {
         self.queue(cmd::object_encoding(key))
     }
@@ -482,7 +860,12 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::object_freq(key))
     }
 
-    /// Seconds since a key was last used. See [`cmd::object_idletime`].
+    /// What the server says of the `OBJECT` commands, in lines. See [`cmd::object_help`].
+    fn object_help(self) -> Self {
+        self.queue(cmd::object_help())
+    }
+
+    /// How long a key was not used, in whole seconds. See [`cmd::object_idletime`].
     fn object_idletime(self, key: impl ToArg) -> Self {
         self.queue(cmd::object_idletime(key))
     }
@@ -507,6 +890,11 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::pexpireat(key, time))
     }
 
+    /// When a key expires. See [`cmd::pexpiretime`].
+    fn pexpiretime(self, key: impl ToArg) -> Self {
+        self.queue(cmd::pexpiretime(key))
+    }
+
     /// Asks for a sign of life. See [`cmd::ping`].
     fn ping(self) -> Self {
         self.queue(cmd::ping())
@@ -517,7 +905,7 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::psetex(key, ttl, value))
     }
 
-    /// Milliseconds until a key expires; -1 without an expiry, -2 without the key. See [`cmd::pttl`].
+    /// How long a key is still to live. See [`cmd::pttl`].
     fn pttl(self, key: impl ToArg) -> Self {
         self.queue(cmd::pttl(key))
     }
@@ -530,6 +918,11 @@ pub trait QueueCommands: Queue {
     /// The channels that have subscribers. See [`cmd::pubsub_channels`].
     fn pubsub_channels(self) -> Self {
         self.queue(cmd::pubsub_channels::<Value>())
+    }
+
+    /// What the server says of the `PUBSUB` commands, in lines. See [`cmd::pubsub_help`].
+    fn pubsub_help(self) -> Self {
+        self.queue(cmd::pubsub_help())
     }
 
     /// How many patterns have subscribers. See [`cmd::pubsub_numpat`].
@@ -567,6 +960,32 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::renamenx(key, newkey))
     }
 
+    /// Makes the server follow a primary, and replaces its data by that one's. See [`cmd::replicaof`].
+    fn replicaof(self, host: impl ToArg, port: u16) -> Self {
+        self.queue(cmd::replicaof(host, port))
+    }
+
+    /// Makes the server a primary, with the data it has. See [`cmd::replicaof_no_one`].
+    fn replicaof_no_one(self) -> Self {
+        self.queue(cmd::replicaof_no_one())
+    }
+
+    /// Makes a key of a value that `dump` gave, expiring after a time to live or never. See
+    /// [`cmd::restore`].
+    fn restore(self, key: impl ToArg, ttl: impl Into<RestoreTtl>, value: impl ToArg) -> Self {
+        self.queue(cmd::restore(key, ttl, value))
+    }
+
+    /// Makes a key of a value that `dump` gave, expiring at a time. See [`cmd::restore_at`].
+    fn restore_at(self, key: impl ToArg, time: SystemTime, value: impl ToArg) -> Self {
+        self.queue(cmd::restore_at(key, time, value))
+    }
+
+    /// The server's part in replication. See [`cmd::role`].
+    fn role(self) -> Self {
+        self.queue(cmd::role())
+    }
+
     /// Removes and returns the last element. See [`cmd::rpop`].
     fn rpop(self, key: impl ToArg) -> Self {
         self.queue(cmd::rpop::<Value>(key))
@@ -585,6 +1004,16 @@ pub trait QueueCommands: Queue {
     /// Adds members; returns how many are new. See [`cmd::sadd`].
     fn sadd<M>(self, key: impl ToArg, members: impl ToArgs<M>) -> Self {
         self.queue(cmd::sadd(key, members))
+    }
+
+    /// Writes the data to disk; blocks the server meanwhile. See [`cmd::save`].
+    fn save(self) -> Self {
+        self.queue(cmd::save())
+    }
+
+    /// A page of the database's keys. See [`cmd::scan`].
+    fn scan(self, cursor: Cursor) -> Self {
+        self.queue(cmd::scan::<Value>(cursor))
     }
 
     /// How many members a set has. See [`cmd::scard`].
@@ -639,6 +1068,17 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::setrange(key, offset, value))
     }
 
+    /// Ends the server: its end is what answers, as a lost connection, and only a refusal is a reply.
+    /// See [`cmd::shutdown`].
+    fn shutdown(self) -> Self {
+        self.queue(cmd::shutdown())
+    }
+
+    /// Stops a shutdown that waits for replicas; 7.0 and newer. See [`cmd::shutdown_abort`].
+    fn shutdown_abort(self) -> Self {
+        self.queue(cmd::shutdown_abort())
+    }
+
     /// The members that all sets have. See [`cmd::sinter`].
     fn sinter(self, keys: impl IntoIterator<Item = impl ToArg>) -> Self {
         self.queue(cmd::sinter::<Value>(keys))
@@ -659,6 +1099,26 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::sismember(key, member))
     }
 
+    /// Commands that took long, newest first; 10 unless told otherwise. See [`cmd::slowlog_get`].
+    fn slowlog_get(self) -> Self {
+        self.queue(cmd::slowlog_get())
+    }
+
+    /// What the server says of the `SLOWLOG` commands, in lines. See [`cmd::slowlog_help`].
+    fn slowlog_help(self) -> Self {
+        self.queue(cmd::slowlog_help())
+    }
+
+    /// How many commands that took long it remembers. See [`cmd::slowlog_len`].
+    fn slowlog_len(self) -> Self {
+        self.queue(cmd::slowlog_len())
+    }
+
+    /// Forgets the commands that took long. See [`cmd::slowlog_reset`].
+    fn slowlog_reset(self) -> Self {
+        self.queue(cmd::slowlog_reset())
+    }
+
     /// All members of a set. See [`cmd::smembers`].
     fn smembers(self, key: impl ToArg) -> Self {
         self.queue(cmd::smembers::<Value>(key))
@@ -672,6 +1132,16 @@ pub trait QueueCommands: Queue {
     /// Moves a member from set to set; false if it was not in the first. See [`cmd::smove`].
     fn smove(self, source: impl ToArg, destination: impl ToArg, member: impl ToArg) -> Self {
         self.queue(cmd::smove(source, destination, member))
+    }
+
+    /// The sorted elements of a list, set or sorted set. See [`cmd::sort`].
+    fn sort(self, key: impl ToArg) -> Self {
+        self.queue(cmd::sort::<Value>(key))
+    }
+
+    /// As `sort`, for replicas too. See [`cmd::sort_ro`].
+    fn sort_ro(self, key: impl ToArg) -> Self {
+        self.queue(cmd::sort_ro::<Value>(key))
     }
 
     /// Removes and returns a random member. See [`cmd::spop`].
@@ -709,7 +1179,12 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::sunionstore(destination, keys))
     }
 
-    /// The server's time: seconds since 1970, and microseconds on top. See [`cmd::time`].
+    /// Exchanges the data of two databases. See [`cmd::swapdb`].
+    fn swapdb(self, index1: u64, index2: u64) -> Self {
+        self.queue(cmd::swapdb(index1, index2))
+    }
+
+    /// The server's time, to the microsecond. See [`cmd::time`].
     fn time(self) -> Self {
         self.queue(cmd::time())
     }
@@ -719,7 +1194,12 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::touch(keys))
     }
 
-    /// Seconds until a key expires; -1 without an expiry, -2 without the key. See [`cmd::ttl`].
+    /// Deletes the keys of ranges of slots, in the background. See [`cmd::trimslots`].
+    fn trimslots(self, ranges: impl IntoIterator<Item = (u16, u16)>) -> Self {
+        self.queue(cmd::trimslots(ranges))
+    }
+
+    /// How long a key is still to live, in whole seconds. See [`cmd::ttl`].
     fn ttl(self, key: impl ToArg) -> Self {
         self.queue(cmd::ttl(key))
     }
@@ -728,6 +1208,18 @@ pub trait QueueCommands: Queue {
     /// [`cmd::unlink`].
     fn unlink<M>(self, keys: impl ToArgs<M>) -> Self {
         self.queue(cmd::unlink(keys))
+    }
+
+    /// Waits until replicas have what this connection wrote; returns how many have it. See
+    /// [`cmd::wait`].
+    fn wait(self, replicas: u64, timeout: impl Into<Option<Duration>>) -> Self {
+        self.queue(cmd::wait(replicas, timeout))
+    }
+
+    /// Waits until what this connection wrote is on the disks of the server and of replicas. See
+    /// [`cmd::waitaof`].
+    fn waitaof(self, local: u64, replicas: u64, timeout: impl Into<Option<Duration>>) -> Self {
+        self.queue(cmd::waitaof(local, replicas, timeout))
     }
 
     /// Adds an entry to a stream; returns its id. `*` as id lets the server choose. See [`cmd::xadd`].
