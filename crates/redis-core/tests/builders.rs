@@ -3,12 +3,9 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use redis_core::cmd::{self, ClientType, Place, Side};
-use redis_core::types::{
-    ClusterCursor, ClusterInfo, ClusterNode, ClusterShard, ClusterSlots, FunctionLibrary,
-    FunctionStats, MigrationTasks, RawVector, ScoredElement, SlotMetric, SlotMove, SlotRange,
-    SlotState, SlotStats, VectorQuery,
-};
+use bytes::Bytes;
+use redis_core::cmd::{self, ClientType, CommandLogType, Place, Side};
+use redis_core::types::*;
 use redis_core::{
     Block, Cmd, Command, Commands, ErrorKind, Execute, FromReply, Queue, QueueCommands, Result,
     ToArg, Value, lookup,
@@ -73,6 +70,7 @@ const NONE: [&str; 0] = [];
 fn generic() {
     sends(cmd::copy("a", "b"), "COPY a b");
     sends(cmd::copy("a", "b").replace().db(3), "COPY a b DB 3 REPLACE");
+    sends(replies::<Option<Bytes>>(cmd::dump("k")), "DUMP k");
     sends(cmd::del("a"), "DEL a");
     sends(cmd::del(["a", "b"]), "DEL a b");
     sends(cmd::exists(vec!["a".to_owned()]), "EXISTS a");
@@ -86,11 +84,13 @@ fn generic() {
     sends(cmd::expireat("k", at(secs(9))).xx(), "EXPIREAT k 9 XX");
     sends(cmd::expireat("k", at(secs(9))).gt(), "EXPIREAT k 9 GT");
     sends(cmd::expireat("k", at(ms(8001))).lt(), "EXPIREAT k 9 LT");
-    sends(cmd::key_type("k"), "TYPE k");
+    sends(replies::<ExpireTime<1>>(cmd::expiretime("k")), "EXPIRETIME k");
+    sends(replies::<KeyType>(cmd::key_type("k")), "TYPE k");
     sends(replies::<Vec<String>>(cmd::keys("a*")), "KEYS a*");
     sends(cmd::object_encoding("k"), "OBJECT ENCODING k");
     sends(cmd::object_freq("k"), "OBJECT FREQ k");
-    sends(cmd::object_idletime("k"), "OBJECT IDLETIME k");
+    sends(cmd::object_help(), "OBJECT HELP");
+    sends(replies::<Option<Seconds>>(cmd::object_idletime("k")), "OBJECT IDLETIME k");
     sends(cmd::object_refcount("k"), "OBJECT REFCOUNT k");
     sends(cmd::persist("k"), "PERSIST k");
     sends(cmd::pexpire("k", secs(1)), "PEXPIRE k 1000");
@@ -103,13 +103,67 @@ fn generic() {
     sends(cmd::pexpireat("k", at(ms(7))).xx(), "PEXPIREAT k 7 XX");
     sends(cmd::pexpireat("k", at(ms(7))).gt(), "PEXPIREAT k 7 GT");
     sends(cmd::pexpireat("k", at(ms(7))).lt(), "PEXPIREAT k 7 LT");
-    sends(cmd::pttl("k"), "PTTL k");
+    sends(cmd::move_key("k", 3), "MOVE k 3");
+    sends(replies::<ExpireTime>(cmd::pexpiretime("k")), "PEXPIRETIME k");
+    sends(replies::<Ttl>(cmd::pttl("k")), "PTTL k");
     sends(cmd::randomkey::<String>(), "RANDOMKEY");
     sends(cmd::rename("a", "b"), "RENAME a b");
     sends(cmd::renamenx("a", "b"), "RENAMENX a b");
     sends(cmd::touch(["a", "b"].iter()), "TOUCH a b");
-    sends(cmd::ttl("k"), "TTL k");
+    sends(replies::<Ttl<1>>(cmd::ttl("k")), "TTL k");
     sends(cmd::unlink([1, 2]), "UNLINK 1 2");
+    let scan = cmd::scan::<String>(Cursor::START);
+    sends(scan.clone(), "SCAN 0");
+    let scan = scan.matching("a*").count(7).key_type(KeyType::SortedSet);
+    sends(scan, "SCAN 0 MATCH a* COUNT 7 TYPE zset");
+}
+
+#[test]
+fn migrate_and_restore_have_every_option() {
+    let migrate = || cmd::migrate("h", 6379, "k", 3, ms(1001));
+    sends(replies::<Migrated>(migrate()), "MIGRATE h 6379 k 3 1001");
+    let all = migrate().copy().replace().auth("pw");
+    sends(all.clone(), "MIGRATE h 6379 k 3 1001 COPY REPLACE AUTH pw");
+    sends(all.auth2("u", "pw"), "MIGRATE h 6379 k 3 1001 COPY REPLACE AUTH2 u pw");
+    // The helper splits at spaces: the empty word shows as two of them.
+    let keys = cmd::migrate_keys("h", 1, 0, secs(1), ["a", "b"]).copy().replace().auth2("u", "pw");
+    sends(keys, "MIGRATE h 1  0 1000 COPY REPLACE AUTH2 u pw KEYS a b");
+    let none = refusal(cmd::migrate_keys("h", 1, 0, secs(1), NONE).auth("pw"));
+    assert_eq!(none, "MIGRATE: needs at least one key");
+    assert_eq!(migrate().into_cmd().slot(), cmd::get::<Value>("k").slot());
+    sends(cmd::restore("k", secs(2), "v"), "RESTORE k 2000 v");
+    sends(cmd::restore("k", None, "v").replace().freq(3), "RESTORE k 0 v REPLACE FREQ 3");
+    let idle = cmd::restore("k", RestoreTtl::Never, "v").idle_time(ms(1001));
+    sends(idle, "RESTORE k 0 v IDLETIME 2");
+    sends(cmd::restore_at("k", at(ms(7)), "v"), "RESTORE k 7 v ABSTTL");
+    let all = cmd::restore_at("k", at(ms(7)), "v").replace().idle_time(secs(1)).freq(2);
+    sends(all, "RESTORE k 7 v REPLACE ABSTTL IDLETIME 1 FREQ 2");
+}
+
+#[test]
+fn sort_has_every_option() {
+    sends(replies::<Vec<String>>(cmd::sort("k")), "SORT k");
+    let sort = cmd::sort::<String>("k").by("w_*").limit(1, -1).desc().alpha();
+    sends(sort.clone(), "SORT k BY w_* LIMIT 1 -1 DESC ALPHA");
+    let got = replies::<Vec<Option<String>>>(sort.get(["#", "n_*"]).asc());
+    sends(got, "SORT k BY w_* LIMIT 1 -1 GET # GET n_* ASC ALPHA");
+    let stored = cmd::sort::<String>("k").get(["n_*"]).store("to");
+    sends(replies::<u64>(stored), "SORT k GET n_* STORE to");
+    let sort = cmd::sort_ro::<i64>("k").by("w_*").limit(0, 2).asc().alpha();
+    sends(
+        replies::<Vec<Option<i64>>>(sort.get(["#"])),
+        "SORT_RO k BY w_* LIMIT 0 2 GET # ASC ALPHA",
+    );
+}
+
+#[test]
+fn waiting_for_replicas_says_for_how_long() {
+    let wait = cmd::wait(2, ms(1500));
+    assert_eq!(wait.block(), Block::For(ms(1500)));
+    sends(wait, "WAIT 2 1500");
+    let forever = cmd::waitaof(1, 2, None);
+    assert_eq!(forever.block(), Block::Forever);
+    sends(replies::<AofAcks>(forever), "WAITAOF 1 2 0");
 }
 
 #[test]
@@ -492,7 +546,18 @@ fn connection() {
     sends(cmd::client_getname(), "CLIENT GETNAME");
     sends(cmd::client_id(), "CLIENT ID");
     sends(cmd::client_info(), "CLIENT INFO");
-    sends(cmd::client_list(), "CLIENT LIST");
+    sends(replies::<Vec<ClientInfo>>(cmd::client_list()), "CLIENT LIST");
+    sends(replies::<TrackingRedirect>(cmd::client_getredir()), "CLIENT GETREDIR");
+    sends(cmd::client_help(), "CLIENT HELP");
+    sends(cmd::client_kill_addr("a:1"), "CLIENT KILL a:1");
+    sends(cmd::client_pause(ms(7)), "CLIENT PAUSE 7");
+    sends(cmd::client_pause(secs(7)).writes(), "CLIENT PAUSE 7000 WRITE");
+    sends(cmd::client_pause(secs(7)).writes().all(), "CLIENT PAUSE 7000 ALL");
+    sends(replies::<TrackingInfo>(cmd::client_trackinginfo()), "CLIENT TRACKINGINFO");
+    sends(replies::<bool>(cmd::client_unblock(7)), "CLIENT UNBLOCK 7");
+    sends(cmd::client_unblock(7).with_timeout(), "CLIENT UNBLOCK 7 TIMEOUT");
+    sends(cmd::client_unblock(7).with_error(), "CLIENT UNBLOCK 7 ERROR");
+    sends(cmd::client_unpause(), "CLIENT UNPAUSE");
     sends(cmd::echo::<String>("hi"), "ECHO hi");
     sends(replies::<()>(cmd::ping()), "PING");
     sends(replies::<String>(cmd::ping().message("hi")), "PING hi");
@@ -501,7 +566,7 @@ fn connection() {
 #[test]
 fn client_kill_and_list_have_every_filter() {
     let killed = cmd::client_kill()
-        .id(7)
+        .ids([7, 8])
         .client_type(ClientType::Normal)
         .user("u")
         .addr("a:1")
@@ -532,7 +597,7 @@ fn client_kill_and_list_have_every_filter() {
                 LIB-NAME l LIB-VER v DB 3 CAPA r IP i NOT-TYPE REPLICA NOT-ID 1 2 NOT-USER u \
                 NOT-ADDR a NOT-LADDR b NOT-NAME n NOT-FLAGS M NOT-LIB-NAME l NOT-LIB-VER v \
                 NOT-DB 4 NOT-CAPA r NOT-IP i";
-    sends(killed, &format!("CLIENT KILL ID 7 {rest}"));
+    sends(killed, &format!("CLIENT KILL ID 7 8 {rest}"));
     sends(cmd::client_kill().skip_me(true), "CLIENT KILL SKIPME YES");
     assert_eq!(refusal(cmd::client_kill()), "CLIENT KILL: needs at least one option");
     let listed = cmd::client_list()
@@ -586,7 +651,87 @@ fn server() {
     sends(cmd::info(), "INFO");
     sends(cmd::info().sections("server"), "INFO server");
     sends(cmd::info().sections(["server", "memory"]), "INFO server memory");
-    sends(cmd::time(), "TIME");
+    sends(replies::<ServerTime>(cmd::time()), "TIME");
+    sends(replies::<ServerTime>(cmd::lastsave()), "LASTSAVE");
+    sends(cmd::lolwut(), "LOLWUT");
+    sends(cmd::lolwut().version(5), "LOLWUT VERSION 5");
+    sends(replies::<Option<u64>>(cmd::memory_usage("k")), "MEMORY USAGE k");
+    sends(cmd::memory_usage("k").samples(0), "MEMORY USAGE k SAMPLES 0");
+    sends(replies::<MemoryStats>(cmd::memory_stats()), "MEMORY STATS");
+    sends(cmd::memory_malloc_stats(), "MEMORY MALLOC-STATS");
+    sends(cmd::swapdb(0, 3), "SWAPDB 0 3");
+    sends(cmd::trimslots([(0, 1), (5, 9)]), "TRIMSLOTS RANGES 2 0 1 5 9");
+}
+
+#[test]
+fn users() {
+    sends(cmd::acl_cat(), "ACL CAT");
+    sends(cmd::acl_cat().category("string"), "ACL CAT string");
+    sends(cmd::acl_deluser(["a", "b"]), "ACL DELUSER a b");
+    sends(replies::<AclVerdict>(cmd::acl_dryrun("u", "set", ["k", "v"])), "ACL DRYRUN u set k v");
+    sends(cmd::acl_genpass(), "ACL GENPASS");
+    sends(cmd::acl_genpass().bits(20), "ACL GENPASS 20");
+    sends(replies::<Option<AclUser>>(cmd::acl_getuser("u")), "ACL GETUSER u");
+    sends(replies::<Vec<AclLogEntry>>(cmd::acl_log()), "ACL LOG");
+    sends(cmd::acl_log().count(3), "ACL LOG 3");
+    sends(replies::<()>(cmd::acl_log_reset()), "ACL LOG RESET");
+    sends(cmd::acl_setuser("u", NONE), "ACL SETUSER u");
+    sends(cmd::acl_setuser("u", ["on", "+@read"]), "ACL SETUSER u on +@read");
+}
+
+#[test]
+fn what_servers_tell_of_commands() {
+    sends(cmd::command_docs(NONE), "COMMAND DOCS");
+    sends(cmd::command_docs(["get", "set"]), "COMMAND DOCS get set");
+    sends(replies::<Vec<String>>(cmd::command_getkeys("get", ["k"])), "COMMAND GETKEYS get k");
+    sends(cmd::command_getkeysandflags("get", "k"), "COMMAND GETKEYSANDFLAGS get k");
+    sends(cmd::command_info("get"), "COMMAND INFO get");
+    sends(cmd::command_list(), "COMMAND LIST");
+    sends(cmd::command_list().module("m"), "COMMAND LIST FILTERBY MODULE m");
+    let category = cmd::command_list().module("m").acl_category("read");
+    sends(category, "COMMAND LIST FILTERBY ACLCAT read");
+    sends(cmd::command_list().pattern("x*"), "COMMAND LIST FILTERBY PATTERN x*");
+}
+
+#[test]
+fn logs_and_measures() {
+    sends(cmd::commandlog_get(-1, CommandLogType::Slow), "COMMANDLOG GET -1 SLOW");
+    sends(cmd::commandlog_len(CommandLogType::LargeReply), "COMMANDLOG LEN LARGE-REPLY");
+    sends(cmd::commandlog_reset(CommandLogType::LargeRequest), "COMMANDLOG RESET LARGE-REQUEST");
+    sends(cmd::slowlog_get(), "SLOWLOG GET");
+    sends(cmd::slowlog_get().count(-1), "SLOWLOG GET -1");
+    sends(cmd::latency_histogram(), "LATENCY HISTOGRAM");
+    sends(cmd::latency_histogram().commands(["get", "set"]), "LATENCY HISTOGRAM get set");
+    sends(cmd::latency_history("fork"), "LATENCY HISTORY fork");
+    sends(cmd::latency_reset(), "LATENCY RESET");
+    sends(cmd::latency_reset().events("fork"), "LATENCY RESET fork");
+    sends(cmd::hotkeys_start(HotKeysMetrics::Net), "HOTKEYS START METRICS 1 NET");
+    let start = cmd::hotkeys_start(HotKeysMetrics::CpuAndNet).count(5).duration(ms(1001));
+    let all = "HOTKEYS START METRICS 2 CPU NET COUNT 5 DURATION 2 SAMPLE 3 SLOTS 2 7 9";
+    sends(start.sample(3).slots([7, 9]), all);
+}
+
+#[test]
+fn what_servers_are_told_to_do() {
+    sends(cmd::bgsave(), "BGSAVE");
+    sends(cmd::bgsave().schedule(), "BGSAVE SCHEDULE");
+    sends(cmd::bgsave_cancel(), "BGSAVE CANCEL");
+    sends(cmd::failover(), "FAILOVER");
+    let failover = cmd::failover().timeout(ms(7)).to("h", 6379).force();
+    sends(failover, "FAILOVER TO h 6379 FORCE TIMEOUT 7");
+    assert_eq!(refusal(cmd::failover().force()), "FAILOVER: `force` needs `to`");
+    sends(cmd::failover_abort(), "FAILOVER ABORT");
+    sends(cmd::module_load("/m", ["a", "b"]), "MODULE LOAD /m a b");
+    sends(cmd::module_loadex("/m"), "MODULE LOADEX /m");
+    let load = cmd::module_loadex("/m").args(["c"]).config([("a", 1), ("b", 2)]);
+    sends(load, "MODULE LOADEX /m CONFIG a 1 CONFIG b 2 ARGS c");
+    sends(cmd::replicaof("h", 6379), "REPLICAOF h 6379");
+    sends(cmd::replicaof_no_one(), "REPLICAOF NO ONE");
+    sends(cmd::shutdown(), "SHUTDOWN");
+    sends(cmd::shutdown().save().no_save(), "SHUTDOWN NOSAVE");
+    let shutdown = cmd::shutdown().save().now().force().safe().failover();
+    sends(shutdown, "SHUTDOWN SAVE NOW FORCE SAFE FAILOVER");
+    sends(cmd::shutdown_abort(), "SHUTDOWN ABORT");
 }
 
 #[test]

@@ -454,7 +454,15 @@ fn choice(params: &[Param], parts: &[Part]) -> Result<String, String> {
                 let _ = write!(out, ".arg({word:?})");
             }
             Part::Each(word, at) => {
-                let _ = write!(out, ".each({word:?}, {})", params[*at].name);
+                let param = &params[*at];
+                let each = match &param.form {
+                    Form::Tuples { items, .. } if items.len() == 2 => "each_pair",
+                    Form::Tuples { .. } => {
+                        return Err(format!("`{}` has tuples that are no pairs", param.name));
+                    }
+                    _ => "each",
+                };
+                let _ = write!(out, ".{each}({word:?}, {})", param.name);
             }
             Part::Param(at) => {
                 let name = &params[*at].name;
@@ -613,8 +621,8 @@ pub(crate) fn imports(body: &str, enums: &[&str], types: &[String]) -> String {
             format!("use {path}::{{{}}};\n", used.join(", "))
         }
     };
-    let std =
-        from("std::collections", &["HashMap"]) + &from("std::time", &["Duration", "SystemTime"]);
+    let std = from("std::collections", &["BTreeMap", "HashMap"])
+        + &from("std::time", &["Duration", "SystemTime"]);
     let ours = [
         from("super::words", enums),
         from(

@@ -325,7 +325,12 @@ impl<'a> Builder<'a> {
             open = true;
             segments[0].1.push(Part::Word(token.clone()));
         }
-        for child in &block.children {
+        let mut counted = false;
+        for (at, child) in block.children.iter().enumerate() {
+            if is_count(child, block.children.get(at + 1)) && child.token.is_none() {
+                counted = true;
+                continue;
+            }
             if child.optional {
                 if segments.is_empty() {
                     return Err(format!("`{}` begins with an option: give it a shape", block.name));
@@ -349,6 +354,11 @@ impl<'a> Builder<'a> {
                     ));
                 }
                 fan = Some((at, child));
+                continue;
+            }
+            if std::mem::take(&mut counted) {
+                segments[at].1.push(Part::Param(params.len()));
+                params.push(self.param(child, true)?);
                 continue;
             }
             self.parts(child, &mut params, &mut segments[at].1)?;
@@ -456,7 +466,9 @@ impl<'a> Builder<'a> {
             let item = ty.ok_or_else(|| {
                 format!("`{}` is no list of values: give it a type", argument.name)
             })?;
-            Form::List { item, counted, may_be_empty: argument.optional, noun: noun.clone() }
+            // A word with nothing behind it is nothing that a server takes.
+            let may_be_empty = argument.optional && argument.token.is_none();
+            Form::List { item, counted, may_be_empty, noun: noun.clone() }
         };
         let name = match (own, &form) {
             (Some((_, name)), _) => (*name).to_owned(),
@@ -478,6 +490,7 @@ impl<'a> Builder<'a> {
                 As::Words(name) => Type::Words((*name).to_owned()),
                 As::IntoWords(name) => Type::IntoWords((*name).to_owned()),
                 As::Millis => Type::Millis,
+                As::UnixMillis => Type::UnixMillis,
                 As::Seconds => Type::Seconds,
                 As::Timeout => Type::Timeout,
                 As::TimeoutMillis => Type::TimeoutMillis,
@@ -655,7 +668,7 @@ fn is(argument: &Argument, name: &str) -> bool {
 /// Whether this argument only says how many the next one has.
 fn is_count(argument: &Argument, next: Option<&Argument>) -> bool {
     argument.kind == Kind::Integer
-        && argument.name.starts_with("num")
+        && (argument.name.starts_with("num") || argument.name == "count")
         && next.is_some_and(|next| next.multiple)
 }
 

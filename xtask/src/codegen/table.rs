@@ -146,6 +146,7 @@ pub(crate) fn merged(ours: &[Argument], valkey: &[Argument]) -> Vec<Argument> {
         };
         if let Some(found) = all.iter().position(same) {
             all[found].children = merged(&all[found].children, &theirs.children);
+            all[found].multiple |= theirs.multiple;
             at = found + 1;
         } else if theirs.optional || theirs.kind == Kind::Token {
             let mut new = theirs.clone();

@@ -157,6 +157,49 @@ fn what_converts_to_several_arguments_is_converted() {
 }
 
 #[test]
+fn a_count_inside_an_option_is_that_of_its_list() {
+    let slots = r#"{"name": "slots", "type": "block", "token": "SLOTS", "flags": ["optional"], "arguments": [
+        {"name": "count", "type": "integer"},
+        {"name": "slot", "type": "integer", "flags": ["multiple"]}]}"#;
+    let text = builder(entry("PUT", "()", "Puts it.").ty("slot", As::Type("u16")), slots);
+    assert!(text.contains("pub fn slots(mut self, slots: impl IntoIterator<Item = u16>) -> Self"));
+    assert!(text.contains(r#"Some(Choice::word("SLOTS").counted_list(slots))"#));
+}
+
+#[test]
+fn a_list_behind_a_word_may_not_be_empty() {
+    let keys =
+        r#"{"name": "keys", "type": "key", "token": "KEYS", "flags": ["optional", "multiple"]}"#;
+    let text = builder(entry("PUT", "()", "Puts it.").promote("keys").rename("keys", "keys"), keys);
+    assert!(text.contains(r#".arg("KEYS").some_keys(keys, "needs at least one key")"#), "{text}");
+}
+
+#[test]
+fn each_pair_of_an_option_is_behind_its_word() {
+    let configs = r#"{"name": "configs", "type": "block", "token": "CONFIG",
+        "flags": ["optional", "multiple", "multiple_token"], "arguments": [
+        {"name": "name", "type": "string"}, {"name": "value", "type": "string"}]}"#;
+    let text = builder(entry("PUT", "()", "Puts it.").rename("configs", "settings"), configs);
+    assert!(text.contains("pub fn config(mut self, settings: impl ToPairs) -> Self"));
+    assert!(text.contains(r#"Some(Choice::plain().each_pair("CONFIG", settings))"#));
+}
+
+#[test]
+fn an_option_that_valkey_repeats_takes_a_list() {
+    let table = Table::parse(
+        r#"{"PUT": {"group": "string", "since": "1.0.0", "arguments": [
+            {"name": "id", "type": "integer", "token": "ID", "flags": ["optional"]}],
+        "valkey_arguments": [
+            {"name": "id", "type": "integer", "token": "ID", "flags": ["optional", "multiple"]}]}}"#,
+    );
+    let table = table.unwrap();
+    let put = entry("PUT", "()", "Puts it.").with_valkey();
+    let builder = Builder::derive(&table.commands[0], &put).unwrap();
+    let text = &builders::write(&[builder], &[]).unwrap()["string.rs"];
+    assert!(text.contains(r#"Some(Choice::word("ID").list(ids))"#));
+}
+
+#[test]
 fn arguments_of_valkey_can_be_taken_instead() {
     let table = Table::parse(
         r#"{"PUT": {"group": "string", "since": "1.0.0", "arguments": [{"name": "id", "type": "string"}],

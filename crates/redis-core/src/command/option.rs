@@ -165,6 +165,20 @@ impl Choice {
         }
         self
     }
+
+    /// Adds each pair behind the word.
+    pub(crate) fn each_pair(mut self, word: &'static str, pairs: impl ToPairs) -> Self {
+        let mut list = Args::default();
+        pairs.to_pairs(&mut list);
+        let all = self.values.get_or_insert_default();
+        for (at, value) in list.iter().enumerate() {
+            if at % 2 == 0 {
+                all.push(word);
+            }
+            all.push(value);
+        }
+        self
+    }
 }
 
 /// When a key expires, or that its expiry stays or goes.

@@ -1,24 +1,70 @@
-//! Types of replies and arguments that have a shape of their own, one file an idea.
+//! Replies and arguments that have a shape of their own, one file an idea.
 //!
-//! Each decodes to the same value under RESP2 and RESP3, and keeps what newer servers add.
+//! Owns what the servers' documents, lines and records look like as Rust values, the same under RESP2
+//! and RESP3, and what they keep of newer servers. Knows no command by name and nothing of connections.
 
+mod acl;
+mod aof;
+mod client_info;
 mod cluster_info;
 mod cluster_node;
 mod cluster_scan;
 mod cluster_shard;
+mod command_details;
+mod command_docs;
 mod function;
+mod hello;
+mod hotkeys;
+mod info;
+mod key_flag;
+mod key_type;
+mod latency;
+mod memory;
+mod migrated;
+mod module_info;
+mod object;
+mod record;
+mod restore_ttl;
+mod role;
+mod scan;
 mod sentinel;
 mod slot;
 mod slot_migration;
+mod slowlog;
 mod text;
+mod time;
+mod tracking;
+mod ttl;
 mod vector;
 
-pub use cluster_info::*;
-pub use cluster_node::*;
-pub use cluster_scan::*;
-pub use cluster_shard::*;
-pub use function::*;
-pub use sentinel::*;
-pub use slot::*;
-pub use slot_migration::*;
-pub use vector::*;
+pub use self::acl::*;
+pub use self::aof::*;
+pub use self::client_info::*;
+pub use self::cluster_info::*;
+pub use self::cluster_node::*;
+pub use self::cluster_scan::*;
+pub use self::cluster_shard::*;
+pub use self::command_details::*;
+pub use self::command_docs::*;
+pub use self::function::*;
+pub use self::hello::*;
+pub use self::hotkeys::*;
+pub use self::info::*;
+pub use self::key_flag::*;
+pub use self::key_type::*;
+pub use self::latency::*;
+pub use self::memory::*;
+pub use self::migrated::*;
+pub use self::module_info::*;
+pub use self::object::*;
+pub use self::restore_ttl::*;
+pub use self::role::*;
+pub use self::scan::*;
+pub use self::sentinel::*;
+pub use self::slot::*;
+pub use self::slot_migration::*;
+pub use self::slowlog::*;
+pub use self::time::*;
+pub use self::tracking::*;
+pub use self::ttl::*;
+pub use self::vector::*;

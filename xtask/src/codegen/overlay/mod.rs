@@ -99,6 +99,8 @@ pub(crate) enum As {
     Seconds,
     /// A `Duration`, sent as whole milliseconds.
     Millis,
+    /// A `SystemTime`, sent as whole milliseconds since 1970.
+    UnixMillis,
     /// A Rust type that is an argument; the parameter is anything that converts to it.
     Into(&'static str),
     /// A Rust type that writes several arguments.

@@ -16,6 +16,7 @@ pub(crate) const WORDS: &[(&str, &str, &str)] = &[
     ("EX", "ex", "Expires after this time to live, rounded up to whole milliseconds; sends `EX` or `PX`."),
     ("EXAT", "ex_at", "Expires at this time, rounded up to whole milliseconds; sends `EXAT` or `PXAT`."),
     ("COUNT", "count", "How many at the most."),
+    ("MATCH", "matching", "Only those that match this pattern."),
     ("LIMIT", "limit", "Skips `offset` elements and returns at most `count`."),
     ("REV", "rev", "In the opposite order."),
     ("BYSCORE", "by_score", "`start` and `stop` are scores."),

@@ -36,6 +36,29 @@ impl ToArg for ClientType {
     }
 }
 
+/// `SLOW`, `LARGE-REQUEST`, `LARGE-REPLY`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CommandLogType {
+    /// `SLOW`.
+    Slow,
+    /// `LARGE-REQUEST`.
+    LargeRequest,
+    /// `LARGE-REPLY`.
+    LargeReply,
+}
+
+impl ToArg for CommandLogType {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        let word = match self {
+            Self::Slow => "SLOW",
+            Self::LargeRequest => "LARGE-REQUEST",
+            Self::LargeReply => "LARGE-REPLY",
+        };
+        arg.bytes(word.as_bytes())
+    }
+}
+
 /// `BEFORE`, `AFTER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -4,6 +4,9 @@ mod cluster;
 mod module;
 mod scripting;
 mod sentinel;
+mod connection;
+mod generic;
+mod server;
 
 use crate::scenario::Scenario;
 use crate::subject::Subject;
@@ -14,5 +17,8 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(module::list());
     all.extend(scripting::list());
     all.extend(sentinel::list());
+    all.extend(generic::list());
+    all.extend(connection::list());
+    all.extend(server::list());
     all
 }
