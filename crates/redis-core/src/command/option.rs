@@ -238,6 +238,40 @@ impl<R> Cmd<R> {
         self.require(ok, empty)
     }
 
+    /// Adds how many pairs of a key and a value there are, then the pairs, of which there must be one at least.
+    pub(crate) fn some_counted_key_pairs<K: ToArg, V: ToArg>(
+        mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+        empty: &'static str,
+    ) -> Self {
+        let mut list = Args::default();
+        for (key, value) in pairs {
+            list.push_key(key);
+            list.push(value);
+        }
+        let ok = !list.is_empty();
+        self.args.push(list.len() / 2);
+        self.args.append(list);
+        self.require(ok, empty)
+    }
+
+    /// Adds all keys, then the value of each, of which there must be one at least.
+    pub(crate) fn some_key_columns<K: ToArg, V: ToArg>(
+        mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+        empty: &'static str,
+    ) -> Self {
+        let before = self.args.len();
+        let mut values = Args::default();
+        for (key, value) in pairs {
+            self.args.push_key(key);
+            values.push(value);
+        }
+        self.args.append(values);
+        let ok = self.args.len() > before;
+        self.require(ok, empty)
+    }
+
     /// Adds groups of three values, of which there must be one at least.
     pub(crate) fn some_triples<A: ToArg, B: ToArg, C: ToArg>(
         mut self,

@@ -73,6 +73,8 @@ pub(crate) struct Entry {
     pub(crate) picked: Vec<(&'static str, &'static str)>,
     /// Arguments that another one's type writes, or that this builder leaves out.
     pub(crate) dropped: Vec<&'static str>,
+    /// Arguments that another one's type writes.
+    pub(crate) within: Vec<&'static str>,
     /// Setters and their words, by token (or argument name, where there is no token).
     pub(crate) setters: Vec<(&'static str, &'static str)>,
     pub(crate) notes: Vec<(&'static str, &'static str)>,
@@ -89,6 +91,8 @@ pub(crate) enum As {
     Type(&'static str),
     /// A `Duration`, sent as whole seconds.
     Seconds,
+    /// A `Duration`, sent as whole milliseconds.
+    Millis,
     /// A Rust type that is an argument; the parameter is anything that converts to it.
     Into(&'static str),
     /// A Rust type that writes several arguments.
@@ -114,6 +118,7 @@ pub(super) fn entry(command: &'static str, reply: &'static str, doc: &'static st
         valkey: false,
         picked: Vec::new(),
         dropped: Vec::new(),
+        within: Vec::new(),
         setters: Vec::new(),
         notes: Vec::new(),
         turns: Vec::new(),
@@ -154,6 +159,12 @@ impl Entry {
     /// Takes one branch of a choice and leaves the others out.
     pub(super) fn pick(mut self, choice: &'static str, branch: &'static str) -> Self {
         self.picked.push((choice, branch));
+        self
+    }
+
+    /// Leaves an argument out, which another one's type writes; it stays in the documented syntax.
+    pub(super) fn within(mut self, argument: &'static str) -> Self {
+        self.within.push(argument);
         self
     }
 
