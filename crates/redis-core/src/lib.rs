@@ -19,6 +19,7 @@ mod reply;
 pub mod send;
 pub mod session;
 mod slot;
+pub mod types;
 pub mod watch;
 
 pub use crate::command::{

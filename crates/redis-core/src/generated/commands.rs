@@ -8,12 +8,58 @@ use std::time::{Duration, SystemTime};
 use crate::cmd::{self, *};
 use crate::command::{Execute, ToArg, ToArgs};
 use crate::reply::FromReply;
+use crate::types::{
+    AddId, AutoClaimed, BitGet, BitOperation, Cursor, EntryDeletion, ExpireTime, FieldExpiry,
+    FieldPersist, GeoArea, GeoPoint, GeoUnit, GroupReadFrom, GroupStart, LcsMatches, LexBound,
+    PendingEntry, PendingSummary, ReadFrom, ScanPage, ScoreBound, StreamBound, StreamEntries,
+    StreamEntry, StreamId, StreamTrim, Ttl,
+};
 
 /// Commands as methods, with their required arguments; the functions of [`cmd`] have the options too.
 pub trait Commands: Execute {
     /// Appends to a value; returns its new length in bytes. See [`cmd::append`].
     fn append(self, key: impl ToArg, value: impl ToArg) -> Self::Output<u64> {
         self.execute(cmd::append(key, value))
+    }
+
+    /// Counts the bits that are set. See [`cmd::bitcount`].
+    fn bitcount(self, key: impl ToArg) -> Self::Output<u64> {
+        self.execute(cmd::bitcount(key))
+    }
+
+    /// Reads and writes numbers of any width; none where `Overflow::Fail` held back a write. See
+    /// [`cmd::bitfield`].
+    fn bitfield(
+        self,
+        key: impl ToArg,
+        operations: impl IntoIterator<Item = BitOperation>,
+    ) -> Self::Output<Vec<Option<i64>>> {
+        self.execute(cmd::bitfield(key, operations))
+    }
+
+    /// Reads numbers of any width. See [`cmd::bitfield_ro`].
+    fn bitfield_ro(
+        self,
+        key: impl ToArg,
+        gets: impl IntoIterator<Item = BitGet>,
+    ) -> Self::Output<Vec<i64>> {
+        self.execute(cmd::bitfield_ro(key, gets))
+    }
+
+    /// Combines values bit by bit and stores the result; returns its length in bytes. See
+    /// [`cmd::bitop`].
+    fn bitop<M>(
+        self,
+        operation: Bitwise,
+        destination: impl ToArg,
+        keys: impl ToArgs<M>,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::bitop(operation, destination, keys))
+    }
+
+    /// The position of the first bit that is set, or is not; -1 if there is none. See [`cmd::bitpos`].
+    fn bitpos(self, key: impl ToArg, bit: bool) -> Self::Output<i64> {
+        self.execute(cmd::bitpos(key, bit))
     }
 
     /// Moves an element from list to list, waiting for one. See [`cmd::blmove`].
@@ -26,6 +72,16 @@ pub trait Commands: Execute {
         timeout: impl Into<Option<Duration>>,
     ) -> Self::Output<Option<V>> {
         self.execute(cmd::blmove::<V>(source, destination, from, to, timeout))
+    }
+
+    /// Removes elements of the first list that has one, waiting for it. See [`cmd::blmpop`].
+    fn blmpop<K: FromReply, V: FromReply>(
+        self,
+        timeout: impl Into<Option<Duration>>,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        side: Side,
+    ) -> Self::Output<Option<(K, Vec<V>)>> {
+        self.execute(cmd::blmpop::<K, V>(timeout, keys, side))
     }
 
     /// Removes the first element of the first list that has one, waiting for it. See [`cmd::blpop`].
@@ -44,6 +100,27 @@ pub trait Commands: Execute {
         timeout: impl Into<Option<Duration>>,
     ) -> Self::Output<Option<(K, V)>> {
         self.execute(cmd::brpop::<K, V>(keys, timeout))
+    }
+
+    /// Moves the last element of a list to the front of another, waiting for one. See
+    /// [`cmd::brpoplpush`].
+    fn brpoplpush<V: FromReply>(
+        self,
+        source: impl ToArg,
+        destination: impl ToArg,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Self::Output<Option<V>> {
+        self.execute(cmd::brpoplpush::<V>(source, destination, timeout))
+    }
+
+    /// Removes members of the first sorted set that has one, waiting for it. See [`cmd::bzmpop`].
+    fn bzmpop<K: FromReply, M: FromReply>(
+        self,
+        timeout: impl Into<Option<Duration>>,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        which: Extreme,
+    ) -> Self::Output<Option<(K, Vec<(M, f64)>)>> {
+        self.execute(cmd::bzmpop::<K, M>(timeout, keys, which))
     }
 
     /// Removes the member with the highest score of the first sorted set that has one, waiting for it.
@@ -134,6 +211,22 @@ pub trait Commands: Execute {
         self.execute(cmd::del(keys))
     }
 
+    /// Deletes a string; false if the key does not exist or a condition did not hold. See
+    /// [`cmd::delex`].
+    fn delex(self, key: impl ToArg) -> Self::Output<bool> {
+        self.execute(cmd::delex(key))
+    }
+
+    /// Deletes a key if its value is this one. See [`cmd::delifeq`].
+    fn delifeq(self, key: impl ToArg, value: impl ToArg) -> Self::Output<bool> {
+        self.execute(cmd::delifeq(key, value))
+    }
+
+    /// A digest of a value: 16 hexadecimal digits. See [`cmd::digest`].
+    fn digest(self, key: impl ToArg) -> Self::Output<Option<String>> {
+        self.execute(cmd::digest(key))
+    }
+
     /// Returns the message. See [`cmd::echo`].
     fn echo<V: FromReply>(self, message: impl ToArg) -> Self::Output<V> {
         self.execute(cmd::echo::<V>(message))
@@ -204,9 +297,113 @@ pub trait Commands: Execute {
         self.execute(cmd::flushdb())
     }
 
+    /// Adds members with their longitude and latitude in degrees; returns how many are new. See
+    /// [`cmd::geoadd`].
+    fn geoadd(
+        self,
+        key: impl ToArg,
+        members: impl IntoIterator<Item = (f64, f64, impl ToArg)>,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::geoadd(key, members))
+    }
+
+    /// The distance of two members in metres. See [`cmd::geodist`].
+    fn geodist(
+        self,
+        key: impl ToArg,
+        member1: impl ToArg,
+        member2: impl ToArg,
+    ) -> Self::Output<Option<f64>> {
+        self.execute(cmd::geodist(key, member1, member2))
+    }
+
+    /// The places of members as geohashes of 11 characters. See [`cmd::geohash`].
+    fn geohash<M>(
+        self,
+        key: impl ToArg,
+        members: impl ToArgs<M>,
+    ) -> Self::Output<Vec<Option<String>>> {
+        self.execute(cmd::geohash(key, members))
+    }
+
+    /// The places of members. See [`cmd::geopos`].
+    fn geopos<M>(
+        self,
+        key: impl ToArg,
+        members: impl ToArgs<M>,
+    ) -> Self::Output<Vec<Option<GeoPoint>>> {
+        self.execute(cmd::geopos(key, members))
+    }
+
+    /// The members within a distance of a place. See [`cmd::georadius`].
+    fn georadius<M: FromReply>(
+        self,
+        key: impl ToArg,
+        longitude: f64,
+        latitude: f64,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::georadius::<M>(key, longitude, latitude, radius, unit))
+    }
+
+    /// As `georadius`, without storing. See [`cmd::georadius_ro`].
+    fn georadius_ro<M: FromReply>(
+        self,
+        key: impl ToArg,
+        longitude: f64,
+        latitude: f64,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::georadius_ro::<M>(key, longitude, latitude, radius, unit))
+    }
+
+    /// The members within a distance of a member. See [`cmd::georadiusbymember`].
+    fn georadiusbymember<M: FromReply>(
+        self,
+        key: impl ToArg,
+        member: impl ToArg,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::georadiusbymember::<M>(key, member, radius, unit))
+    }
+
+    /// As `georadiusbymember`, without storing. See [`cmd::georadiusbymember_ro`].
+    fn georadiusbymember_ro<M: FromReply>(
+        self,
+        key: impl ToArg,
+        member: impl ToArg,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::georadiusbymember_ro::<M>(key, member, radius, unit))
+    }
+
+    /// The members in an area. See [`cmd::geosearch`].
+    fn geosearch<M: FromReply>(self, key: impl ToArg, area: GeoArea) -> Self::Output<Vec<M>> {
+        self.execute(cmd::geosearch::<M>(key, area))
+    }
+
+    /// Stores the members in an area; returns how many. See [`cmd::geosearchstore`].
+    fn geosearchstore(
+        self,
+        destination: impl ToArg,
+        source: impl ToArg,
+        area: GeoArea,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::geosearchstore(destination, source, area))
+    }
+
     /// Gets the value of a key. See [`cmd::get`].
     fn get<V: FromReply>(self, key: impl ToArg) -> Self::Output<Option<V>> {
         self.execute(cmd::get::<V>(key))
+    }
+
+    /// Reads one bit. See [`cmd::getbit`].
+    fn getbit(self, key: impl ToArg, offset: u64) -> Self::Output<bool> {
+        self.execute(cmd::getbit(key, offset))
     }
 
     /// Gets the value of a key and deletes it. See [`cmd::getdel`].
@@ -239,32 +436,34 @@ pub trait Commands: Execute {
         self.execute(cmd::hexists(key, field))
     }
 
-    /// Lets fields expire after a time to live, rounded up to whole seconds. For each field: 1 if that
-    /// was set, 0 if a condition did not hold, 2 if it was deleted at once, -2 without the field. See
-    /// [`cmd::hexpire`].
+    /// Lets fields expire after a time to live, rounded up to whole seconds; tells what became of
+    /// each. See [`cmd::hexpire`].
     fn hexpire<M>(
         self,
         key: impl ToArg,
         ttl: Duration,
         fields: impl ToArgs<M>,
-    ) -> Self::Output<Vec<i64>> {
+    ) -> Self::Output<Vec<FieldExpiry>> {
         self.execute(cmd::hexpire(key, ttl, fields))
     }
 
-    /// Lets fields expire at a time, rounded up to whole seconds; returns as `hexpire`. See
+    /// Lets fields expire at a time, rounded up to whole seconds; tells what became of each. See
     /// [`cmd::hexpireat`].
     fn hexpireat<M>(
         self,
         key: impl ToArg,
         time: SystemTime,
         fields: impl ToArgs<M>,
-    ) -> Self::Output<Vec<i64>> {
+    ) -> Self::Output<Vec<FieldExpiry>> {
         self.execute(cmd::hexpireat(key, time, fields))
     }
 
-    /// When fields expire, in seconds since 1970; -1 without an expiry, -2 without the field. See
-    /// [`cmd::hexpiretime`].
-    fn hexpiretime<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
+    /// When fields expire, in whole seconds. See [`cmd::hexpiretime`].
+    fn hexpiretime<M>(
+        self,
+        key: impl ToArg,
+        fields: impl ToArgs<M>,
+    ) -> Self::Output<Vec<ExpireTime<1>>> {
         self.execute(cmd::hexpiretime(key, fields))
     }
 
@@ -325,9 +524,21 @@ pub trait Commands: Execute {
         self.execute(cmd::hmget::<V>(key, fields))
     }
 
-    /// Removes the expiry of fields; for each field: 1 if it had one, -1 if not, -2 without the field.
-    /// See [`cmd::hpersist`].
-    fn hpersist<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
+    /// As `hset`, without telling how many are new. See [`cmd::hmset`].
+    fn hmset(
+        self,
+        key: impl ToArg,
+        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
+    ) -> Self::Output<()> {
+        self.execute(cmd::hmset(key, fields))
+    }
+
+    /// Removes the expiry of fields; tells what became of each. See [`cmd::hpersist`].
+    fn hpersist<M>(
+        self,
+        key: impl ToArg,
+        fields: impl ToArgs<M>,
+    ) -> Self::Output<Vec<FieldPersist>> {
         self.execute(cmd::hpersist(key, fields))
     }
 
@@ -338,7 +549,7 @@ pub trait Commands: Execute {
         key: impl ToArg,
         ttl: Duration,
         fields: impl ToArgs<M>,
-    ) -> Self::Output<Vec<i64>> {
+    ) -> Self::Output<Vec<FieldExpiry>> {
         self.execute(cmd::hpexpire(key, ttl, fields))
     }
 
@@ -349,20 +560,45 @@ pub trait Commands: Execute {
         key: impl ToArg,
         time: SystemTime,
         fields: impl ToArgs<M>,
-    ) -> Self::Output<Vec<i64>> {
+    ) -> Self::Output<Vec<FieldExpiry>> {
         self.execute(cmd::hpexpireat(key, time, fields))
     }
 
-    /// When fields expire, in milliseconds since 1970; -1 without an expiry, -2 without the field. See
-    /// [`cmd::hpexpiretime`].
-    fn hpexpiretime<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
+    /// When fields expire. See [`cmd::hpexpiretime`].
+    fn hpexpiretime<M>(
+        self,
+        key: impl ToArg,
+        fields: impl ToArgs<M>,
+    ) -> Self::Output<Vec<ExpireTime>> {
         self.execute(cmd::hpexpiretime(key, fields))
     }
 
-    /// Milliseconds until fields expire; -1 without an expiry, -2 without the field. See
-    /// [`cmd::hpttl`].
-    fn hpttl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
+    /// How long fields are still to live. See [`cmd::hpttl`].
+    fn hpttl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<Ttl>> {
         self.execute(cmd::hpttl(key, fields))
+    }
+
+    /// Returns a random field. See [`cmd::hrandfield`].
+    fn hrandfield<F: FromReply>(self, key: impl ToArg) -> Self::Output<Option<F>> {
+        self.execute(cmd::hrandfield::<F>(key))
+    }
+
+    /// A page of a hash's fields and values. See [`cmd::hscan`].
+    fn hscan<F: FromReply, V: FromReply>(
+        self,
+        key: impl ToArg,
+        cursor: Cursor,
+    ) -> Self::Output<ScanPage<(F, V)>> {
+        self.execute(cmd::hscan::<F, V>(key, cursor))
+    }
+
+    /// A page of a hash's fields. See [`cmd::hscan_no_values`].
+    fn hscan_no_values<F: FromReply>(
+        self,
+        key: impl ToArg,
+        cursor: Cursor,
+    ) -> Self::Output<ScanPage<F>> {
+        self.execute(cmd::hscan_no_values::<F>(key, cursor))
     }
 
     /// Sets fields; returns how many are new. See [`cmd::hset`].
@@ -393,8 +629,8 @@ pub trait Commands: Execute {
         self.execute(cmd::hstrlen(key, field))
     }
 
-    /// Seconds until fields expire; -1 without an expiry, -2 without the field. See [`cmd::httl`].
-    fn httl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
+    /// How long fields are still to live, in whole seconds. See [`cmd::httl`].
+    fn httl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<Ttl<1>>> {
         self.execute(cmd::httl(key, fields))
     }
 
@@ -434,13 +670,28 @@ pub trait Commands: Execute {
         self.execute(cmd::keys::<K>(pattern))
     }
 
+    /// The longest common subsequence of two values. See [`cmd::lcs`].
+    fn lcs<V: FromReply>(self, key1: impl ToArg, key2: impl ToArg) -> Self::Output<V> {
+        self.execute(cmd::lcs::<V>(key1, key2))
+    }
+
+    /// Where two values have the parts of their longest common subsequence. See [`cmd::lcs_idx`].
+    fn lcs_idx(self, key1: impl ToArg, key2: impl ToArg) -> Self::Output<LcsMatches> {
+        self.execute(cmd::lcs_idx(key1, key2))
+    }
+
+    /// The length of the longest common subsequence of two values in bytes. See [`cmd::lcs_len`].
+    fn lcs_len(self, key1: impl ToArg, key2: impl ToArg) -> Self::Output<u64> {
+        self.execute(cmd::lcs_len(key1, key2))
+    }
+
     /// Gets the element at an index; negative ones count from the end. See [`cmd::lindex`].
     fn lindex<V: FromReply>(self, key: impl ToArg, index: i64) -> Self::Output<Option<V>> {
         self.execute(cmd::lindex::<V>(key, index))
     }
 
-    /// Adds an element beside another; returns the new length, -1 if the other is not there. See
-    /// [`cmd::linsert`].
+    /// Adds an element beside another; returns the new length, -1 if the other is not there, 0 without
+    /// the list. See [`cmd::linsert`].
     fn linsert(
         self,
         key: impl ToArg,
@@ -465,6 +716,15 @@ pub trait Commands: Execute {
         to: Side,
     ) -> Self::Output<Option<V>> {
         self.execute(cmd::lmove::<V>(source, destination, from, to))
+    }
+
+    /// Removes elements of the first list that has one. See [`cmd::lmpop`].
+    fn lmpop<K: FromReply, V: FromReply>(
+        self,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        side: Side,
+    ) -> Self::Output<Option<(K, Vec<V>)>> {
+        self.execute(cmd::lmpop::<K, V>(keys, side))
     }
 
     /// Removes and returns the first element. See [`cmd::lpop`].
@@ -520,6 +780,15 @@ pub trait Commands: Execute {
         self.execute(cmd::mset(pairs))
     }
 
+    /// Sets the values of keys and when they expire; false if a condition did not hold. See
+    /// [`cmd::msetex`].
+    fn msetex(
+        self,
+        pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
+    ) -> Self::Output<bool> {
+        self.execute(cmd::msetex(pairs))
+    }
+
     /// Sets the values of keys if none of them exists. See [`cmd::msetnx`].
     fn msetnx(
         self,
@@ -561,6 +830,21 @@ pub trait Commands: Execute {
     /// Lets a key expire at a time, rounded up to whole milliseconds. See [`cmd::pexpireat`].
     fn pexpireat(self, key: impl ToArg, time: SystemTime) -> Self::Output<bool> {
         self.execute(cmd::pexpireat(key, time))
+    }
+
+    /// Counts elements; whether the estimate may have changed. See [`cmd::pfadd`].
+    fn pfadd<M>(self, key: impl ToArg, elements: impl ToArgs<M>) -> Self::Output<bool> {
+        self.execute(cmd::pfadd(key, elements))
+    }
+
+    /// Estimates how many different elements were counted. See [`cmd::pfcount`].
+    fn pfcount<M>(self, keys: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::pfcount(keys))
+    }
+
+    /// Joins what was counted of several keys into one. See [`cmd::pfmerge`].
+    fn pfmerge<M>(self, destination: impl ToArg, sources: impl ToArgs<M>) -> Self::Output<()> {
+        self.execute(cmd::pfmerge(destination, sources))
     }
 
     /// Asks for a sign of life. See [`cmd::ping`].
@@ -634,6 +918,15 @@ pub trait Commands: Execute {
         self.execute(cmd::rpop::<V>(key))
     }
 
+    /// Moves the last element of a list to the front of another. See [`cmd::rpoplpush`].
+    fn rpoplpush<V: FromReply>(
+        self,
+        source: impl ToArg,
+        destination: impl ToArg,
+    ) -> Self::Output<Option<V>> {
+        self.execute(cmd::rpoplpush::<V>(source, destination))
+    }
+
     /// Adds elements at the end; returns the new length. See [`cmd::rpush`].
     fn rpush<M>(self, key: impl ToArg, elements: impl ToArgs<M>) -> Self::Output<u64> {
         self.execute(cmd::rpush(key, elements))
@@ -686,6 +979,11 @@ pub trait Commands: Execute {
     /// Sets the value of a key. See [`cmd::set`].
     fn set(self, key: impl ToArg, value: impl ToArg) -> Self::Output<()> {
         self.execute(cmd::set(key, value))
+    }
+
+    /// Writes one bit; returns the one before. See [`cmd::setbit`].
+    fn setbit(self, key: impl ToArg, offset: u64, value: bool) -> Self::Output<bool> {
+        self.execute(cmd::setbit(key, offset, value))
     }
 
     /// Sets the value of a key that expires, with whole seconds. See [`cmd::setex`].
@@ -767,9 +1065,19 @@ pub trait Commands: Execute {
         self.execute(cmd::srem(key, members))
     }
 
+    /// A page of a set's members. See [`cmd::sscan`].
+    fn sscan<M: FromReply>(self, key: impl ToArg, cursor: Cursor) -> Self::Output<ScanPage<M>> {
+        self.execute(cmd::sscan::<M>(key, cursor))
+    }
+
     /// The length of a value in bytes; 0 without the key. See [`cmd::strlen`].
     fn strlen(self, key: impl ToArg) -> Self::Output<u64> {
         self.execute(cmd::strlen(key))
+    }
+
+    /// As `getrange`. See [`cmd::substr`].
+    fn substr<V: FromReply>(self, key: impl ToArg, start: i64, end: i64) -> Self::Output<V> {
+        self.execute(cmd::substr::<V>(key, start, end))
     }
 
     /// The members that any of the sets has. See [`cmd::sunion`].
@@ -806,14 +1114,166 @@ pub trait Commands: Execute {
         self.execute(cmd::unlink(keys))
     }
 
-    /// Adds an entry to a stream; returns its id. `*` as id lets the server choose. See [`cmd::xadd`].
+    /// Acknowledges entries that a group gave to a consumer; returns how many were pending. See
+    /// [`cmd::xack`].
+    fn xack<M>(self, key: impl ToArg, group: impl ToArg, ids: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::xack(key, group, ids))
+    }
+
+    /// Acknowledges and deletes entries; tells what became of each. See [`cmd::xackdel`].
+    fn xackdel<M>(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        ids: impl ToArgs<M>,
+    ) -> Self::Output<Vec<EntryDeletion>> {
+        self.execute(cmd::xackdel(key, group, ids))
+    }
+
+    /// Adds an entry to a stream; returns its id. See [`cmd::xadd`].
     fn xadd(
         self,
         key: impl ToArg,
-        id: impl ToArg,
+        id: impl Into<AddId>,
         fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self::Output<String> {
+    ) -> Self::Output<StreamId> {
         self.execute(cmd::xadd(key, id, fields))
+    }
+
+    /// Gives a consumer the entries that have been pending for at least a time, from an id on. See
+    /// [`cmd::xautoclaim`].
+    fn xautoclaim<T: FromReply>(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        start: impl Into<StreamBound>,
+    ) -> Self::Output<AutoClaimed<StreamEntry<T>>> {
+        self.execute(cmd::xautoclaim::<T>(key, group, consumer, min_idle, start))
+    }
+
+    /// As `xautoclaim`, but returns the ids alone and counts no delivery. See
+    /// [`cmd::xautoclaim_just_id`].
+    fn xautoclaim_just_id(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        start: impl Into<StreamBound>,
+    ) -> Self::Output<AutoClaimed<StreamId>> {
+        self.execute(cmd::xautoclaim_just_id(key, group, consumer, min_idle, start))
+    }
+
+    /// Changes how long and how many messages are remembered that are to be added once. See
+    /// [`cmd::xcfgset`].
+    fn xcfgset(self, key: impl ToArg) -> Self::Output<()> {
+        self.execute(cmd::xcfgset(key))
+    }
+
+    /// Gives a consumer those of the entries that have been pending for at least a time. See
+    /// [`cmd::xclaim`].
+    fn xclaim<T: FromReply>(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        ids: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self::Output<Vec<StreamEntry<T>>> {
+        self.execute(cmd::xclaim::<T>(key, group, consumer, min_idle, ids))
+    }
+
+    /// As `xclaim`, but returns the ids alone and counts no delivery. See [`cmd::xclaim_just_id`].
+    fn xclaim_just_id<M>(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        ids: impl ToArgs<M>,
+    ) -> Self::Output<Vec<StreamId>> {
+        self.execute(cmd::xclaim_just_id(key, group, consumer, min_idle, ids))
+    }
+
+    /// Deletes entries; returns how many there were. See [`cmd::xdel`].
+    fn xdel<M>(self, key: impl ToArg, ids: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::xdel(key, ids))
+    }
+
+    /// Deletes entries; tells what became of each. See [`cmd::xdelex`].
+    fn xdelex<M>(self, key: impl ToArg, ids: impl ToArgs<M>) -> Self::Output<Vec<EntryDeletion>> {
+        self.execute(cmd::xdelex(key, ids))
+    }
+
+    /// Creates a consumer group. See [`cmd::xgroup_create`].
+    fn xgroup_create(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        start: impl Into<GroupStart>,
+    ) -> Self::Output<()> {
+        self.execute(cmd::xgroup_create(key, group, start))
+    }
+
+    /// Creates a consumer of a group; false if there is one of the name. See
+    /// [`cmd::xgroup_createconsumer`].
+    fn xgroup_createconsumer(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+    ) -> Self::Output<bool> {
+        self.execute(cmd::xgroup_createconsumer(key, group, consumer))
+    }
+
+    /// Removes a consumer from a group; returns how many pending entries it had, which are lost to the
+    /// group. See [`cmd::xgroup_delconsumer`].
+    fn xgroup_delconsumer(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::xgroup_delconsumer(key, group, consumer))
+    }
+
+    /// Removes a consumer group; false if there is none of the name. See [`cmd::xgroup_destroy`].
+    fn xgroup_destroy(self, key: impl ToArg, group: impl ToArg) -> Self::Output<bool> {
+        self.execute(cmd::xgroup_destroy(key, group))
+    }
+
+    /// How to use `XGROUP`, a line an element. See [`cmd::xgroup_help`].
+    fn xgroup_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::xgroup_help())
+    }
+
+    /// Lets a consumer group go on after another entry. See [`cmd::xgroup_setid`].
+    fn xgroup_setid(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        start: impl Into<GroupStart>,
+    ) -> Self::Output<()> {
+        self.execute(cmd::xgroup_setid(key, group, start))
+    }
+
+    /// Remembers that a producer's message is a certain entry, so that it is not added again. See
+    /// [`cmd::xidmprecord`].
+    fn xidmprecord(
+        self,
+        key: impl ToArg,
+        pid: impl ToArg,
+        iid: impl ToArg,
+        id: impl Into<StreamId>,
+    ) -> Self::Output<()> {
+        self.execute(cmd::xidmprecord(key, pid, iid, id))
+    }
+
+    /// How to use `XINFO`, a line an element. See [`cmd::xinfo_help`].
+    fn xinfo_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::xinfo_help())
     }
 
     /// How many entries a stream has. See [`cmd::xlen`].
@@ -821,25 +1281,71 @@ pub trait Commands: Execute {
         self.execute(cmd::xlen(key))
     }
 
-    /// The entries with ids from `start` to `end`, `-` and `+` being the ends of the stream. See
-    /// [`cmd::xrange`].
+    /// A group's pending entries in short. See [`cmd::xpending`].
+    fn xpending(self, key: impl ToArg, group: impl ToArg) -> Self::Output<PendingSummary> {
+        self.execute(cmd::xpending(key, group))
+    }
+
+    /// A group's pending entries with ids from `start` to `end`, at most `count`. See
+    /// [`cmd::xpending_range`].
+    fn xpending_range(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        start: impl Into<StreamBound>,
+        end: impl Into<StreamBound>,
+        count: u64,
+    ) -> Self::Output<Vec<PendingEntry>> {
+        self.execute(cmd::xpending_range(key, group, start, end, count))
+    }
+
+    /// The entries with ids from `start` to `end`. See [`cmd::xrange`].
     fn xrange<T: FromReply>(
         self,
         key: impl ToArg,
-        start: impl ToArg,
-        end: impl ToArg,
-    ) -> Self::Output<Vec<(String, T)>> {
+        start: impl Into<StreamBound>,
+        end: impl Into<StreamBound>,
+    ) -> Self::Output<Vec<StreamEntry<T>>> {
         self.execute(cmd::xrange::<T>(key, start, end))
+    }
+
+    /// The entries that streams have; none if there are none. See [`cmd::xread`].
+    fn xread<K: FromReply, T: FromReply>(
+        self,
+        streams: impl IntoIterator<Item = (impl ToArg, impl Into<ReadFrom>)>,
+    ) -> Self::Output<Option<StreamEntries<K, T>>> {
+        self.execute(cmd::xread::<K, T>(streams))
+    }
+
+    /// The entries that a consumer group gives a consumer; none if there are none. See
+    /// [`cmd::xreadgroup`].
+    fn xreadgroup<K: FromReply, T: FromReply>(
+        self,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        streams: impl IntoIterator<Item = (impl ToArg, impl Into<GroupReadFrom>)>,
+    ) -> Self::Output<Option<StreamEntries<K, T>>> {
+        self.execute(cmd::xreadgroup::<K, T>(group, consumer, streams))
     }
 
     /// The entries with ids from `end` down to `start`, newest first. See [`cmd::xrevrange`].
     fn xrevrange<T: FromReply>(
         self,
         key: impl ToArg,
-        end: impl ToArg,
-        start: impl ToArg,
-    ) -> Self::Output<Vec<(String, T)>> {
+        end: impl Into<StreamBound>,
+        start: impl Into<StreamBound>,
+    ) -> Self::Output<Vec<StreamEntry<T>>> {
         self.execute(cmd::xrevrange::<T>(key, end, start))
+    }
+
+    /// Sets the highest id that a stream has given. See [`cmd::xsetid`].
+    fn xsetid(self, key: impl ToArg, last_id: impl Into<StreamId>) -> Self::Output<()> {
+        self.execute(cmd::xsetid(key, last_id))
+    }
+
+    /// Deletes the oldest entries of a stream; returns how many. See [`cmd::xtrim`].
+    fn xtrim(self, key: impl ToArg, trim: StreamTrim) -> Self::Output<u64> {
+        self.execute(cmd::xtrim(key, trim))
     }
 
     /// Adds members with their scores; returns how many are new. See [`cmd::zadd`].
@@ -856,15 +1362,71 @@ pub trait Commands: Execute {
         self.execute(cmd::zcard(key))
     }
 
-    /// Counts the members with scores from `min` to `max`; `(` before a score leaves it out. See
-    /// [`cmd::zcount`].
-    fn zcount(self, key: impl ToArg, min: impl ToArg, max: impl ToArg) -> Self::Output<u64> {
+    /// Counts the members with scores from `min` to `max`. See [`cmd::zcount`].
+    fn zcount(
+        self,
+        key: impl ToArg,
+        min: impl Into<ScoreBound>,
+        max: impl Into<ScoreBound>,
+    ) -> Self::Output<u64> {
         self.execute(cmd::zcount(key, min, max))
+    }
+
+    /// The members of the first sorted set that no other has. See [`cmd::zdiff`].
+    fn zdiff<M: FromReply>(
+        self,
+        keys: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zdiff::<M>(keys))
+    }
+
+    /// Stores the members of the first sorted set that no other has; returns how many. See
+    /// [`cmd::zdiffstore`].
+    fn zdiffstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::zdiffstore(destination, keys))
     }
 
     /// Increments a member's score; returns the new one. See [`cmd::zincrby`].
     fn zincrby(self, key: impl ToArg, by: f64, member: impl ToArg) -> Self::Output<f64> {
         self.execute(cmd::zincrby(key, by, member))
+    }
+
+    /// The members that all sorted sets have. See [`cmd::zinter`].
+    fn zinter<M: FromReply>(
+        self,
+        keys: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zinter::<M>(keys))
+    }
+
+    /// Counts the members that all sorted sets have. See [`cmd::zintercard`].
+    fn zintercard<M>(self, keys: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::zintercard(keys))
+    }
+
+    /// Stores the members that all sorted sets have; returns how many. See [`cmd::zinterstore`].
+    fn zinterstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::zinterstore(destination, keys))
+    }
+
+    /// Counts the members from `min` to `max`, all of which have the same score. See
+    /// [`cmd::zlexcount`].
+    fn zlexcount(
+        self,
+        key: impl ToArg,
+        min: impl Into<LexBound>,
+        max: impl Into<LexBound>,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::zlexcount(key, min, max))
+    }
+
+    /// Removes members of the first sorted set that has one. See [`cmd::zmpop`].
+    fn zmpop<K: FromReply, M: FromReply>(
+        self,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        which: Extreme,
+    ) -> Self::Output<Option<(K, Vec<(M, f64)>)>> {
+        self.execute(cmd::zmpop::<K, M>(keys, which))
     }
 
     /// The scores of members. See [`cmd::zmscore`].
@@ -886,14 +1448,91 @@ pub trait Commands: Execute {
         self.execute(cmd::zpopmin::<M>(key))
     }
 
-    /// Lists the members from `start` to `stop`, both included. See [`cmd::zrange`].
-    fn zrange<M: FromReply>(
+    /// Returns a random member. See [`cmd::zrandmember`].
+    fn zrandmember<M: FromReply>(self, key: impl ToArg) -> Self::Output<Option<M>> {
+        self.execute(cmd::zrandmember::<M>(key))
+    }
+
+    /// Lists the members at positions `start` to `stop`, both included; negative ones count from the
+    /// end. See [`cmd::zrange`].
+    fn zrange<M: FromReply>(self, key: impl ToArg, start: i64, stop: i64) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zrange::<M>(key, start, stop))
+    }
+
+    /// Lists the members from `start` to `stop`, all of which have the same score. See
+    /// [`cmd::zrange_by_lex`].
+    fn zrange_by_lex<M: FromReply>(
         self,
         key: impl ToArg,
-        start: impl ToArg,
-        stop: impl ToArg,
+        start: impl Into<LexBound>,
+        stop: impl Into<LexBound>,
     ) -> Self::Output<Vec<M>> {
-        self.execute(cmd::zrange::<M>(key, start, stop))
+        self.execute(cmd::zrange_by_lex::<M>(key, start, stop))
+    }
+
+    /// Lists the members with scores from `start` to `stop`. See [`cmd::zrange_by_score`].
+    fn zrange_by_score<M: FromReply>(
+        self,
+        key: impl ToArg,
+        start: impl Into<ScoreBound>,
+        stop: impl Into<ScoreBound>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zrange_by_score::<M>(key, start, stop))
+    }
+
+    /// As `zrange_by_lex`. See [`cmd::zrangebylex`].
+    fn zrangebylex<M: FromReply>(
+        self,
+        key: impl ToArg,
+        min: impl Into<LexBound>,
+        max: impl Into<LexBound>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zrangebylex::<M>(key, min, max))
+    }
+
+    /// As `zrange_by_score`. See [`cmd::zrangebyscore`].
+    fn zrangebyscore<M: FromReply>(
+        self,
+        key: impl ToArg,
+        min: impl Into<ScoreBound>,
+        max: impl Into<ScoreBound>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zrangebyscore::<M>(key, min, max))
+    }
+
+    /// Stores the members at positions `start` to `stop`; returns how many. See [`cmd::zrangestore`].
+    fn zrangestore(
+        self,
+        destination: impl ToArg,
+        source: impl ToArg,
+        start: i64,
+        stop: i64,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::zrangestore(destination, source, start, stop))
+    }
+
+    /// Stores the members from `start` to `stop`, all of which have the same score; returns how many.
+    /// See [`cmd::zrangestore_by_lex`].
+    fn zrangestore_by_lex(
+        self,
+        destination: impl ToArg,
+        source: impl ToArg,
+        start: impl Into<LexBound>,
+        stop: impl Into<LexBound>,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::zrangestore_by_lex(destination, source, start, stop))
+    }
+
+    /// Stores the members with scores from `start` to `stop`; returns how many. See
+    /// [`cmd::zrangestore_by_score`].
+    fn zrangestore_by_score(
+        self,
+        destination: impl ToArg,
+        source: impl ToArg,
+        start: impl Into<ScoreBound>,
+        stop: impl Into<ScoreBound>,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::zrangestore_by_score(destination, source, start, stop))
     }
 
     /// The position of a member, from 0, lowest score first. See [`cmd::zrank`].
@@ -904,6 +1543,17 @@ pub trait Commands: Execute {
     /// Removes members; returns how many there were. See [`cmd::zrem`].
     fn zrem<M>(self, key: impl ToArg, members: impl ToArgs<M>) -> Self::Output<u64> {
         self.execute(cmd::zrem(key, members))
+    }
+
+    /// Removes the members from `min` to `max`, all of which have the same score; returns how many.
+    /// See [`cmd::zremrangebylex`].
+    fn zremrangebylex(
+        self,
+        key: impl ToArg,
+        min: impl Into<LexBound>,
+        max: impl Into<LexBound>,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::zremrangebylex(key, min, max))
     }
 
     /// Removes the members at positions `start` to `stop`; returns how many. See
@@ -917,10 +1567,40 @@ pub trait Commands: Execute {
     fn zremrangebyscore(
         self,
         key: impl ToArg,
-        min: impl ToArg,
-        max: impl ToArg,
+        min: impl Into<ScoreBound>,
+        max: impl Into<ScoreBound>,
     ) -> Self::Output<u64> {
         self.execute(cmd::zremrangebyscore(key, min, max))
+    }
+
+    /// As `zrange` with `rev`. See [`cmd::zrevrange`].
+    fn zrevrange<M: FromReply>(
+        self,
+        key: impl ToArg,
+        start: i64,
+        stop: i64,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zrevrange::<M>(key, start, stop))
+    }
+
+    /// As `zrange_by_lex` with `rev`. See [`cmd::zrevrangebylex`].
+    fn zrevrangebylex<M: FromReply>(
+        self,
+        key: impl ToArg,
+        max: impl Into<LexBound>,
+        min: impl Into<LexBound>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zrevrangebylex::<M>(key, max, min))
+    }
+
+    /// As `zrange_by_score` with `rev`. See [`cmd::zrevrangebyscore`].
+    fn zrevrangebyscore<M: FromReply>(
+        self,
+        key: impl ToArg,
+        max: impl Into<ScoreBound>,
+        min: impl Into<ScoreBound>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zrevrangebyscore::<M>(key, max, min))
     }
 
     /// The position of a member, from 0, highest score first. See [`cmd::zrevrank`].
@@ -928,9 +1608,31 @@ pub trait Commands: Execute {
         self.execute(cmd::zrevrank(key, member))
     }
 
+    /// A page of a sorted set's members and their scores. See [`cmd::zscan`].
+    fn zscan<M: FromReply>(
+        self,
+        key: impl ToArg,
+        cursor: Cursor,
+    ) -> Self::Output<ScanPage<(M, f64)>> {
+        self.execute(cmd::zscan::<M>(key, cursor))
+    }
+
     /// The score of a member. See [`cmd::zscore`].
     fn zscore(self, key: impl ToArg, member: impl ToArg) -> Self::Output<Option<f64>> {
         self.execute(cmd::zscore(key, member))
+    }
+
+    /// The members that any of the sorted sets has. See [`cmd::zunion`].
+    fn zunion<M: FromReply>(
+        self,
+        keys: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zunion::<M>(keys))
+    }
+
+    /// Stores the members that any of the sorted sets has; returns how many. See [`cmd::zunionstore`].
+    fn zunionstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::zunionstore(destination, keys))
     }
 }
 

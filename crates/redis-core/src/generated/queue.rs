@@ -7,12 +7,43 @@ use std::time::{Duration, SystemTime};
 use crate::cmd::{self, *};
 use crate::command::{Queue, ToArg, ToArgs};
 use crate::reply::Value;
+use crate::types::{
+    AddId, BitGet, BitOperation, Cursor, GeoArea, GeoUnit, GroupReadFrom, GroupStart, LexBound,
+    ReadFrom, ScoreBound, StreamBound, StreamId, StreamTrim,
+};
 
 /// Commands as methods that chain: each is queued behind the ones before, whose replies come together.
 pub trait QueueCommands: Queue {
     /// Appends to a value; returns its new length in bytes. See [`cmd::append`].
     fn append(self, key: impl ToArg, value: impl ToArg) -> Self {
         self.queue(cmd::append(key, value))
+    }
+
+    /// Counts the bits that are set. See [`cmd::bitcount`].
+    fn bitcount(self, key: impl ToArg) -> Self {
+        self.queue(cmd::bitcount(key))
+    }
+
+    /// Reads and writes numbers of any width; none where `Overflow::Fail` held back a write. See
+    /// [`cmd::bitfield`].
+    fn bitfield(self, key: impl ToArg, operations: impl IntoIterator<Item = BitOperation>) -> Self {
+        self.queue(cmd::bitfield(key, operations))
+    }
+
+    /// Reads numbers of any width. See [`cmd::bitfield_ro`].
+    fn bitfield_ro(self, key: impl ToArg, gets: impl IntoIterator<Item = BitGet>) -> Self {
+        self.queue(cmd::bitfield_ro(key, gets))
+    }
+
+    /// Combines values bit by bit and stores the result; returns its length in bytes. See
+    /// [`cmd::bitop`].
+    fn bitop<M>(self, operation: Bitwise, destination: impl ToArg, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::bitop(operation, destination, keys))
+    }
+
+    /// The position of the first bit that is set, or is not; -1 if there is none. See [`cmd::bitpos`].
+    fn bitpos(self, key: impl ToArg, bit: bool) -> Self {
+        self.queue(cmd::bitpos(key, bit))
     }
 
     /// Moves an element from list to list, waiting for one. See [`cmd::blmove`].
@@ -25,6 +56,16 @@ pub trait QueueCommands: Queue {
         timeout: impl Into<Option<Duration>>,
     ) -> Self {
         self.queue(cmd::blmove::<Value>(source, destination, from, to, timeout))
+    }
+
+    /// Removes elements of the first list that has one, waiting for it. See [`cmd::blmpop`].
+    fn blmpop(
+        self,
+        timeout: impl Into<Option<Duration>>,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        side: Side,
+    ) -> Self {
+        self.queue(cmd::blmpop::<Value, Value>(timeout, keys, side))
     }
 
     /// Removes the first element of the first list that has one, waiting for it. See [`cmd::blpop`].
@@ -43,6 +84,27 @@ pub trait QueueCommands: Queue {
         timeout: impl Into<Option<Duration>>,
     ) -> Self {
         self.queue(cmd::brpop::<Value, Value>(keys, timeout))
+    }
+
+    /// Moves the last element of a list to the front of another, waiting for one. See
+    /// [`cmd::brpoplpush`].
+    fn brpoplpush(
+        self,
+        source: impl ToArg,
+        destination: impl ToArg,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Self {
+        self.queue(cmd::brpoplpush::<Value>(source, destination, timeout))
+    }
+
+    /// Removes members of the first sorted set that has one, waiting for it. See [`cmd::bzmpop`].
+    fn bzmpop(
+        self,
+        timeout: impl Into<Option<Duration>>,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        which: Extreme,
+    ) -> Self {
+        self.queue(cmd::bzmpop::<Value, Value>(timeout, keys, which))
     }
 
     /// Removes the member with the highest score of the first sorted set that has one, waiting for it.
@@ -130,6 +192,22 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::del(keys))
     }
 
+    /// Deletes a string; false if the key does not exist or a condition did not hold. See
+    /// [`cmd::delex`].
+    fn delex(self, key: impl ToArg) -> Self {
+        self.queue(cmd::delex(key))
+    }
+
+    /// Deletes a key if its value is this one. See [`cmd::delifeq`].
+    fn delifeq(self, key: impl ToArg, value: impl ToArg) -> Self {
+        self.queue(cmd::delifeq(key, value))
+    }
+
+    /// A digest of a value: 16 hexadecimal digits. See [`cmd::digest`].
+    fn digest(self, key: impl ToArg) -> Self {
+        self.queue(cmd::digest(key))
+    }
+
     /// Returns the message. See [`cmd::echo`].
     fn echo(self, message: impl ToArg) -> Self {
         self.queue(cmd::echo::<Value>(message))
@@ -200,9 +278,95 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::flushdb())
     }
 
+    /// Adds members with their longitude and latitude in degrees; returns how many are new. See
+    /// [`cmd::geoadd`].
+    fn geoadd(
+        self,
+        key: impl ToArg,
+        members: impl IntoIterator<Item = (f64, f64, impl ToArg)>,
+    ) -> Self {
+        self.queue(cmd::geoadd(key, members))
+    }
+
+    /// The distance of two members in metres. See [`cmd::geodist`].
+    fn geodist(self, key: impl ToArg, member1: impl ToArg, member2: impl ToArg) -> Self {
+        self.queue(cmd::geodist(key, member1, member2))
+    }
+
+    /// The places of members as geohashes of 11 characters. See [`cmd::geohash`].
+    fn geohash<M>(self, key: impl ToArg, members: impl ToArgs<M>) -> Self {
+        self.queue(cmd::geohash(key, members))
+    }
+
+    /// The places of members. See [`cmd::geopos`].
+    fn geopos<M>(self, key: impl ToArg, members: impl ToArgs<M>) -> Self {
+        self.queue(cmd::geopos(key, members))
+    }
+
+    /// The members within a distance of a place. See [`cmd::georadius`].
+    fn georadius(
+        self,
+        key: impl ToArg,
+        longitude: f64,
+        latitude: f64,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self {
+        self.queue(cmd::georadius::<Value>(key, longitude, latitude, radius, unit))
+    }
+
+    /// As `georadius`, without storing. See [`cmd::georadius_ro`].
+    fn georadius_ro(
+        self,
+        key: impl ToArg,
+        longitude: f64,
+        latitude: f64,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self {
+        self.queue(cmd::georadius_ro::<Value>(key, longitude, latitude, radius, unit))
+    }
+
+    /// The members within a distance of a member. See [`cmd::georadiusbymember`].
+    fn georadiusbymember(
+        self,
+        key: impl ToArg,
+        member: impl ToArg,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self {
+        self.queue(cmd::georadiusbymember::<Value>(key, member, radius, unit))
+    }
+
+    /// As `georadiusbymember`, without storing. See [`cmd::georadiusbymember_ro`].
+    fn georadiusbymember_ro(
+        self,
+        key: impl ToArg,
+        member: impl ToArg,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self {
+        self.queue(cmd::georadiusbymember_ro::<Value>(key, member, radius, unit))
+    }
+
+    /// The members in an area. See [`cmd::geosearch`].
+    fn geosearch(self, key: impl ToArg, area: GeoArea) -> Self {
+        self.queue(cmd::geosearch::<Value>(key, area))
+    }
+
+    /// Stores the members in an area; returns how many. See [`cmd::geosearchstore`].
+    fn geosearchstore(self, destination: impl ToArg, source: impl ToArg, area: GeoArea) -> Self {
+        self.queue(cmd::geosearchstore(destination, source, area))
+    }
+
     /// Gets the value of a key. See [`cmd::get`].
     fn get(self, key: impl ToArg) -> Self {
         self.queue(cmd::get::<Value>(key))
+    }
+
+    /// Reads one bit. See [`cmd::getbit`].
+    fn getbit(self, key: impl ToArg, offset: u64) -> Self {
+        self.queue(cmd::getbit(key, offset))
     }
 
     /// Gets the value of a key and deletes it. See [`cmd::getdel`].
@@ -235,21 +399,19 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::hexists(key, field))
     }
 
-    /// Lets fields expire after a time to live, rounded up to whole seconds. For each field: 1 if that
-    /// was set, 0 if a condition did not hold, 2 if it was deleted at once, -2 without the field. See
-    /// [`cmd::hexpire`].
+    /// Lets fields expire after a time to live, rounded up to whole seconds; tells what became of
+    /// each. See [`cmd::hexpire`].
     fn hexpire<M>(self, key: impl ToArg, ttl: Duration, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hexpire(key, ttl, fields))
     }
 
-    /// Lets fields expire at a time, rounded up to whole seconds; returns as `hexpire`. See
+    /// Lets fields expire at a time, rounded up to whole seconds; tells what became of each. See
     /// [`cmd::hexpireat`].
     fn hexpireat<M>(self, key: impl ToArg, time: SystemTime, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hexpireat(key, time, fields))
     }
 
-    /// When fields expire, in seconds since 1970; -1 without an expiry, -2 without the field. See
-    /// [`cmd::hexpiretime`].
+    /// When fields expire, in whole seconds. See [`cmd::hexpiretime`].
     fn hexpiretime<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hexpiretime(key, fields))
     }
@@ -299,8 +461,16 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::hmget::<Value>(key, fields))
     }
 
-    /// Removes the expiry of fields; for each field: 1 if it had one, -1 if not, -2 without the field.
-    /// See [`cmd::hpersist`].
+    /// As `hset`, without telling how many are new. See [`cmd::hmset`].
+    fn hmset(
+        self,
+        key: impl ToArg,
+        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
+    ) -> Self {
+        self.queue(cmd::hmset(key, fields))
+    }
+
+    /// Removes the expiry of fields; tells what became of each. See [`cmd::hpersist`].
     fn hpersist<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hpersist(key, fields))
     }
@@ -317,16 +487,29 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::hpexpireat(key, time, fields))
     }
 
-    /// When fields expire, in milliseconds since 1970; -1 without an expiry, -2 without the field. See
-    /// [`cmd::hpexpiretime`].
+    /// When fields expire. See [`cmd::hpexpiretime`].
     fn hpexpiretime<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hpexpiretime(key, fields))
     }
 
-    /// Milliseconds until fields expire; -1 without an expiry, -2 without the field. See
-    /// [`cmd::hpttl`].
+    /// How long fields are still to live. See [`cmd::hpttl`].
     fn hpttl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hpttl(key, fields))
+    }
+
+    /// Returns a random field. See [`cmd::hrandfield`].
+    fn hrandfield(self, key: impl ToArg) -> Self {
+        self.queue(cmd::hrandfield::<Value>(key))
+    }
+
+    /// A page of a hash's fields and values. See [`cmd::hscan`].
+    fn hscan(self, key: impl ToArg, cursor: Cursor) -> Self {
+        self.queue(cmd::hscan::<Value, Value>(key, cursor))
+    }
+
+    /// A page of a hash's fields. See [`cmd::hscan_no_values`].
+    fn hscan_no_values(self, key: impl ToArg, cursor: Cursor) -> Self {
+        self.queue(cmd::hscan_no_values::<Value>(key, cursor))
     }
 
     /// Sets fields; returns how many are new. See [`cmd::hset`].
@@ -357,7 +540,7 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::hstrlen(key, field))
     }
 
-    /// Seconds until fields expire; -1 without an expiry, -2 without the field. See [`cmd::httl`].
+    /// How long fields are still to live, in whole seconds. See [`cmd::httl`].
     fn httl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::httl(key, fields))
     }
@@ -398,13 +581,28 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::keys::<Value>(pattern))
     }
 
+    /// The longest common subsequence of two values. See [`cmd::lcs`].
+    fn lcs(self, key1: impl ToArg, key2: impl ToArg) -> Self {
+        self.queue(cmd::lcs::<Value>(key1, key2))
+    }
+
+    /// Where two values have the parts of their longest common subsequence. See [`cmd::lcs_idx`].
+    fn lcs_idx(self, key1: impl ToArg, key2: impl ToArg) -> Self {
+        self.queue(cmd::lcs_idx(key1, key2))
+    }
+
+    /// The length of the longest common subsequence of two values in bytes. See [`cmd::lcs_len`].
+    fn lcs_len(self, key1: impl ToArg, key2: impl ToArg) -> Self {
+        self.queue(cmd::lcs_len(key1, key2))
+    }
+
     /// Gets the element at an index; negative ones count from the end. See [`cmd::lindex`].
     fn lindex(self, key: impl ToArg, index: i64) -> Self {
         self.queue(cmd::lindex::<Value>(key, index))
     }
 
-    /// Adds an element beside another; returns the new length, -1 if the other is not there. See
-    /// [`cmd::linsert`].
+    /// Adds an element beside another; returns the new length, -1 if the other is not there, 0 without
+    /// the list. See [`cmd::linsert`].
     fn linsert(
         self,
         key: impl ToArg,
@@ -423,6 +621,11 @@ pub trait QueueCommands: Queue {
     /// Moves an element from list to list. See [`cmd::lmove`].
     fn lmove(self, source: impl ToArg, destination: impl ToArg, from: Side, to: Side) -> Self {
         self.queue(cmd::lmove::<Value>(source, destination, from, to))
+    }
+
+    /// Removes elements of the first list that has one. See [`cmd::lmpop`].
+    fn lmpop(self, keys: impl IntoIterator<Item = impl ToArg>, side: Side) -> Self {
+        self.queue(cmd::lmpop::<Value, Value>(keys, side))
     }
 
     /// Removes and returns the first element. See [`cmd::lpop`].
@@ -475,6 +678,12 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::mset(pairs))
     }
 
+    /// Sets the values of keys and when they expire; false if a condition did not hold. See
+    /// [`cmd::msetex`].
+    fn msetex(self, pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Self {
+        self.queue(cmd::msetex(pairs))
+    }
+
     /// Sets the values of keys if none of them exists. See [`cmd::msetnx`].
     fn msetnx(self, pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Self {
         self.queue(cmd::msetnx(pairs))
@@ -513,6 +722,21 @@ pub trait QueueCommands: Queue {
     /// Lets a key expire at a time, rounded up to whole milliseconds. See [`cmd::pexpireat`].
     fn pexpireat(self, key: impl ToArg, time: SystemTime) -> Self {
         self.queue(cmd::pexpireat(key, time))
+    }
+
+    /// Counts elements; whether the estimate may have changed. See [`cmd::pfadd`].
+    fn pfadd<M>(self, key: impl ToArg, elements: impl ToArgs<M>) -> Self {
+        self.queue(cmd::pfadd(key, elements))
+    }
+
+    /// Estimates how many different elements were counted. See [`cmd::pfcount`].
+    fn pfcount<M>(self, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::pfcount(keys))
+    }
+
+    /// Joins what was counted of several keys into one. See [`cmd::pfmerge`].
+    fn pfmerge<M>(self, destination: impl ToArg, sources: impl ToArgs<M>) -> Self {
+        self.queue(cmd::pfmerge(destination, sources))
     }
 
     /// Asks for a sign of life. See [`cmd::ping`].
@@ -580,6 +804,11 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::rpop::<Value>(key))
     }
 
+    /// Moves the last element of a list to the front of another. See [`cmd::rpoplpush`].
+    fn rpoplpush(self, source: impl ToArg, destination: impl ToArg) -> Self {
+        self.queue(cmd::rpoplpush::<Value>(source, destination))
+    }
+
     /// Adds elements at the end; returns the new length. See [`cmd::rpush`].
     fn rpush<M>(self, key: impl ToArg, elements: impl ToArgs<M>) -> Self {
         self.queue(cmd::rpush(key, elements))
@@ -629,6 +858,11 @@ pub trait QueueCommands: Queue {
     /// Sets the value of a key. See [`cmd::set`].
     fn set(self, key: impl ToArg, value: impl ToArg) -> Self {
         self.queue(cmd::set(key, value))
+    }
+
+    /// Writes one bit; returns the one before. See [`cmd::setbit`].
+    fn setbit(self, key: impl ToArg, offset: u64, value: bool) -> Self {
+        self.queue(cmd::setbit(key, offset, value))
     }
 
     /// Sets the value of a key that expires, with whole seconds. See [`cmd::setex`].
@@ -702,9 +936,19 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::srem(key, members))
     }
 
+    /// A page of a set's members. See [`cmd::sscan`].
+    fn sscan(self, key: impl ToArg, cursor: Cursor) -> Self {
+        self.queue(cmd::sscan::<Value>(key, cursor))
+    }
+
     /// The length of a value in bytes; 0 without the key. See [`cmd::strlen`].
     fn strlen(self, key: impl ToArg) -> Self {
         self.queue(cmd::strlen(key))
+    }
+
+    /// As `getrange`. See [`cmd::substr`].
+    fn substr(self, key: impl ToArg, start: i64, end: i64) -> Self {
+        self.queue(cmd::substr::<Value>(key, start, end))
     }
 
     /// The members that any of the sets has. See [`cmd::sunion`].
@@ -738,14 +982,156 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::unlink(keys))
     }
 
-    /// Adds an entry to a stream; returns its id. `*` as id lets the server choose. See [`cmd::xadd`].
+    /// Acknowledges entries that a group gave to a consumer; returns how many were pending. See
+    /// [`cmd::xack`].
+    fn xack<M>(self, key: impl ToArg, group: impl ToArg, ids: impl ToArgs<M>) -> Self {
+        self.queue(cmd::xack(key, group, ids))
+    }
+
+    /// Acknowledges and deletes entries; tells what became of each. See [`cmd::xackdel`].
+    fn xackdel<M>(self, key: impl ToArg, group: impl ToArg, ids: impl ToArgs<M>) -> Self {
+        self.queue(cmd::xackdel(key, group, ids))
+    }
+
+    /// Adds an entry to a stream; returns its id. See [`cmd::xadd`].
     fn xadd(
         self,
         key: impl ToArg,
-        id: impl ToArg,
+        id: impl Into<AddId>,
         fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
     ) -> Self {
         self.queue(cmd::xadd(key, id, fields))
+    }
+
+    /// Gives a consumer the entries that have been pending for at least a time, from an id on. See
+    /// [`cmd::xautoclaim`].
+    fn xautoclaim(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        start: impl Into<StreamBound>,
+    ) -> Self {
+        self.queue(cmd::xautoclaim::<Value>(key, group, consumer, min_idle, start))
+    }
+
+    /// As `xautoclaim`, but returns the ids alone and counts no delivery. See
+    /// [`cmd::xautoclaim_just_id`].
+    fn xautoclaim_just_id(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        start: impl Into<StreamBound>,
+    ) -> Self {
+        self.queue(cmd::xautoclaim_just_id(key, group, consumer, min_idle, start))
+    }
+
+    /// Changes how long and how many messages are remembered that are to be added once. See
+    /// [`cmd::xcfgset`].
+    fn xcfgset(self, key: impl ToArg) -> Self {
+        self.queue(cmd::xcfgset(key))
+    }
+
+    /// Gives a consumer those of the entries that have been pending for at least a time. See
+    /// [`cmd::xclaim`].
+    fn xclaim(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        ids: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self {
+        self.queue(cmd::xclaim::<Value>(key, group, consumer, min_idle, ids))
+    }
+
+    /// As `xclaim`, but returns the ids alone and counts no delivery. See [`cmd::xclaim_just_id`].
+    fn xclaim_just_id<M>(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        ids: impl ToArgs<M>,
+    ) -> Self {
+        self.queue(cmd::xclaim_just_id(key, group, consumer, min_idle, ids))
+    }
+
+    /// Deletes entries; returns how many there were. See [`cmd::xdel`].
+    fn xdel<M>(self, key: impl ToArg, ids: impl ToArgs<M>) -> Self {
+        self.queue(cmd::xdel(key, ids))
+    }
+
+    /// Deletes entries; tells what became of each. See [`cmd::xdelex`].
+    fn xdelex<M>(self, key: impl ToArg, ids: impl ToArgs<M>) -> Self {
+        self.queue(cmd::xdelex(key, ids))
+    }
+
+    /// Creates a consumer group. See [`cmd::xgroup_create`].
+    fn xgroup_create(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        start: impl Into<GroupStart>,
+    ) -> Self {
+        self.queue(cmd::xgroup_create(key, group, start))
+    }
+
+    /// Creates a consumer of a group; false if there is one of the name. See
+    /// [`cmd::xgroup_createconsumer`].
+    fn xgroup_createconsumer(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+    ) -> Self {
+        self.queue(cmd::xgroup_createconsumer(key, group, consumer))
+    }
+
+    /// Removes a consumer from a group; returns how many pending entries it had, which are lost to the
+    /// group. See [`cmd::xgroup_delconsumer`].
+    fn xgroup_delconsumer(self, key: impl ToArg, group: impl ToArg, consumer: impl ToArg) -> Self {
+        self.queue(cmd::xgroup_delconsumer(key, group, consumer))
+    }
+
+    /// Removes a consumer group; false if there is none of the name. See [`cmd::xgroup_destroy`].
+    fn xgroup_destroy(self, key: impl ToArg, group: impl ToArg) -> Self {
+        self.queue(cmd::xgroup_destroy(key, group))
+    }
+
+    /// How to use `XGROUP`, a line an element. See [`cmd::xgroup_help`].
+    fn xgroup_help(self) -> Self {
+        self.queue(cmd::xgroup_help())
+    }
+
+    /// Lets a consumer group go on after another entry. See [`cmd::xgroup_setid`].
+    fn xgroup_setid(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        start: impl Into<GroupStart>,
+    ) -> Self {
+        self.queue(cmd::xgroup_setid(key, group, start))
+    }
+
+    /// Remembers that a producer's message is a certain entry, so that it is not added again. See
+    /// [`cmd::xidmprecord`].
+    fn xidmprecord(
+        self,
+        key: impl ToArg,
+        pid: impl ToArg,
+        iid: impl ToArg,
+        id: impl Into<StreamId>,
+    ) -> Self {
+        self.queue(cmd::xidmprecord(key, pid, iid, id))
+    }
+
+    /// How to use `XINFO`, a line an element. See [`cmd::xinfo_help`].
+    fn xinfo_help(self) -> Self {
+        self.queue(cmd::xinfo_help())
     }
 
     /// How many entries a stream has. See [`cmd::xlen`].
@@ -753,15 +1139,68 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::xlen(key))
     }
 
-    /// The entries with ids from `start` to `end`, `-` and `+` being the ends of the stream. See
-    /// [`cmd::xrange`].
-    fn xrange(self, key: impl ToArg, start: impl ToArg, end: impl ToArg) -> Self {
+    /// A group's pending entries in short. See [`cmd::xpending`].
+    fn xpending(self, key: impl ToArg, group: impl ToArg) -> Self {
+        self.queue(cmd::xpending(key, group))
+    }
+
+    /// A group's pending entries with ids from `start` to `end`, at most `count`. See
+    /// [`cmd::xpending_range`].
+    fn xpending_range(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        start: impl Into<StreamBound>,
+        end: impl Into<StreamBound>,
+        count: u64,
+    ) -> Self {
+        self.queue(cmd::xpending_range(key, group, start, end, count))
+    }
+
+    /// The entries with ids from `start` to `end`. See [`cmd::xrange`].
+    fn xrange(
+        self,
+        key: impl ToArg,
+        start: impl Into<StreamBound>,
+        end: impl Into<StreamBound>,
+    ) -> Self {
         self.queue(cmd::xrange::<Value>(key, start, end))
     }
 
+    /// The entries that streams have; none if there are none. See [`cmd::xread`].
+    fn xread(self, streams: impl IntoIterator<Item = (impl ToArg, impl Into<ReadFrom>)>) -> Self {
+        self.queue(cmd::xread::<Value, Value>(streams))
+    }
+
+    /// The entries that a consumer group gives a consumer; none if there are none. See
+    /// [`cmd::xreadgroup`].
+    fn xreadgroup(
+        self,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        streams: impl IntoIterator<Item = (impl ToArg, impl Into<GroupReadFrom>)>,
+    ) -> Self {
+        self.queue(cmd::xreadgroup::<Value, Value>(group, consumer, streams))
+    }
+
     /// The entries with ids from `end` down to `start`, newest first. See [`cmd::xrevrange`].
-    fn xrevrange(self, key: impl ToArg, end: impl ToArg, start: impl ToArg) -> Self {
+    fn xrevrange(
+        self,
+        key: impl ToArg,
+        end: impl Into<StreamBound>,
+        start: impl Into<StreamBound>,
+    ) -> Self {
         self.queue(cmd::xrevrange::<Value>(key, end, start))
+    }
+
+    /// Sets the highest id that a stream has given. See [`cmd::xsetid`].
+    fn xsetid(self, key: impl ToArg, last_id: impl Into<StreamId>) -> Self {
+        self.queue(cmd::xsetid(key, last_id))
+    }
+
+    /// Deletes the oldest entries of a stream; returns how many. See [`cmd::xtrim`].
+    fn xtrim(self, key: impl ToArg, trim: StreamTrim) -> Self {
+        self.queue(cmd::xtrim(key, trim))
     }
 
     /// Adds members with their scores; returns how many are new. See [`cmd::zadd`].
@@ -774,15 +1213,61 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::zcard(key))
     }
 
-    /// Counts the members with scores from `min` to `max`; `(` before a score leaves it out. See
-    /// [`cmd::zcount`].
-    fn zcount(self, key: impl ToArg, min: impl ToArg, max: impl ToArg) -> Self {
+    /// Counts the members with scores from `min` to `max`. See [`cmd::zcount`].
+    fn zcount(
+        self,
+        key: impl ToArg,
+        min: impl Into<ScoreBound>,
+        max: impl Into<ScoreBound>,
+    ) -> Self {
         self.queue(cmd::zcount(key, min, max))
+    }
+
+    /// The members of the first sorted set that no other has. See [`cmd::zdiff`].
+    fn zdiff(self, keys: impl IntoIterator<Item = impl ToArg>) -> Self {
+        self.queue(cmd::zdiff::<Value>(keys))
+    }
+
+    /// Stores the members of the first sorted set that no other has; returns how many. See
+    /// [`cmd::zdiffstore`].
+    fn zdiffstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::zdiffstore(destination, keys))
     }
 
     /// Increments a member's score; returns the new one. See [`cmd::zincrby`].
     fn zincrby(self, key: impl ToArg, by: f64, member: impl ToArg) -> Self {
         self.queue(cmd::zincrby(key, by, member))
+    }
+
+    /// The members that all sorted sets have. See [`cmd::zinter`].
+    fn zinter(self, keys: impl IntoIterator<Item = impl ToArg>) -> Self {
+        self.queue(cmd::zinter::<Value>(keys))
+    }
+
+    /// Counts the members that all sorted sets have. See [`cmd::zintercard`].
+    fn zintercard<M>(self, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::zintercard(keys))
+    }
+
+    /// Stores the members that all sorted sets have; returns how many. See [`cmd::zinterstore`].
+    fn zinterstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::zinterstore(destination, keys))
+    }
+
+    /// Counts the members from `min` to `max`, all of which have the same score. See
+    /// [`cmd::zlexcount`].
+    fn zlexcount(
+        self,
+        key: impl ToArg,
+        min: impl Into<LexBound>,
+        max: impl Into<LexBound>,
+    ) -> Self {
+        self.queue(cmd::zlexcount(key, min, max))
+    }
+
+    /// Removes members of the first sorted set that has one. See [`cmd::zmpop`].
+    fn zmpop(self, keys: impl IntoIterator<Item = impl ToArg>, which: Extreme) -> Self {
+        self.queue(cmd::zmpop::<Value, Value>(keys, which))
     }
 
     /// The scores of members. See [`cmd::zmscore`].
@@ -800,9 +1285,91 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::zpopmin::<Value>(key))
     }
 
-    /// Lists the members from `start` to `stop`, both included. See [`cmd::zrange`].
-    fn zrange(self, key: impl ToArg, start: impl ToArg, stop: impl ToArg) -> Self {
+    /// Returns a random member. See [`cmd::zrandmember`].
+    fn zrandmember(self, key: impl ToArg) -> Self {
+        self.queue(cmd::zrandmember::<Value>(key))
+    }
+
+    /// Lists the members at positions `start` to `stop`, both included; negative ones count from the
+    /// end. See [`cmd::zrange`].
+    fn zrange(self, key: impl ToArg, start: i64, stop: i64) -> Self {
         self.queue(cmd::zrange::<Value>(key, start, stop))
+    }
+
+    /// Lists the members from `start` to `stop`, all of which have the same score. See
+    /// [`cmd::zrange_by_lex`].
+    fn zrange_by_lex(
+        self,
+        key: impl ToArg,
+        start: impl Into<LexBound>,
+        stop: impl Into<LexBound>,
+    ) -> Self {
+        self.queue(cmd::zrange_by_lex::<Value>(key, start, stop))
+    }
+
+    /// Lists the members with scores from `start` to `stop`. See [`cmd::zrange_by_score`].
+    fn zrange_by_score(
+        self,
+        key: impl ToArg,
+        start: impl Into<ScoreBound>,
+        stop: impl Into<ScoreBound>,
+    ) -> Self {
+        self.queue(cmd::zrange_by_score::<Value>(key, start, stop))
+    }
+
+    /// As `zrange_by_lex`. See [`cmd::zrangebylex`].
+    fn zrangebylex(
+        self,
+        key: impl ToArg,
+        min: impl Into<LexBound>,
+        max: impl Into<LexBound>,
+    ) -> Self {
+        self.queue(cmd::zrangebylex::<Value>(key, min, max))
+    }
+
+    /// As `zrange_by_score`. See [`cmd::zrangebyscore`].
+    fn zrangebyscore(
+        self,
+        key: impl ToArg,
+        min: impl Into<ScoreBound>,
+        max: impl Into<ScoreBound>,
+    ) -> Self {
+        self.queue(cmd::zrangebyscore::<Value>(key, min, max))
+    }
+
+    /// Stores the members at positions `start` to `stop`; returns how many. See [`cmd::zrangestore`].
+    fn zrangestore(
+        self,
+        destination: impl ToArg,
+        source: impl ToArg,
+        start: i64,
+        stop: i64,
+    ) -> Self {
+        self.queue(cmd::zrangestore(destination, source, start, stop))
+    }
+
+    /// Stores the members from `start` to `stop`, all of which have the same score; returns how many.
+    /// See [`cmd::zrangestore_by_lex`].
+    fn zrangestore_by_lex(
+        self,
+        destination: impl ToArg,
+        source: impl ToArg,
+        start: impl Into<LexBound>,
+        stop: impl Into<LexBound>,
+    ) -> Self {
+        self.queue(cmd::zrangestore_by_lex(destination, source, start, stop))
+    }
+
+    /// Stores the members with scores from `start` to `stop`; returns how many. See
+    /// [`cmd::zrangestore_by_score`].
+    fn zrangestore_by_score(
+        self,
+        destination: impl ToArg,
+        source: impl ToArg,
+        start: impl Into<ScoreBound>,
+        stop: impl Into<ScoreBound>,
+    ) -> Self {
+        self.queue(cmd::zrangestore_by_score(destination, source, start, stop))
     }
 
     /// The position of a member, from 0, lowest score first. See [`cmd::zrank`].
@@ -815,6 +1382,17 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::zrem(key, members))
     }
 
+    /// Removes the members from `min` to `max`, all of which have the same score; returns how many.
+    /// See [`cmd::zremrangebylex`].
+    fn zremrangebylex(
+        self,
+        key: impl ToArg,
+        min: impl Into<LexBound>,
+        max: impl Into<LexBound>,
+    ) -> Self {
+        self.queue(cmd::zremrangebylex(key, min, max))
+    }
+
     /// Removes the members at positions `start` to `stop`; returns how many. See
     /// [`cmd::zremrangebyrank`].
     fn zremrangebyrank(self, key: impl ToArg, start: i64, stop: i64) -> Self {
@@ -823,8 +1401,38 @@ pub trait QueueCommands: Queue {
 
     /// Removes the members with scores from `min` to `max`; returns how many. See
     /// [`cmd::zremrangebyscore`].
-    fn zremrangebyscore(self, key: impl ToArg, min: impl ToArg, max: impl ToArg) -> Self {
+    fn zremrangebyscore(
+        self,
+        key: impl ToArg,
+        min: impl Into<ScoreBound>,
+        max: impl Into<ScoreBound>,
+    ) -> Self {
         self.queue(cmd::zremrangebyscore(key, min, max))
+    }
+
+    /// As `zrange` with `rev`. See [`cmd::zrevrange`].
+    fn zrevrange(self, key: impl ToArg, start: i64, stop: i64) -> Self {
+        self.queue(cmd::zrevrange::<Value>(key, start, stop))
+    }
+
+    /// As `zrange_by_lex` with `rev`. See [`cmd::zrevrangebylex`].
+    fn zrevrangebylex(
+        self,
+        key: impl ToArg,
+        max: impl Into<LexBound>,
+        min: impl Into<LexBound>,
+    ) -> Self {
+        self.queue(cmd::zrevrangebylex::<Value>(key, max, min))
+    }
+
+    /// As `zrange_by_score` with `rev`. See [`cmd::zrevrangebyscore`].
+    fn zrevrangebyscore(
+        self,
+        key: impl ToArg,
+        max: impl Into<ScoreBound>,
+        min: impl Into<ScoreBound>,
+    ) -> Self {
+        self.queue(cmd::zrevrangebyscore::<Value>(key, max, min))
     }
 
     /// The position of a member, from 0, highest score first. See [`cmd::zrevrank`].
@@ -832,9 +1440,24 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::zrevrank(key, member))
     }
 
+    /// A page of a sorted set's members and their scores. See [`cmd::zscan`].
+    fn zscan(self, key: impl ToArg, cursor: Cursor) -> Self {
+        self.queue(cmd::zscan::<Value>(key, cursor))
+    }
+
     /// The score of a member. See [`cmd::zscore`].
     fn zscore(self, key: impl ToArg, member: impl ToArg) -> Self {
         self.queue(cmd::zscore(key, member))
+    }
+
+    /// The members that any of the sorted sets has. See [`cmd::zunion`].
+    fn zunion(self, keys: impl IntoIterator<Item = impl ToArg>) -> Self {
+        self.queue(cmd::zunion::<Value>(keys))
+    }
+
+    /// Stores the members that any of the sorted sets has; returns how many. See [`cmd::zunionstore`].
+    fn zunionstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::zunionstore(destination, keys))
     }
 }
 

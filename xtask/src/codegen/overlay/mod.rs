@@ -6,11 +6,17 @@
 
 // Tables read best with an entry a line, however long: rustfmt leaves those files alone.
 #[rustfmt::skip]
+mod bitmap;
+#[rustfmt::skip]
 mod connection;
 #[rustfmt::skip]
 mod generic;
 #[rustfmt::skip]
+mod geo;
+#[rustfmt::skip]
 mod hash;
+#[rustfmt::skip]
+mod hyperloglog;
 #[rustfmt::skip]
 mod list;
 #[rustfmt::skip]
@@ -48,6 +54,9 @@ pub(crate) fn entries() -> Vec<Entry> {
         set::entries(),
         sorted_set::entries(),
         stream::entries(),
+        geo::entries(),
+        bitmap::entries(),
+        hyperloglog::entries(),
         scripting::entries(),
         pubsub::entries(),
         connection::entries(),

@@ -2,9 +2,12 @@
 
 //! A function for each command; a struct where the command has options.
 
+mod bitmap;
 mod connection;
 mod generic;
+mod geo;
 mod hash;
+mod hyperloglog;
 mod list;
 mod pubsub;
 mod scripting;
@@ -15,9 +18,12 @@ mod stream;
 mod string;
 mod words;
 
+pub use self::bitmap::*;
 pub use self::connection::*;
 pub use self::generic::*;
+pub use self::geo::*;
 pub use self::hash::*;
+pub use self::hyperloglog::*;
 pub use self::list::*;
 pub use self::pubsub::*;
 pub use self::scripting::*;
