@@ -14,13 +14,19 @@ mod request;
 mod runtime;
 mod watch;
 
+#[cfg(feature = "json")]
+pub use redis_core::Json;
+#[doc(hidden)]
+pub use redis_core::derive;
+pub use redis_core::derive::{FromReply, ToArg, ToArgs};
 pub use redis_core::pipeline::{Batched, FromReplies};
 pub use redis_core::pubsub::{Message, MessageData, MessageKind};
 pub use redis_core::{
-    Arg, Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error, ErrorKind,
-    Execute, FromReply, Limits, Protocol, Queue, QueueCommands, ReplyReader, Result, Secret, ToArg,
-    ToArgs, Value, Written, cmd,
+    Arg, Args, Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error,
+    ErrorKind, Execute, Limits, One, Protocol, Queue, QueueCommands, ReplyReader, Result, Secret,
+    ToPairs, Value, Written, cmd,
 };
+pub use redis_derive::{AsyncFromReply as FromReply, AsyncToArg as ToArg, AsyncToArgs as ToArgs};
 
 pub use crate::client::Client;
 pub use crate::pipeline::Pipeline;

@@ -134,6 +134,15 @@ impl Error {
         self
     }
 
+    /// The same error, saying which field of a reply it is about.
+    pub(crate) fn in_field(mut self, name: &str) -> Self {
+        let inner = Arc::make_mut(&mut self.0);
+        if inner.kind == ErrorKind::Decode {
+            inner.message = format!("field `{name}`: {}", inner.message);
+        }
+        self
+    }
+
     /// The same error, caused by `source`.
     #[must_use]
     pub fn with_source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {

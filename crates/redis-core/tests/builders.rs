@@ -5,11 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis_core::cmd::{self, Aggregate, Bitwise, ClientType, Extreme, Place, Side};
 use redis_core::types::{
-    AddId, AutoClaimed, BitGet, BitOffset, BitOperation, BitType, Cursor, DeliveredEntries,
-    EntryDeletion, ExpireTime, FieldExpiry, FieldPersist, GeoArea, GeoCenter, GeoMatch, GeoPoint,
-    GeoUnit, GeoWith, GroupReadFrom, GroupStart, LcsMatches, LexBound, Overflow, PendingEntry,
-    PendingSummary, ReadFrom, ScanPage, ScoreBound, StreamBound, StreamEntries, StreamEntry,
-    StreamId, StreamTrim, Ttl,
+    AddId, AutoClaimed, BitGet, BitOffset, BitOperation, BitType, ConsumerInfo, Cursor,
+    DeliveredEntries, EntryDeletion, ExpireTime, FieldExpiry, FieldPersist, GeoArea, GeoCenter,
+    GeoMatch, GeoPoint, GeoUnit, GeoWith, GroupInfo, GroupReadFrom, GroupStart, LcsMatches,
+    LexBound, Overflow, PendingEntry, PendingSummary, ReadFrom, ScanPage, ScoreBound, StreamBound,
+    StreamEntries, StreamEntry, StreamId, StreamInfo, StreamInfoFull, StreamTrim, Ttl,
 };
 use redis_core::{
     Block, Cmd, Command, Commands, ErrorKind, Execute, FromReply, Queue, QueueCommands, Result,
@@ -481,6 +481,12 @@ fn consumer_groups() {
     sends(cmd::xgroup_destroy("k", "g"), "XGROUP DESTROY k g");
     sends(cmd::xgroup_help(), "XGROUP HELP");
     sends(cmd::xinfo_help(), "XINFO HELP");
+    sends(replies::<Vec<GroupInfo>>(cmd::xinfo_groups("k")), "XINFO GROUPS k");
+    sends(replies::<Vec<ConsumerInfo>>(cmd::xinfo_consumers("k", "g")), "XINFO CONSUMERS k g");
+    sends(replies::<StreamInfo<Value>>(cmd::xinfo_stream("k")), "XINFO STREAM k");
+    let full = || cmd::xinfo_stream("k").full();
+    sends(replies::<StreamInfoFull<Value>>(full()), "XINFO STREAM k FULL");
+    sends(full().count(0), "XINFO STREAM k FULL COUNT 0");
     let read = || cmd::xreadgroup("g", "c", [("a", GroupReadFrom::New), ("b", id.into())]);
     let plain = replies::<Option<StreamEntries<String, Value>>>(read());
     sends(plain, "XREADGROUP GROUP g c STREAMS a b > 1-1");

@@ -20,12 +20,18 @@ mod client;
 mod runtime;
 mod socket;
 
+#[cfg(feature = "json")]
+pub use redis_async::Json;
+#[doc(hidden)]
+pub use redis_async::derive;
+pub use redis_async::derive::{FromReply, ToArg, ToArgs};
 pub use redis_async::{
-    Arg, Backoff, Batched, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error,
-    ErrorKind, Execute, FromReplies, FromReply, Limits, Message, MessageData, MessageKind,
-    Pipeline, Protocol, PubSub, Queue, QueueCommands, ReplyFuture, ReplyReader, Result, Secret,
-    ToArg, ToArgs, Transaction, Value, Watched, WatchedReply, Written, cmd,
+    Arg, Args, Backoff, Batched, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error,
+    ErrorKind, Execute, FromReplies, Limits, Message, MessageData, MessageKind, One, Pipeline,
+    Protocol, PubSub, Queue, QueueCommands, ReplyFuture, ReplyReader, Result, Secret, ToPairs,
+    Transaction, Value, Watched, WatchedReply, Written, cmd,
 };
+pub use redis_derive::{SmolFromReply as FromReply, SmolToArg as ToArg, SmolToArgs as ToArgs};
 
 pub use crate::client::Client;
 pub use crate::runtime::Smol;

@@ -22,13 +22,19 @@ mod pubsub;
 mod stream;
 mod watch;
 
+#[cfg(feature = "json")]
+pub use redis_core::Json;
+#[doc(hidden)]
+pub use redis_core::derive;
+pub use redis_core::derive::{FromReply, ToArg, ToArgs};
 pub use redis_core::pipeline::{Batched, FromReplies};
 pub use redis_core::pubsub::{Message, MessageData, MessageKind};
 pub use redis_core::{
-    Arg, Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error, ErrorKind,
-    Execute, FromReply, Limits, Protocol, Queue, QueueCommands, ReplyReader, Result, Secret, ToArg,
-    ToArgs, Value, Written, cmd,
+    Arg, Args, Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error,
+    ErrorKind, Execute, Limits, One, Protocol, Queue, QueueCommands, ReplyReader, Result, Secret,
+    ToPairs, Value, Written, cmd,
 };
+pub use redis_derive::{SyncFromReply as FromReply, SyncToArg as ToArg, SyncToArgs as ToArgs};
 
 pub use crate::client::Client;
 pub use crate::pipeline::Pipeline;

@@ -157,21 +157,23 @@ fn first_eight(bytes: &[u8]) -> Option<u64> {
     Some(u64::from(low) | u64::from(high) << (8 * (bytes.len() - 4)))
 }
 
+const ZEROS: u64 = u64::from_le_bytes([b'0'; 8]);
+
 /// How many of eight bytes, the first in the lowest place, are digits before the first that is not.
 #[inline(always)]
 fn leading_digits(bytes: u64) -> usize {
-    // A digit is left with its value; the high bit of a byte ends up set when that exceeds nine.
-    let values = bytes ^ 0x3030_3030_3030_3030;
-    let high = values & 0x8080_8080_8080_8080;
-    let low = (values & 0x7f7f_7f7f_7f7f_7f7f) + 0x7676_7676_7676_7676;
-    (((low & 0x8080_8080_8080_8080) | high).trailing_zeros() / 8) as usize
+    // A digit is left with its value; the high bit of a byte ends up set when that exceeds nine. What
+    // such a byte carries over reaches only those behind it.
+    let values = bytes ^ ZEROS;
+    let others = (values | values.wrapping_add(0x7676_7676_7676_7676)) & 0x8080_8080_8080_8080;
+    (others.trailing_zeros() / 8) as usize
 }
 
 /// The number that the first `count` of eight bytes write, 1 to 8 digits.
 #[inline(always)]
 fn eight_digits(bytes: u64, count: usize) -> u64 {
     // Zeros move in from the front, then neighbours are combined: digits, pairs, fours.
-    let digits = (bytes ^ 0x3030_3030_3030_3030) << (64 - 8 * count);
+    let digits = (bytes ^ ZEROS) << (64 - 8 * count);
     let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
     (fours * 10_000 + (fours >> 32)) & 0xffff_ffff

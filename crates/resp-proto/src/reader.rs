@@ -55,9 +55,12 @@ impl<'a> FrameReader<'a> {
                 (Token::BulkString(body), rest)
             }
             // By value, so that a loop over tokens keeps its position in registers.
-            [b':', ..] => {
-                let (value, rest) = self.clone().integer()?;
-                (Token::Integer(value), rest)
+            [b':', ref tail @ ..] => {
+                let (value, len) = integer(tail);
+                match tail.get(len..) {
+                    Some(rest) if len > 0 => (Token::Integer(value), rest),
+                    _ => return Err(self.clone().explain()),
+                }
             }
             _ => self.clone().any_token()?,
         };
@@ -172,13 +175,6 @@ impl<'a> FrameReader<'a> {
         Ok(())
     }
 
-    /// Apart from the others so that it saves and restores few registers.
-    #[inline(never)]
-    fn integer(self) -> Result<(i64, &'a [u8]), ProtocolError> {
-        let tail = self.rest.get(1..).unwrap_or_default();
-        number::integer(tail).ok_or_else(|| self.explain())
-    }
-
     #[inline(never)]
     fn any_token(self) -> Result<(Token<'a>, &'a [u8]), ProtocolError> {
         match self.rest.split_first().and_then(|(&kind, tail)| token(kind, tail)) {
@@ -196,7 +192,8 @@ impl<'a> FrameReader<'a> {
 
     /// What is wrong here: the scanner, which alone tells errors apart, looks at the same bytes.
     #[cold]
-    fn explain(&self) -> ProtocolError {
+    #[inline(never)]
+    fn explain(self) -> ProtocolError {
         let truncated = self.error(ProtocolErrorKind::Truncated, self.len);
         let mut scanner = Scanner::new(Limits::NONE);
         let scanned = match self.rest {
@@ -251,6 +248,15 @@ fn kind_behind_attributes(frame: &[u8]) -> FrameKind {
         Ok(Some(Token::SimpleError(_) | Token::BlobError(_))) => FrameKind::Error,
         Ok(Some(Token::Push(_))) => FrameKind::Push,
         _ => FrameKind::Reply,
+    }
+}
+
+/// The integer behind a colon, and its length with its `\r\n`; a length of zero when anything is wrong.
+#[inline(never)] // Apart, with all it gives in registers.
+fn integer(tail: &[u8]) -> (i64, usize) {
+    match number::integer(tail) {
+        Some((value, rest)) => (value, tail.len() - rest.len()),
+        None => (0, 0),
     }
 }
 

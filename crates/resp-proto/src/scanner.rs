@@ -49,6 +49,9 @@ pub struct Scanner {
     seen: usize,
 }
 
+/// After so many bulk strings of one length more such are expected.
+const EQUAL: u32 = 4;
+
 #[derive(Clone, Copy, Debug)]
 enum State {
     /// At the first byte of a value.
@@ -240,12 +243,22 @@ impl Scanner {
         let mut rest = input.get(self.at..).unwrap_or_default();
         let complete = loop {
             // Runs of bulk strings, most of what servers send, in a loop of their own.
+            let (mut last, mut equal) = (0, 0);
             while level.left > 0
                 && let [b'$', tail @ ..] = rest
                 && let Some(tail) = skip::bulk(tail, bulk)
             {
-                rest = tail;
+                let len = rest.len() - tail.len();
                 level.left -= 1;
+                // Counted without a branch: lengths that vary must not cost wrong guesses.
+                equal = (equal + 1) * u32::from(len == last);
+                last = len;
+                if equal < EQUAL {
+                    rest = tail;
+                } else {
+                    (rest, level.left) = skip::equal_bulks(rest, len, tail, level.left);
+                    equal = 0;
+                }
             }
             if level.left == 0 {
                 match self.outer.pop() {

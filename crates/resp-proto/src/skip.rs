@@ -15,6 +15,38 @@ pub(crate) fn bulk(tail: &[u8], limit: usize) -> Option<&[u8]> {
     number::crlf(body.get(len..)?)
 }
 
+/// What follows the bulk strings at `rest` that are as long as the one before them, which is the first
+/// `len` bytes of `one`; at most `left` of them. Gives how many are left then.
+///
+/// Where each begins is known without reading how long the one before it is, so the processor need
+/// not wait for one header to find the next.
+#[inline(never)] // Keeps the registers of the loop over bulk strings free.
+pub(crate) fn equal_bulks<'a>(
+    one: &[u8],
+    len: usize,
+    mut rest: &'a [u8],
+    mut left: u64,
+) -> (&'a [u8], u64) {
+    // All of the header up to its `\n`, which is among the eight bytes for lengths of up to five digits.
+    let Some((first, _)) = one.split_first_chunk::<8>() else {
+        return (rest, left);
+    };
+    let Some(end) = first.iter().position(|&byte| byte == b'\n') else {
+        return (rest, left);
+    };
+    let (first, behind) = (u64::from_le_bytes(*first), 8 * (7 - end));
+    while left > 0
+        && let Some((&head, _)) = rest.split_first_chunk()
+        && (u64::from_le_bytes(head) ^ first) << behind == 0
+        && let Some((bulk, tail)) = rest.split_at_checked(len)
+        && bulk.ends_with(b"\r\n")
+    {
+        rest = tail;
+        left -= 1;
+    }
+    (rest, left)
+}
+
 /// What follows a value that is neither an aggregate nor a bulk string, if it is there as a whole.
 #[inline(never)] // Keeps the registers of the loop over bulk strings free.
 pub(crate) fn leaf(kind: u8, tail: &[u8], limit: usize) -> Option<&[u8]> {

@@ -341,6 +341,26 @@ fn invalid_bytes_fail_at_the_first_wrong_byte() {
 }
 
 #[test]
+fn any_wrong_byte_in_a_run_of_equal_strings_is_found_where_it_is() {
+    for len in [0, 1, 7, 12, 100, 1_000] {
+        let one = format!("${len}\r\n{}\r\n", "x".repeat(len));
+        let other = format!("${}\r\n{}\r\n", len + 1, "x".repeat(len + 1));
+        let run = [one.repeat(9), other, one.repeat(2)].concat();
+        let array = [b"*12\r\n", run.as_bytes()].concat();
+        assert_eq!(frames(&array), Ok(vec![array.len()]));
+        let step = 1 + len / 50;
+        for at in (5..array.len()).step_by(step) {
+            for wrong in *b"\r\n0$x9" {
+                let mut bytes = array.clone();
+                bytes[at] = wrong;
+                let expected = frames_in_pieces(Limits::default(), &bytes, &[1]);
+                assert_eq!(frames(&bytes), expected, "{}", bytes.escape_ascii());
+            }
+        }
+    }
+}
+
+#[test]
 fn reader_gives_the_scanners_error_for_a_wrong_token() {
     for &(bytes, kind) in INVALID {
         let structural = matches!(

@@ -72,6 +72,9 @@ pub(crate) fn parameters(params: &[Param], plain_lists: bool) -> (String, Vec<St
                     format!("impl ToArgs<{marker}>")
                 }
                 Form::List { item, .. } => format!("impl IntoIterator<Item = {}>", type_text(item)),
+                Form::Tuples { items, .. } if items[..] == [Type::Any, Type::Any] => {
+                    "impl ToPairs".to_owned()
+                }
                 Form::Tuples { items, .. } => {
                     let items: Vec<_> = items.iter().map(type_text).collect();
                     format!("impl IntoIterator<Item = ({})>", items.join(", "))
@@ -631,6 +634,7 @@ pub(crate) fn imports(body: &str, enums: &[&str], types: &[String]) -> String {
                 "Queue",
                 "ToArg",
                 "ToArgs",
+                "ToPairs",
                 "millis",
                 "seconds",
                 "unix_millis",

@@ -1,4 +1,4 @@
-//! Writes `tuples.rs`: replies and batches as tuples.
+//! Writes `tuples.rs`: values, replies and batches as tuples.
 
 use std::fmt::Write;
 
@@ -7,12 +7,12 @@ const LARGEST: u8 = 16;
 /// The file's text, before formatting.
 pub(crate) fn write() -> String {
     let mut out = String::from(
-        "//! Tuples of 1 to 16: of reply types, and of commands.
+        "//! Tuples of 1 to 16: of the values of one reply, of reply types, and of commands.
 
 use crate::command::{Command, Queue};
 use crate::error::Result;
 use crate::pipeline::{Batched, FromReplies, Replies};
-use crate::reply::FromReply;
+use crate::reply::{FromReply, ReplyReader};
 ",
     );
     for size in 1..=LARGEST {
@@ -21,6 +21,22 @@ use crate::reply::FromReply;
         let each = |text: &dyn Fn(&str) -> String| {
             names.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ") + ","
         };
+        // Lists of pairs have a second shape, which is written by hand.
+        if size != 2 {
+            let _ = writeln!(
+                out,
+                "
+impl<{bounds}> FromReply for ({all}) {{
+    fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {{
+        reply.tuple({size})?;
+        Ok(({decoded}))
+    }}
+}}",
+                bounds = each(&|name| format!("{name}: FromReply")),
+                all = each(&str::to_owned),
+                decoded = each(&|name| format!("{name}::from_reply(reply)?")),
+            );
+        }
         let _ = writeln!(
             out,
             "

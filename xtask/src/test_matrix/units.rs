@@ -13,7 +13,11 @@ use crate::{
     workspace,
 };
 
+/// The default members: nobody who tests has to build the peers of the benchmarks. Then what only a feature has.
+const RUNS: [&[&str]; 2] = [&[], &["--package", "redis-core", "--features", "json", "json"]];
+
 /// What came of them.
+#[derive(Default)]
 pub(super) struct Units {
     pub(super) counts: Counts,
     pub(super) took: Duration,
@@ -25,12 +29,20 @@ pub(super) struct Units {
 pub(super) fn run() -> Result<Units> {
     println!("== unit, integration and documentation tests");
     let began = Instant::now();
+    let mut units = Units::default();
+    for arguments in RUNS {
+        add(arguments, &mut units)?;
+    }
+    units.took = began.elapsed();
+    Ok(units)
+}
+
+fn add(arguments: &[&str], units: &mut Units) -> Result<()> {
     let mut command = cargo();
-    // The default members: nobody who tests has to build the peers of the benchmarks.
-    command.args(["test", "--no-fail-fast"]).current_dir(workspace());
+    command.args(["test", "--no-fail-fast"]).args(arguments).current_dir(workspace());
     let mut child = tied(&command).stdout(Stdio::piped()).spawn()?;
     let mut counts = Counts::default();
-    let mut failed = Vec::new();
+    let failed = &mut units.failed;
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).split(b'\n') {
             let line = line?;
@@ -45,7 +57,8 @@ pub(super) fn run() -> Result<Units> {
         failed.push(format!("`cargo test` itself ({status})"));
         counts.failed += 1;
     }
-    Ok(Units { counts, took: began.elapsed(), failed })
+    units.counts += counts;
+    Ok(())
 }
 
 /// The name in a line such as `test a::b ... FAILED`.

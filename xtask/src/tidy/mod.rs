@@ -17,7 +17,7 @@ pub(crate) const VERB: Verb =
     Verb { name: "tidy", options: "", purpose: "prove the rules of layers and house-keeping", run };
 
 /// The crates that do no I/O, read no clock and draw no random number.
-const BOTTOM: [&str; 3] = ["resp-proto", "redis-core", "redis-cluster"];
+const BOTTOM: [&str; 4] = ["resp-proto", "redis-core", "redis-cluster", "redis-derive"];
 
 /// Something to mend, shown as `path:line: what, and what to do`.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -15,10 +15,11 @@ enum Rule {
     Only(&'static [&'static str]),
 }
 
-const RULES: [(&str, Rule); 6] = [
+const RULES: [(&str, Rule); 7] = [
     (BOTTOM[0], Rule::Only(&["bytes", "memchr"])),
     (BOTTOM[1], Rule::Without(&NOT_BELOW)),
     (BOTTOM[2], Rule::Without(&NOT_BELOW)),
+    (BOTTOM[3], Rule::Only(&[])),
     ("redis-async", Rule::Without(&["tokio"])),
     ("redis-smol", Rule::Without(&["tokio"])),
     ("redis-sync", Rule::Without(&["tokio"])),

@@ -4,7 +4,12 @@
 //! them: inside the command itself while they are few bytes, on the heap after that, and by reference
 //! for large `Bytes`. Knows nothing of which command they belong to.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use resp_proto::{Sink, request};
@@ -29,7 +34,7 @@ pub struct Args {
 #[derive(Clone)]
 enum Store {
     Inline { len: u8, buf: [u8; INLINE] },
-    Heap { buf: Vec<u8>, segments: Vec<Segment> },
+    Heap { buf: Vec<u8>, segments: Vec<Segment>, invalid: Option<Box<str>> },
 }
 
 /// A large argument's bytes, that belong between `at - 1` and `at` of the buffer.
@@ -77,7 +82,7 @@ impl Store {
         let mut buf = Vec::with_capacity((held.len() + bytes.len()).max(2 * INLINE) + 16);
         buf.extend_from_slice(held);
         buf.extend_from_slice(bytes);
-        *self = Self::Heap { buf, segments: Vec::new() };
+        *self = Self::Heap { buf, segments: Vec::new(), invalid: None };
     }
 
     fn bytes(&self) -> &[u8] {
@@ -91,6 +96,24 @@ impl Store {
         match self {
             Self::Inline { .. } => &[],
             Self::Heap { segments, .. } => segments,
+        }
+    }
+
+    fn invalid(&self) -> Option<&str> {
+        match self {
+            Self::Inline { .. } => None,
+            Self::Heap { invalid, .. } => invalid.as_deref(),
+        }
+    }
+
+    /// Keeps the first reason.
+    #[cold]
+    fn set_invalid(&mut self, reason: Box<str>) {
+        if let Self::Inline { .. } = self {
+            self.spill(&[]);
+        }
+        if let Self::Heap { invalid, .. } = self {
+            invalid.get_or_insert(reason);
         }
     }
 
@@ -145,11 +168,28 @@ impl Args {
         }
         self.count += other.count;
         self.store.put(other.store.bytes());
-        if let Store::Heap { segments, .. } = other.store {
+        if let Store::Heap { segments, invalid, .. } = other.store {
+            if let Some(reason) = invalid {
+                self.store.set_invalid(reason);
+            }
             for Segment { at: within, bytes } in segments {
                 self.store.segment_at(at + within, bytes);
             }
         }
+    }
+
+    /// Adds the arguments of `other` again, as keys.
+    pub(crate) fn append_keys(&mut self, other: &Self) {
+        other.iter().for_each(|key| self.push_key(key));
+        if let Some(reason) = other.invalid() {
+            self.store.set_invalid(reason.into());
+        }
+    }
+
+    /// Why one of them can't be sent.
+    #[inline]
+    pub(crate) fn invalid(&self) -> Option<&str> {
+        self.store.invalid()
     }
 
     /// How many arguments there are.
@@ -259,6 +299,12 @@ impl Arg<'_> {
         self.written()
     }
 
+    /// Writes the argument's bytes, of which large ones are kept as they are.
+    #[cfg(feature = "json")]
+    pub(crate) fn owned(self, bytes: Vec<u8>) -> Written {
+        if bytes.len() < SEGMENT { self.bytes(&bytes) } else { self.shared(&bytes.into()) }
+    }
+
     /// Writes an integer in decimal.
     #[inline]
     pub fn integer(self, value: i64) -> Written {
@@ -279,6 +325,34 @@ impl Arg<'_> {
         self.written()
     }
 
+    /// Says that the value can't be an argument: its command is an error before it is sent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use redis_core::{Arg, ToArg, Written, cmd};
+    ///
+    /// struct Even(i64);
+    ///
+    /// impl ToArg for Even {
+    ///     fn to_arg(&self, arg: Arg<'_>) -> Written {
+    ///         match self.0 % 2 {
+    ///             0 => arg.integer(self.0),
+    ///             _ => arg.invalid(format!("{} is odd", self.0)),
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// assert!(cmd::set("key", Even(2)).into_cmd().check().is_ok());
+    /// let error = cmd::set("key", Even(3)).into_cmd().check().unwrap_err();
+    /// assert_eq!(error.to_string(), "SET: 3 is odd");
+    /// # use redis_core::Command;
+    /// ```
+    pub fn invalid(self, reason: impl Into<String>) -> Written {
+        self.args.store.set_invalid(reason.into().into());
+        self.bytes(b"")
+    }
+
     #[inline]
     fn written(self) -> Written {
         self.args.count += 1;
@@ -288,7 +362,20 @@ impl Arg<'_> {
 
 /// A value that can be an argument: exactly one.
 ///
-/// `u8` is none, so that a list of them is always one string and never a list of numbers.
+/// | type | written as |
+/// | --- | --- |
+/// | `str`, `[u8]`, `[u8; N]`, `Vec<u8>`, `Bytes`, `String`, `char` | its bytes |
+/// | integers, `NonZero` | decimal digits |
+/// | `f32`, `f64` | the shortest text that reads back as the same number; `inf`, `-inf`, `nan` |
+/// | `bool` | `1` or `0` |
+/// | `IpAddr`, `SocketAddr` | their text |
+/// | references, `Box`, `Rc`, `Arc` and `Cow` of such | what they hold |
+/// | enums that derive `ToArg` | a word |
+///
+/// `u8` is none, so that a list of them is always one string and never a list of numbers. An `Option` is none,
+/// there is no null in a command. `Duration` and `SystemTime` are none: commands count in seconds and in
+/// milliseconds, and the builders' parameters know in which. Paths are none, as their bytes are the
+/// system's own: `path.as_os_str().as_encoded_bytes()` has them.
 ///
 /// # Examples
 ///
@@ -316,6 +403,27 @@ impl<T: ToArg + ?Sized> ToArg for &T {
 }
 
 impl<T: ToArg + ?Sized> ToArg for &mut T {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        (**self).to_arg(arg)
+    }
+}
+
+impl<T: ToArg + ?Sized> ToArg for Box<T> {
+    #[inline]
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        (**self).to_arg(arg)
+    }
+}
+
+impl<T: ToArg + ?Sized> ToArg for Rc<T> {
+    #[inline]
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        (**self).to_arg(arg)
+    }
+}
+
+impl<T: ToArg + ?Sized> ToArg for Arc<T> {
+    #[inline]
     fn to_arg(&self, arg: Arg<'_>) -> Written {
         (**self).to_arg(arg)
     }
@@ -356,15 +464,27 @@ impl ToArg for Vec<u8> {
     }
 }
 
-impl ToArg for std::borrow::Cow<'_, str> {
+impl<T: ToArg + ToOwned + ?Sized> ToArg for Cow<'_, T> {
     fn to_arg(&self, arg: Arg<'_>) -> Written {
-        arg.bytes(self.as_bytes())
+        (**self).to_arg(arg)
     }
 }
 
-impl ToArg for std::borrow::Cow<'_, [u8]> {
+impl ToArg for char {
     fn to_arg(&self, arg: Arg<'_>) -> Written {
-        arg.bytes(self)
+        arg.bytes(self.encode_utf8(&mut [0; 4]).as_bytes())
+    }
+}
+
+impl ToArg for IpAddr {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        arg.bytes(self.to_string().as_bytes())
+    }
+}
+
+impl ToArg for SocketAddr {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        arg.bytes(self.to_string().as_bytes())
     }
 }
 
@@ -403,6 +523,54 @@ impl ToArg for i32 {
 impl ToArg for i64 {
     fn to_arg(&self, arg: Arg<'_>) -> Written {
         arg.integer(*self)
+    }
+}
+
+impl ToArg for i128 {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        arg.bytes(self.to_string().as_bytes())
+    }
+}
+
+impl ToArg for u128 {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        arg.bytes(self.to_string().as_bytes())
+    }
+}
+
+impl ToArg for NonZero<i32> {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        self.get().to_arg(arg)
+    }
+}
+
+impl ToArg for NonZero<i64> {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        self.get().to_arg(arg)
+    }
+}
+
+impl ToArg for NonZero<u16> {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        self.get().to_arg(arg)
+    }
+}
+
+impl ToArg for NonZero<u32> {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        self.get().to_arg(arg)
+    }
+}
+
+impl ToArg for NonZero<u64> {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        self.get().to_arg(arg)
+    }
+}
+
+impl ToArg for NonZero<usize> {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        self.get().to_arg(arg)
     }
 }
 
@@ -525,6 +693,61 @@ mod tests {
         assert_eq!(args.get(0), Some(&b"head"[..]));
         assert_eq!(args.get(2).map(<[u8]>::len), Some(SEGMENT));
         assert_eq!(args.get(3), Some(&b"last"[..]));
+    }
+
+    #[test]
+    fn values_of_std_are_written_as_their_text() {
+        let mut args = Args::default();
+        args.push(Box::<str>::from("box"));
+        args.push(Arc::<[u8]>::from(&b"arc"[..]));
+        args.push(Rc::new("rc".to_owned()));
+        args.push(Cow::Borrowed("cow"));
+        args.push(Cow::<[u8]>::Owned(b"bytes".to_vec()));
+        args.push('\u{e9}');
+        args.push(i128::MIN);
+        args.push(u128::MAX);
+        args.push(NonZero::<u64>::MAX);
+        args.push(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1]));
+        args.push(SocketAddr::from(([127, 0, 0, 1], 6379)));
+        let expected = [
+            "box",
+            "arc",
+            "rc",
+            "cow",
+            "bytes",
+            "\u{e9}",
+            "-170141183460469231731687303715884105728",
+            "340282366920938463463374607431768211455",
+            "18446744073709551615",
+            "::1",
+            "127.0.0.1:6379",
+        ];
+        assert_eq!(args.iter().collect::<Vec<_>>(), expected.map(str::as_bytes));
+    }
+
+    #[test]
+    fn invalid_value_stays_so_wherever_its_arguments_go() {
+        struct Never(&'static str);
+        impl ToArg for Never {
+            fn to_arg(&self, arg: Arg<'_>) -> Written {
+                arg.invalid(self.0)
+            }
+        }
+        let mut tail = Args::default();
+        tail.push(Never("first"));
+        tail.push(Never("second"));
+        assert_eq!(tail.len(), 2);
+        assert_eq!(tail.invalid(), Some("first"));
+        let mut args = Args::default();
+        args.push("a");
+        assert_eq!(args.invalid(), None);
+        args.append_keys(&tail);
+        args.append(Args::default());
+        assert_eq!((args.len(), args.invalid()), (3, Some("first")));
+        let mut args = Args::default();
+        args.append(tail);
+        assert_eq!((args.clone().len(), args.clone().invalid()), (2, Some("first")));
+        assert_eq!(size_of::<Store>(), INLINE + 2);
     }
 
     #[test]

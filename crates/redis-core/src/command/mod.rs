@@ -19,7 +19,7 @@ pub use self::info::{
     lookup,
 };
 pub(crate) use self::option::{Choice, Expiry, millis, seconds, unix_millis, unix_seconds};
-pub use self::option::{Many, One, ToArgs};
+pub use self::option::{Many, One, ToArgs, ToPairs};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::reply::FromReply;
@@ -106,12 +106,10 @@ impl<R> Cmd<R> {
         self
     }
 
-    /// Adds each value as an argument.
+    /// Adds each value as an argument; of a struct that derives `ToArgs` each field's name and value.
     #[must_use]
-    pub fn args<T: ToArg>(mut self, values: impl IntoIterator<Item = T>) -> Self {
-        for value in values {
-            self.args.push(value);
-        }
+    pub fn args<M>(mut self, values: impl ToArgs<M>) -> Self {
+        values.to_args(&mut self.args);
         self
     }
 
@@ -205,11 +203,13 @@ impl<R> Cmd<R> {
     ///
     /// # Errors
     ///
-    /// `InvalidRequest` when it is empty, when its builder found it incomplete, or when it would change
+    /// `InvalidRequest` when it is empty, when its builder found it incomplete or one of its values is no
+    /// argument, or when it would change
     /// the state of the connection: the message names the call to use instead.
     #[inline]
     pub fn check(&self) -> Result<()> {
         if self.invalid.is_none()
+            && self.args.invalid().is_none()
             && !std::ptr::eq(self.info, &info::RAW)
             && !self.info.is_stateful()
         {
@@ -219,8 +219,8 @@ impl<R> Cmd<R> {
     }
 
     fn check_slow(&self) -> Result<()> {
-        if let Some(reason) = self.invalid {
-            let name = self.info.name;
+        if let Some(reason) = self.invalid.or(self.args.invalid()) {
+            let name = self.info().name;
             return Err(Error::new(ErrorKind::InvalidRequest, format!("{name}: {reason}")));
         }
         if std::ptr::eq(self.info, &info::RAW) && self.args.is_empty() {

@@ -22,7 +22,14 @@ pub trait ToArgs<M> {
     fn to_args(self, args: &mut Args);
 
     /// Writes the values, each as one argument that is a key.
-    fn to_keys(self, args: &mut Args);
+    fn to_keys(self, args: &mut Args)
+    where
+        Self: Sized,
+    {
+        let mut list = Args::default();
+        self.to_args(&mut list);
+        args.append_keys(&list);
+    }
 }
 
 impl<T: ToArg> ToArgs<One> for T {
@@ -44,6 +51,51 @@ impl<I: IntoIterator<Item: ToArg>> ToArgs<Many> for I {
 
     fn to_keys(self, args: &mut Args) {
         self.into_iter().for_each(|key| args.push_key(key));
+    }
+}
+
+/// Pairs of values: a map, any iterable of tuples, or a struct that derives `ToArgs`.
+///
+/// # Examples
+///
+/// ```
+/// use redis_core::cmd;
+/// use std::collections::BTreeMap;
+///
+/// let fields = BTreeMap::from([("a", 1), ("b", 2)]);
+/// let hset = cmd::hset("key", &fields);
+/// assert_eq!(hset.to_vec(), cmd::hset("key", [("a", 1), ("b", 2)]).to_vec());
+/// ```
+pub trait ToPairs {
+    /// Writes the pairs, each as two arguments.
+    fn to_pairs(self, args: &mut Args);
+}
+
+impl<I: IntoIterator<Item: Pair>> ToPairs for I {
+    fn to_pairs(self, args: &mut Args) {
+        self.into_iter().for_each(|pair| pair.to_pair(args));
+    }
+}
+
+/// Two values, or a reference to two.
+pub trait Pair {
+    /// Writes both.
+    fn to_pair(self, args: &mut Args);
+}
+
+impl<A: ToArg, B: ToArg> Pair for (A, B) {
+    #[inline]
+    fn to_pair(self, args: &mut Args) {
+        args.push(self.0);
+        args.push(self.1);
+    }
+}
+
+impl<A: ToArg, B: ToArg> Pair for &(A, B) {
+    #[inline]
+    fn to_pair(self, args: &mut Args) {
+        args.push(&self.0);
+        args.push(&self.1);
     }
 }
 
@@ -192,31 +244,17 @@ impl<R> Cmd<R> {
     }
 
     /// Adds pairs of values, of which there must be one at least.
-    pub(crate) fn some_pairs<A: ToArg, B: ToArg>(
-        mut self,
-        pairs: impl IntoIterator<Item = (A, B)>,
-        empty: &'static str,
-    ) -> Self {
+    pub(crate) fn some_pairs(mut self, pairs: impl ToPairs, empty: &'static str) -> Self {
         let before = self.args.len();
-        for (a, b) in pairs {
-            self.args.push(a);
-            self.args.push(b);
-        }
+        pairs.to_pairs(&mut self.args);
         let ok = self.args.len() > before;
         self.require(ok, empty)
     }
 
     /// Adds how many pairs there are, then the pairs, of which there must be one at least.
-    pub(crate) fn some_counted_pairs<A: ToArg, B: ToArg>(
-        mut self,
-        pairs: impl IntoIterator<Item = (A, B)>,
-        empty: &'static str,
-    ) -> Self {
+    pub(crate) fn some_counted_pairs(mut self, pairs: impl ToPairs, empty: &'static str) -> Self {
         let mut list = Args::default();
-        for (a, b) in pairs {
-            list.push(a);
-            list.push(b);
-        }
+        pairs.to_pairs(&mut list);
         let ok = !list.is_empty();
         self.args.push(list.len() / 2);
         self.args.append(list);

@@ -6,13 +6,13 @@ use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use crate::cmd::{self, *};
-use crate::command::{Execute, ToArg, ToArgs};
+use crate::command::{Execute, ToArg, ToArgs, ToPairs};
 use crate::reply::FromReply;
 use crate::types::{
-    AddId, AutoClaimed, BitGet, BitOperation, Cursor, EntryDeletion, ExpireTime, FieldExpiry,
-    FieldPersist, GeoArea, GeoPoint, GeoUnit, GroupReadFrom, GroupStart, LcsMatches, LexBound,
-    PendingEntry, PendingSummary, ReadFrom, ScanPage, ScoreBound, StreamBound, StreamEntries,
-    StreamEntry, StreamId, StreamTrim, Ttl,
+    AddId, AutoClaimed, BitGet, BitOperation, ConsumerInfo, Cursor, EntryDeletion, ExpireTime,
+    FieldExpiry, FieldPersist, GeoArea, GeoPoint, GeoUnit, GroupInfo, GroupReadFrom, GroupStart,
+    LcsMatches, LexBound, PendingEntry, PendingSummary, ReadFrom, ScanPage, ScoreBound,
+    StreamBound, StreamEntries, StreamEntry, StreamId, StreamInfo, StreamTrim, Ttl,
 };
 
 /// Commands as methods, with their required arguments; the functions of [`cmd`] have the options too.
@@ -179,10 +179,7 @@ pub trait Commands: Execute {
     }
 
     /// Changes settings. See [`cmd::config_set`].
-    fn config_set(
-        self,
-        settings: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self::Output<()> {
+    fn config_set(self, settings: impl ToPairs) -> Self::Output<()> {
         self.execute(cmd::config_set(settings))
     }
 
@@ -525,11 +522,7 @@ pub trait Commands: Execute {
     }
 
     /// As `hset`, without telling how many are new. See [`cmd::hmset`].
-    fn hmset(
-        self,
-        key: impl ToArg,
-        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self::Output<()> {
+    fn hmset(self, key: impl ToArg, fields: impl ToPairs) -> Self::Output<()> {
         self.execute(cmd::hmset(key, fields))
     }
 
@@ -602,20 +595,12 @@ pub trait Commands: Execute {
     }
 
     /// Sets fields; returns how many are new. See [`cmd::hset`].
-    fn hset(
-        self,
-        key: impl ToArg,
-        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self::Output<u64> {
+    fn hset(self, key: impl ToArg, fields: impl ToPairs) -> Self::Output<u64> {
         self.execute(cmd::hset(key, fields))
     }
 
     /// Sets fields and when they expire; false if a condition did not hold. See [`cmd::hsetex`].
-    fn hsetex(
-        self,
-        key: impl ToArg,
-        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self::Output<bool> {
+    fn hsetex(self, key: impl ToArg, fields: impl ToPairs) -> Self::Output<bool> {
         self.execute(cmd::hsetex(key, fields))
     }
 
@@ -1135,7 +1120,7 @@ pub trait Commands: Execute {
         self,
         key: impl ToArg,
         id: impl Into<AddId>,
-        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
+        fields: impl ToPairs,
     ) -> Self::Output<StreamId> {
         self.execute(cmd::xadd(key, id, fields))
     }
@@ -1271,9 +1256,28 @@ pub trait Commands: Execute {
         self.execute(cmd::xidmprecord(key, pid, iid, id))
     }
 
+    /// What the server knows of a group's consumers. See [`cmd::xinfo_consumers`].
+    fn xinfo_consumers(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+    ) -> Self::Output<Vec<ConsumerInfo>> {
+        self.execute(cmd::xinfo_consumers(key, group))
+    }
+
+    /// What the server knows of a stream's consumer groups. See [`cmd::xinfo_groups`].
+    fn xinfo_groups(self, key: impl ToArg) -> Self::Output<Vec<GroupInfo>> {
+        self.execute(cmd::xinfo_groups(key))
+    }
+
     /// How to use `XINFO`, a line an element. See [`cmd::xinfo_help`].
     fn xinfo_help(self) -> Self::Output<Vec<String>> {
         self.execute(cmd::xinfo_help())
+    }
+
+    /// What the server knows of a stream. See [`cmd::xinfo_stream`].
+    fn xinfo_stream<T: FromReply>(self, key: impl ToArg) -> Self::Output<StreamInfo<T>> {
+        self.execute(cmd::xinfo_stream::<T>(key))
     }
 
     /// How many entries a stream has. See [`cmd::xlen`].

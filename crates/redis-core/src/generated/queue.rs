@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 use crate::cmd::{self, *};
-use crate::command::{Queue, ToArg, ToArgs};
+use crate::command::{Queue, ToArg, ToArgs, ToPairs};
 use crate::reply::Value;
 use crate::types::{
     AddId, BitGet, BitOperation, Cursor, GeoArea, GeoUnit, GroupReadFrom, GroupStart, LexBound,
@@ -163,7 +163,7 @@ pub trait QueueCommands: Queue {
     }
 
     /// Changes settings. See [`cmd::config_set`].
-    fn config_set(self, settings: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Self {
+    fn config_set(self, settings: impl ToPairs) -> Self {
         self.queue(cmd::config_set(settings))
     }
 
@@ -462,11 +462,7 @@ pub trait QueueCommands: Queue {
     }
 
     /// As `hset`, without telling how many are new. See [`cmd::hmset`].
-    fn hmset(
-        self,
-        key: impl ToArg,
-        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self {
+    fn hmset(self, key: impl ToArg, fields: impl ToPairs) -> Self {
         self.queue(cmd::hmset(key, fields))
     }
 
@@ -513,20 +509,12 @@ pub trait QueueCommands: Queue {
     }
 
     /// Sets fields; returns how many are new. See [`cmd::hset`].
-    fn hset(
-        self,
-        key: impl ToArg,
-        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self {
+    fn hset(self, key: impl ToArg, fields: impl ToPairs) -> Self {
         self.queue(cmd::hset(key, fields))
     }
 
     /// Sets fields and when they expire; false if a condition did not hold. See [`cmd::hsetex`].
-    fn hsetex(
-        self,
-        key: impl ToArg,
-        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self {
+    fn hsetex(self, key: impl ToArg, fields: impl ToPairs) -> Self {
         self.queue(cmd::hsetex(key, fields))
     }
 
@@ -994,12 +982,7 @@ pub trait QueueCommands: Queue {
     }
 
     /// Adds an entry to a stream; returns its id. See [`cmd::xadd`].
-    fn xadd(
-        self,
-        key: impl ToArg,
-        id: impl Into<AddId>,
-        fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-    ) -> Self {
+    fn xadd(self, key: impl ToArg, id: impl Into<AddId>, fields: impl ToPairs) -> Self {
         self.queue(cmd::xadd(key, id, fields))
     }
 
@@ -1129,9 +1112,24 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::xidmprecord(key, pid, iid, id))
     }
 
+    /// What the server knows of a group's consumers. See [`cmd::xinfo_consumers`].
+    fn xinfo_consumers(self, key: impl ToArg, group: impl ToArg) -> Self {
+        self.queue(cmd::xinfo_consumers(key, group))
+    }
+
+    /// What the server knows of a stream's consumer groups. See [`cmd::xinfo_groups`].
+    fn xinfo_groups(self, key: impl ToArg) -> Self {
+        self.queue(cmd::xinfo_groups(key))
+    }
+
     /// How to use `XINFO`, a line an element. See [`cmd::xinfo_help`].
     fn xinfo_help(self) -> Self {
         self.queue(cmd::xinfo_help())
+    }
+
+    /// What the server knows of a stream. See [`cmd::xinfo_stream`].
+    fn xinfo_stream(self, key: impl ToArg) -> Self {
+        self.queue(cmd::xinfo_stream::<Value>(key))
     }
 
     /// How many entries a stream has. See [`cmd::xlen`].

@@ -1,8 +1,9 @@
 //! `FromReply` for the types of the standard library and `Bytes`.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, Hash};
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use bytes::Bytes;
@@ -65,6 +66,15 @@ impl<T: FromReply> FromReply for Vec<T> {
     }
 }
 
+impl<T: FromReply> FromReply for VecDeque<T> {
+    const EXACT: bool = T::EXACT;
+
+    fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
+        T::list_from_reply(reply).map(Self::from)
+    }
+}
+
+/// A list of exactly so many; of bytes a string of exactly so many.
 impl<T: FromReply, const N: usize> FromReply for [T; N] {
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
         let list = T::list_from_reply(reply)?;
@@ -87,6 +97,39 @@ impl FromReply for bool {
             token => Err(mismatch("a boolean, 0 or 1", token)),
         }
     }
+}
+
+/// A string of exactly one.
+impl FromReply for char {
+    const EXACT: bool = true;
+
+    fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
+        parsed(reply, "a character")
+    }
+}
+
+impl FromReply for IpAddr {
+    const EXACT: bool = true;
+
+    fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
+        parsed(reply, "an IP address")
+    }
+}
+
+impl FromReply for SocketAddr {
+    const EXACT: bool = true;
+
+    fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
+        parsed(reply, "an IP address and port")
+    }
+}
+
+/// A string, parsed.
+fn parsed<T: FromStr>(reply: &mut ReplyReader<'_>, what: &str) -> Result<T> {
+    std::str::from_utf8(&reply.string()?)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .ok_or_else(|| Error::decode(format!("expected text that is {what}")))
 }
 
 /// The integer that comes next: as such, as its decimal text, or as a big number that fits.
@@ -246,26 +289,10 @@ impl FromReply for f32 {
     }
 }
 
-/// Starts a tuple: a list of exactly `n` values.
-fn tuple(reply: &mut ReplyReader<'_>, n: usize) -> Result<()> {
-    match reply.list()? {
-        Some(len) if len == n => Ok(()),
-        Some(len) => Err(Error::decode(format!("expected a list of {n} values, got {len}"))),
-        None => Err(Error::decode(format!("expected a list of {n} values, got a streamed one"))),
-    }
-}
-
-impl<A: FromReply> FromReply for (A,) {
-    fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
-        tuple(reply, 1)?;
-        Ok((A::from_reply(reply)?,))
-    }
-}
-
 /// A list of pairs is also what a map, or a flat list of twice as many values, decodes to.
 impl<A: FromReply, B: FromReply> FromReply for (A, B) {
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
-        tuple(reply, 2)?;
+        reply.tuple(2)?;
         Ok((A::from_reply(reply)?, B::from_reply(reply)?))
     }
 
@@ -276,25 +303,6 @@ impl<A: FromReply, B: FromReply> FromReply for (A, B) {
             Ok(())
         })?;
         Ok(list)
-    }
-}
-
-impl<A: FromReply, B: FromReply, C: FromReply> FromReply for (A, B, C) {
-    fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
-        tuple(reply, 3)?;
-        Ok((A::from_reply(reply)?, B::from_reply(reply)?, C::from_reply(reply)?))
-    }
-}
-
-impl<A: FromReply, B: FromReply, C: FromReply, D: FromReply> FromReply for (A, B, C, D) {
-    fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
-        tuple(reply, 4)?;
-        Ok((
-            A::from_reply(reply)?,
-            B::from_reply(reply)?,
-            C::from_reply(reply)?,
-            D::from_reply(reply)?,
-        ))
     }
 }
 
@@ -456,6 +464,27 @@ mod tests {
         assert_eq!(kind::<(i64, String)>(b"*3\r\n:1\r\n+a\r\n+b\r\n"), ErrorKind::Decode);
         assert_eq!(decode::<[i64; 2]>(b"*2\r\n:1\r\n:2\r\n").unwrap(), [1, 2]);
         assert_eq!(kind::<[i64; 3]>(b"*2\r\n:1\r\n:2\r\n"), ErrorKind::Decode);
+        assert_eq!(decode::<[u8; 3]>(b"$3\r\nabc\r\n").unwrap(), *b"abc");
+        assert_eq!(kind::<[u8; 2]>(b"$3\r\nabc\r\n"), ErrorKind::Decode);
+        let twelve = [&b"*12\r\n"[..], &b":1\r\n".repeat(12)].concat();
+        type Twelve = (u8, u8, u8, u8, u8, u8, u8, u8, u8, u8, u8, u8);
+        assert_eq!(decode::<Twelve>(&twelve).unwrap(), (1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1));
+        assert_eq!(
+            kind::<(u8, u8, u8, u8, u8, u8, u8, u8, u8, u8, u8)>(&twelve),
+            ErrorKind::Decode
+        );
+    }
+
+    #[test]
+    fn text_is_parsed_where_it_has_one_meaning() {
+        assert_eq!(decode::<char>(b"$2\r\n\xc3\xa9\r\n").unwrap(), '\u{e9}');
+        assert_eq!(kind::<char>(b"+ab\r\n"), ErrorKind::Decode);
+        assert_eq!(decode::<IpAddr>(b"+::1\r\n").unwrap().to_string(), "::1");
+        assert_eq!(kind::<IpAddr>(b"+localhost\r\n"), ErrorKind::Decode);
+        let addr = decode::<SocketAddr>(b"$14\r\n127.0.0.1:6379\r\n").unwrap();
+        assert_eq!(addr.to_string(), "127.0.0.1:6379");
+        let list = decode::<VecDeque<i64>>(b"*2\r\n:1\r\n:2\r\n").unwrap();
+        assert_eq!(list, [1, 2]);
     }
 
     #[test]

@@ -5,6 +5,9 @@
 //! nothing else is coerced.
 
 mod convert;
+mod holders;
+#[cfg(feature = "json")]
+mod json;
 mod value;
 
 use std::borrow::Cow;
@@ -13,6 +16,8 @@ use std::fmt;
 use bytes::Bytes;
 use resp_proto::{FrameReader, Token};
 
+#[cfg(feature = "json")]
+pub use self::json::Json;
 pub use self::value::Value;
 
 use crate::error::{Error, Result};
@@ -21,6 +26,26 @@ use crate::error::{Error, Result};
 const PIN: usize = 512;
 
 /// A type that a reply decodes to.
+///
+/// | type | decodes from |
+/// | --- | --- |
+/// | `String`, `Vec<u8>`, `Bytes` | a string; `String` wants UTF-8 |
+/// | integers, `NonZero` | an integer, or a string of its digits; what does not fit is an error |
+/// | `f32`, `f64` | a double, an integer that it can hold, or a string of a number |
+/// | `bool` | a boolean, or `1` and `0` as integer or string |
+/// | `char`, `IpAddr`, `SocketAddr` | a string that reads as one |
+/// | `Option<T>` | null, or a `T` |
+/// | `Vec`, `VecDeque`, `HashSet`, `BTreeSet`, `[T; N]` | a list or set; of `u8` also a string |
+/// | `HashMap`, `BTreeMap`, a list of pairs | a map, a flat list of keys and values, or a list of pairs |
+/// | tuples of up to 16 | a list of exactly as many values |
+/// | `Box`, `Rc`, `Arc`, `Cow` | what they hold, `str` and slices included |
+/// | `Result<T>` | a `T`, or an error in its place: `Vec<Result<T>>` keeps the other elements |
+/// | `()` | anything but an error |
+/// | [`Value`] | anything |
+/// | structs and enums that derive `FromReply` | a map of their fields, a word |
+///
+/// `Duration` and `SystemTime` are none: a reply is a bare number, of seconds, milliseconds or microseconds
+/// by its command. Decode to the number, or give a derived struct's field a `with`.
 ///
 /// # Examples
 ///
@@ -216,6 +241,17 @@ impl<'a> ReplyReader<'a> {
             Token::Array(len) | Token::Set(len) => Ok(len),
             Token::Push(len) => Ok(Some(len)),
             token => Err(mismatch("a list", token)),
+        }
+    }
+
+    /// Starts a list of exactly `n` values.
+    pub(crate) fn tuple(&mut self, n: usize) -> Result<()> {
+        match self.list()? {
+            Some(len) if len == n => Ok(()),
+            Some(len) => Err(Error::decode(format!("expected a list of {n} values, got {len}"))),
+            None => {
+                Err(Error::decode(format!("expected a list of {n} values, got a streamed one")))
+            }
         }
     }
 

@@ -89,10 +89,6 @@ impl ToArgs<One> for BitGet {
         args.push(self.ty);
         args.push(self.offset);
     }
-
-    fn to_keys(self, args: &mut Args) {
-        self.to_args(args);
-    }
 }
 
 /// Reads or writes a number.
@@ -172,10 +168,6 @@ impl ToArgs<One> for BitOperation {
         if let Action::Set(value) | Action::Increment(value) = self.action {
             args.push(value);
         }
-    }
-
-    fn to_keys(self, args: &mut Args) {
-        self.to_args(args);
     }
 }
 

@@ -162,10 +162,6 @@ impl ToArgs<One> for GeoArea {
             }
         }
     }
-
-    fn to_keys(self, args: &mut Args) {
-        self.to_args(args);
-    }
 }
 
 /// What a search tells of each member.
@@ -206,10 +202,6 @@ impl ToArgs<One> for GeoWith {
                 args.push(word);
             }
         }
-    }
-
-    fn to_keys(self, args: &mut Args) {
-        self.to_args(args);
     }
 }
 

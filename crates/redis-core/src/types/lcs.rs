@@ -2,11 +2,13 @@
 
 use std::ops::RangeInclusive;
 
+use redis_derive::FromReply;
+
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, ReplyReader};
 
 /// Where two values have their longest common subsequence.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, FromReply)]
 #[non_exhaustive]
 pub struct LcsMatches {
     /// The subsequence's length in bytes.
@@ -25,25 +27,6 @@ pub struct LcsMatch {
     pub second: RangeInclusive<u64>,
     /// How many bytes it has, where that was asked for.
     pub len: Option<u64>,
-}
-
-impl FromReply for LcsMatches {
-    fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
-        let (mut len, mut matches) = (None, None);
-        reply.pairs(|reply| {
-            match &*reply.string()? {
-                b"len" => len = Some(u64::from_reply(reply)?),
-                b"matches" => matches = Some(Vec::from_reply(reply)?),
-                _ => drop(reply.skip()?),
-            }
-            Ok(())
-        })?;
-        let missing = |field| Error::decode(format!("the reply has no field `{field}`"));
-        Ok(Self {
-            len: len.ok_or_else(|| missing("len"))?,
-            matches: matches.ok_or_else(|| missing("matches"))?,
-        })
-    }
 }
 
 impl FromReply for LcsMatch {

@@ -12,6 +12,7 @@ mod sorted_set;
 mod stream;
 mod stream_arguments;
 mod stream_id;
+mod stream_info;
 mod time;
 mod ttl;
 
@@ -24,5 +25,6 @@ pub use self::sorted_set::*;
 pub use self::stream::*;
 pub use self::stream_arguments::*;
 pub use self::stream_id::*;
+pub use self::stream_info::*;
 pub use self::time::*;
 pub use self::ttl::*;

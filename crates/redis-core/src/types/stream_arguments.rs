@@ -217,10 +217,6 @@ impl ToArgs<One> for StreamTrim {
             args.push(limit);
         }
     }
-
-    fn to_keys(self, args: &mut Args) {
-        self.to_args(args);
-    }
 }
 
 #[cfg(test)]

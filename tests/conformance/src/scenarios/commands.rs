@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use redis_core::cmd::Side;
-use redis_core::{Cmd, Commands, Config, Delivery, Endpoint, ErrorKind, Execute, Value, cmd};
+use redis_core::{
+    Cmd, Commands, Config, Delivery, Endpoint, ErrorKind, Execute, FromReply, ToArgs, Value, cmd,
+};
 
 use crate::scenario::{Context, Outcome, Scenario, failed, open};
 use crate::subject::Subject;
@@ -21,6 +23,7 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
         Scenario::new(null_is_none),
         Scenario::new(null_without_an_option_is_a_decode_error_and_the_next_reply_is_right),
         Scenario::new(hashes_round_trip),
+        Scenario::new(structs_round_trip_as_hashes),
         Scenario::new(lists_round_trip),
         Scenario::new(sets_round_trip),
         Scenario::new(sorted_sets_round_trip),
@@ -192,6 +195,53 @@ async fn hashes_round_trip<S: Subject>(cx: Context<S>) -> Outcome {
     values.sort_unstable();
     assert_eq!(values, [1, 2, 3, 15]);
     assert_eq!(client.hdel("h", ["a", "b", "none"]).await?, 2);
+    Ok(())
+}
+
+#[derive(Clone, Debug, PartialEq, FromReply, ToArgs)]
+#[redis(rename_all = "kebab-case")]
+struct User {
+    full_name: String,
+    age: u32,
+    mail: Option<String>,
+    #[redis(default)]
+    visits: u64,
+}
+
+#[derive(Debug, PartialEq, FromReply)]
+#[redis(rename_all = "lowercase")]
+enum KeyType {
+    Hash,
+    Stream,
+    #[redis(other)]
+    Other(String),
+}
+
+async fn structs_round_trip_as_hashes<S: Subject>(cx: Context<S>) -> Outcome {
+    let client = cx.client()?;
+    let ada = User { full_name: "Ada".into(), age: 36, mail: Some("a@b".into()), visits: 2 };
+    let bob = User { full_name: "Bob".into(), age: 7, mail: None, visits: 0 };
+    cx.step("HSET of a struct, HGETALL into one");
+    assert_eq!(client.hset("ada", &ada).await?, 4);
+    assert_eq!(client.hset("bob", bob.clone()).await?, 3);
+    assert_eq!(client.hgetall::<User>("ada").await?, ada);
+    assert_eq!(client.hgetall::<User>("bob").await?, bob);
+    client.hset("ada", [("unknown", "field")]).await?;
+    assert_eq!(client.hgetall::<User>("ada").await?, ada);
+    cx.step("fields that are missing");
+    client.hdel("bob", ["visits", "age"]).await?;
+    for key in ["bob", "nobody"] {
+        let error = failed(client.hgetall::<User>(key).await)?;
+        assert_eq!(error.kind(), ErrorKind::Decode);
+        cx.saw("missing", error);
+    }
+    cx.step("XADD of a struct, TYPE as an enum");
+    client.xadd("log", "1-1", &ada).await?;
+    client.set("text", "").await?;
+    let type_of = |key| client.execute(Cmd::<KeyType>::raw("TYPE").key(key));
+    assert_eq!(type_of("ada").await?, KeyType::Hash);
+    assert_eq!(type_of("log").await?, KeyType::Stream);
+    assert_eq!(type_of("text").await?, KeyType::Other("string".into()));
     Ok(())
 }
 

@@ -106,14 +106,15 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("XIDMPRECORD", "()", "Remembers that a producer's message is a certain entry, so that it is not added again.")
             .ty("stream-id", As::Into("StreamId"))
             .rename("stream-id", "id"),
-        //LATER         entry("XINFO CONSUMERS", "Vec<ConsumerInfo>", "What the server knows of a group's consumers."),
-        //LATER         entry("XINFO GROUPS", "Vec<GroupInfo>", "What the server knows of a stream's consumer groups."),
+        entry("XINFO CONSUMERS", "Vec<ConsumerInfo>", "What the server knows of a group's consumers."),
+        entry("XINFO GROUPS", "Vec<GroupInfo>", "What the server knows of a stream's consumer groups."),
         entry("XINFO HELP", "Vec<String>", "How to use `XINFO`, a line an element."),
-        //LATER         entry("XINFO STREAM", "StreamInfo<T>", "What the server knows of a stream.")
-//LATER             .turns("FULL", "StreamInfo<T>", "StreamInfoFull<T>")
-//LATER             .ty("count", As::Type("u64"))
-//LATER             .note("FULL", "Everything: entries, groups and consumers too.")
-//LATER             .note("COUNT", "How many entries and pending entries at the most, 0 meaning all; 10 without."),
+        entry("XINFO STREAM", "StreamInfo<T>", "What the server knows of a stream.")
+            .setter("full-block", "full")
+            .turns("full-block", "StreamInfo<T>", "StreamInfoFull<T>")
+            .ty("count", As::Type("u64"))
+            .note("full-block", "Everything: entries, groups and consumers too.")
+            .note("COUNT", "How many entries and pending entries at the most, 0 meaning all; 10 without."),
         entry("XLEN", "u64", "How many entries a stream has."),
         entry("XPENDING", "PendingSummary", "A group's pending entries in short.").without("filters"),
         entry("XPENDING", "Vec<PendingEntry>", "A group's pending entries with ids from `start` to `end`, at most `count`.")

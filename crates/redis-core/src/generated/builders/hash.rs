@@ -5,7 +5,8 @@
 use std::time::{Duration, SystemTime};
 
 use crate::command::{
-    Choice, Cmd, Command, Expiry, ToArg, ToArgs, millis, seconds, unix_millis, unix_seconds,
+    Choice, Cmd, Command, Expiry, ToArg, ToArgs, ToPairs, millis, seconds, unix_millis,
+    unix_seconds,
 };
 use crate::generated::info;
 use crate::reply::FromReply;
@@ -276,10 +277,7 @@ pub fn hmget<V: FromReply>(
 /// As `hset`, without telling how many are new.
 ///
 /// `HMSET key field value [field value ...]`, since 2.0.0, deprecated since 4.0.0.
-pub fn hmset(
-    key: impl ToArg,
-    fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-) -> Cmd<()> {
+pub fn hmset(key: impl ToArg, fields: impl ToPairs) -> Cmd<()> {
     Cmd::new(&info::HMSET).key(key).some_pairs(fields, "needs at least one field")
 }
 
@@ -588,10 +586,7 @@ impl<R: FromReply> Command for HscanNoValues<R> {
 /// Sets fields; returns how many are new.
 ///
 /// `HSET key field value [field value ...]`, since 2.0.0.
-pub fn hset(
-    key: impl ToArg,
-    fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-) -> Cmd<u64> {
+pub fn hset(key: impl ToArg, fields: impl ToPairs) -> Cmd<u64> {
     Cmd::new(&info::HSET).key(key).some_pairs(fields, "needs at least one field")
 }
 
@@ -599,10 +594,7 @@ pub fn hset(
 ///
 /// `HSETEX key [NX | XX] [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
 /// unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]`, since 8.0.0.
-pub fn hsetex(
-    key: impl ToArg,
-    fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-) -> Hsetex {
+pub fn hsetex(key: impl ToArg, fields: impl ToPairs) -> Hsetex {
     Hsetex {
         cmd: Cmd::new(&info::HSETEX).key(key),
         key_condition: None,

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use crate::command::{Choice, Cmd, Command, ToArg, ToArgs};
+use crate::command::{Choice, Cmd, Command, ToArgs, ToPairs};
 use crate::generated::info;
 
 /// The settings that match patterns.
@@ -31,7 +31,7 @@ pub fn config_rewrite() -> Cmd<()> {
 /// Changes settings.
 ///
 /// `CONFIG SET parameter value [parameter value ...]`, since 2.0.0.
-pub fn config_set(settings: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Cmd<()> {
+pub fn config_set(settings: impl ToPairs) -> Cmd<()> {
     Cmd::new(&info::CONFIG_SET).some_pairs(settings, "needs at least one setting")
 }
 

@@ -4,12 +4,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::command::{Choice, Cmd, Command, ToArg, ToArgs, millis, seconds, unix_millis};
+use crate::command::{Choice, Cmd, Command, ToArg, ToArgs, ToPairs, millis, seconds, unix_millis};
 use crate::generated::info;
 use crate::reply::FromReply;
 use crate::types::{
-    AddId, AutoClaimed, DeliveredEntries, EntryDeletion, GroupReadFrom, GroupStart, PendingEntry,
-    PendingSummary, ReadFrom, StreamBound, StreamEntries, StreamEntry, StreamId, StreamTrim,
+    AddId, AutoClaimed, ConsumerInfo, DeliveredEntries, EntryDeletion, GroupInfo, GroupReadFrom,
+    GroupStart, PendingEntry, PendingSummary, ReadFrom, StreamBound, StreamEntries, StreamEntry,
+    StreamId, StreamInfo, StreamInfoFull, StreamTrim,
 };
 
 /// Acknowledges entries that a group gave to a consumer; returns how many were pending.
@@ -71,11 +72,7 @@ impl Command for Xackdel {
 ///
 /// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN |
 /// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`, since 5.0.0.
-pub fn xadd(
-    key: impl ToArg,
-    id: impl Into<AddId>,
-    fields: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
-) -> Xadd<StreamId> {
+pub fn xadd(key: impl ToArg, id: impl Into<AddId>, fields: impl ToPairs) -> Xadd<StreamId> {
     Xadd {
         cmd: Cmd::new(&info::XADD).key(key),
         no_mkstream: false,
@@ -679,11 +676,73 @@ pub fn xidmprecord(
     Cmd::new(&info::XIDMPRECORD).key(key).arg(pid).arg(iid).arg(Into::<StreamId>::into(id))
 }
 
+/// What the server knows of a group's consumers.
+///
+/// `XINFO CONSUMERS key group`, since 5.0.0.
+pub fn xinfo_consumers(key: impl ToArg, group: impl ToArg) -> Cmd<Vec<ConsumerInfo>> {
+    Cmd::new(&info::XINFO_CONSUMERS).key(key).arg(group)
+}
+
+/// What the server knows of a stream's consumer groups.
+///
+/// `XINFO GROUPS key`, since 5.0.0.
+pub fn xinfo_groups(key: impl ToArg) -> Cmd<Vec<GroupInfo>> {
+    Cmd::new(&info::XINFO_GROUPS).key(key)
+}
+
 /// How to use `XINFO`, a line an element.
 ///
 /// `XINFO HELP`, since 5.0.0.
 pub fn xinfo_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::XINFO_HELP)
+}
+
+/// What the server knows of a stream.
+///
+/// `XINFO STREAM key [FULL [COUNT count]]`, since 5.0.0.
+pub fn xinfo_stream<T: FromReply>(key: impl ToArg) -> XinfoStream<StreamInfo<T>> {
+    XinfoStream { cmd: Cmd::new(&info::XINFO_STREAM).key(key), full_block: None, count: None }
+}
+
+/// [`xinfo_stream`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct XinfoStream<R> {
+    cmd: Cmd<R>,
+    full_block: Option<Choice>,
+    count: Option<u64>,
+}
+
+impl<R> XinfoStream<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> XinfoStream<T> {
+        XinfoStream { cmd: self.cmd.returning(), full_block: self.full_block, count: self.count }
+    }
+
+    /// How many entries and pending entries at the most, 0 meaning all; 10 without.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl<T> XinfoStream<StreamInfo<T>> {
+    /// Everything: entries, groups and consumers too.
+    pub fn full(mut self) -> XinfoStream<StreamInfoFull<T>> {
+        self.full_block = Some(Choice::word("FULL"));
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for XinfoStream<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd
+            .require(self.full_block.is_some() || self.count.is_none(), "`count` needs `full`")
+            .choice(self.full_block)
+            .option("COUNT", self.count)
+    }
 }
 
 /// How many entries a stream has.
