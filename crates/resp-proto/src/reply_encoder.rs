@@ -168,6 +168,49 @@ impl<'a, S: Sink> ReplyEncoder<'a, S> {
         self.resp3_aggregate(b'>', elements)
     }
 
+    /// Writes facts beside the value that comes next: this many pairs, that `write` writes. RESP2: nothing,
+    /// and `write` is not called.
+    ///
+    /// ```
+    /// use resp_proto::{Protocol, ReplyEncoder};
+    ///
+    /// let mut out = Vec::new();
+    /// for protocol in [Protocol::Resp2, Protocol::Resp3] {
+    ///     let mut reply = ReplyEncoder::new(&mut out, protocol);
+    ///     reply.attribute(1, |reply| {
+    ///         reply.simple_string(b"ttl").integer(60);
+    ///     });
+    ///     reply.bulk(b"value");
+    /// }
+    /// assert_eq!(out, b"$5\r\nvalue\r\n|1\r\n+ttl\r\n:60\r\n$5\r\nvalue\r\n");
+    /// ```
+    pub fn attribute(&mut self, pairs: usize, write: impl FnOnce(&mut Self)) -> &mut Self {
+        if self.protocol == Protocol::Resp3 {
+            header(self.out, b'|', pairs);
+            write(self);
+        }
+        self
+    }
+
+    /// Writes a string in pieces, as a server does that has only some of it at a time. Empty pieces are
+    /// left out. RESP2: a bulk string of all of them.
+    ///
+    /// There is no such call for aggregates: RESP2 can't say that the count is unknown.
+    pub fn streamed_string(&mut self, pieces: &[&[u8]]) -> &mut Self {
+        if self.protocol == Protocol::Resp2 {
+            header(self.out, b'$', pieces.iter().map(|piece| piece.len()).sum());
+            pieces.iter().for_each(|piece| self.out.put(piece));
+            self.out.put(b"\r\n");
+            return self;
+        }
+        self.out.put(b"$?\r\n");
+        for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+            self.blob(b';', piece);
+        }
+        self.out.put(b";0\r\n");
+        self
+    }
+
     /// The protocol written.
     pub fn protocol(&self) -> Protocol {
         self.protocol

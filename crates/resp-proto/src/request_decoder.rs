@@ -88,7 +88,8 @@ impl RequestDecoder {
     ///
     /// As soon as the input holds a byte that no request within the limits can have there, quotes
     /// excepted: those are looked at once the line is complete. Offsets count from the start of the
-    /// request. The same error is returned ever after: a server answers it and closes the connection.
+    /// request. The same error is returned until [`reset`](Self::reset): a server answers it and closes
+    /// the connection.
     pub fn decode(
         &mut self,
         input: &mut BytesMut,
@@ -114,6 +115,15 @@ impl RequestDecoder {
             State::BodyLf => 1,
             _ => 0,
         }
+    }
+
+    /// Forgets everything: the next call expects a request's first byte.
+    pub fn reset(&mut self) {
+        self.at = 0;
+        self.state = State::Start;
+        self.missing = 0;
+        self.args.clear();
+        self.seen = 0;
     }
 
     fn next_request(

@@ -1,7 +1,9 @@
 //! What is written: requests with their announced arguments, replies in either protocol.
 
 use bytes::BytesMut;
-use resp_proto::{Protocol, ReplyEncoder, RequestEncoder, Sink, request};
+use resp_proto::{
+    FrameReader, Limits, Protocol, ReplyEncoder, RequestEncoder, Scanner, Sink, Token, request,
+};
 
 #[test]
 fn lengths_of_every_size_are_written() {
@@ -116,4 +118,26 @@ fn every_reply_type_has_a_rendering_in_both_protocols() {
              ,1.5\r\n,-inf\r\n(-12\r\n=6\r\ntxt:hi\r\n*12\r\n%2\r\n~2\r\n>2\r\n"
         )
     );
+}
+
+#[test]
+fn strings_in_pieces_and_facts_beside_a_value_read_back() {
+    let written = |protocol| {
+        let mut out = Vec::new();
+        let mut reply = ReplyEncoder::new(&mut out, protocol);
+        reply.attribute(1, |reply| {
+            reply.bulk(b"ttl").integer(60);
+        });
+        reply.streamed_string(&[b"hel", b"", b"lo"]);
+        out
+    };
+    assert_eq!(written(Protocol::Resp2), b"$5\r\nhello\r\n");
+    let resp3 = written(Protocol::Resp3);
+    assert_eq!(Scanner::new(Limits::default()).scan(&resp3), Ok(Some(resp3.len())));
+    let mut reader = FrameReader::new(&resp3);
+    assert_eq!(reader.next_data(), Ok(Some(Token::StreamedString)));
+    assert_eq!(reader.next_data(), Ok(Some(Token::Chunk(b"hel"))));
+    assert_eq!(reader.next_data(), Ok(Some(Token::Chunk(b"lo"))));
+    assert_eq!(reader.next_data(), Ok(Some(Token::End)));
+    assert_eq!(reader.next_data(), Ok(None));
 }

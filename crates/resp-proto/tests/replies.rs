@@ -342,7 +342,7 @@ fn invalid_bytes_fail_at_the_first_wrong_byte() {
 
 #[test]
 fn any_wrong_byte_in_a_run_of_equal_strings_is_found_where_it_is() {
-    for len in [0, 1, 7, 12, 100, 1_000] {
+    for len in [0, 1, 7, 12, 100, 300] {
         let one = format!("${len}\r\n{}\r\n", "x".repeat(len));
         let other = format!("${}\r\n{}\r\n", len + 1, "x".repeat(len + 1));
         let run = [one.repeat(9), other, one.repeat(2)].concat();

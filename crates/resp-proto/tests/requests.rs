@@ -218,3 +218,18 @@ fn hint_is_what_a_large_argument_still_needs() {
     assert_eq!(decoder.decode(&mut input, &mut args), Ok(true));
     assert_eq!((args.len(), args[1].len(), decoder.read_hint()), (2, 1000, 0));
 }
+
+#[test]
+fn reset_forgets_a_failure_and_half_a_request() {
+    let mut decoder = RequestDecoder::new(Limits::default());
+    let mut args = Vec::new();
+    for half in [&b"*1\r\n$-5\r\n"[..], b"*2\r\n$4\r\nECHO\r\n$10\r\nab"] {
+        let mut input = BytesMut::from(half);
+        assert_ne!(decoder.decode(&mut input, &mut args), Ok(true));
+        decoder.reset();
+        assert_eq!(decoder.read_hint(), 0);
+        let mut input = BytesMut::from("*1\r\n$4\r\nPING\r\n");
+        assert_eq!(decoder.decode(&mut input, &mut args), Ok(true));
+        assert_eq!(args, ["PING"]);
+    }
+}
