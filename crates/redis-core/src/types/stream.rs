@@ -145,7 +145,7 @@ pub enum EntryDeletion {
     Deleted,
     /// There is no such entry; when acknowledging, none that is pending.
     NotFound,
-    /// It was kept, because a consumer group still refers to it.
+    /// It was kept: a consumer group has not acknowledged it, or not come so far.
     Kept,
     /// A number that this crate does not know.
     Other(i64),
