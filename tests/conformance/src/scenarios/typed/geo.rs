@@ -122,6 +122,10 @@ async fn found_members_are_stored<S: Subject>(cx: Context<S>) -> Outcome {
     assert_eq!(client.execute(store().asc().count(1).any()).await?, 1);
     let area = GeoArea::rectangle((14.0, 38.0), 400.0, 100.0, GeoUnit::Miles);
     assert_eq!(client.geosearchstore("h", "g", area).await?, 2);
+    for (unit, radius) in [(GeoUnit::Metres, 3e5), (GeoUnit::Feet, 1e6)] {
+        let area = GeoArea::circle((13.5, 38.0), radius, unit);
+        assert_eq!(client.geosearchstore("h", "g", area).await?, 2);
+    }
     Ok(())
 }
 
@@ -153,6 +157,15 @@ async fn deprecated_searches_still_work<S: Subject>(cx: Context<S>) -> Outcome {
     assert_eq!(client.execute(around().count(1).any()).await?.len(), 1);
     assert_eq!(client.execute(around().store("h")).await?, 2);
     assert_eq!(client.execute(around().store_distances("h")).await?, 2);
+    let others = [(GeoUnit::Metres, 3e5), (GeoUnit::Feet, 1e6), (GeoUnit::Miles, 190.0)];
+    for (unit, radius) in others {
+        assert_eq!(client.georadius::<String>("g", 13.5, 38.0, radius, unit).await?.len(), 2);
+        assert_eq!(client.georadius_ro::<String>("g", 13.5, 38.0, radius, unit).await?.len(), 2);
+        let near = client.georadiusbymember::<String>("g", "Catania", radius, unit).await?;
+        assert_eq!(near.len(), 2);
+        let near = client.georadiusbymember_ro::<String>("g", "Catania", radius, unit).await?;
+        assert_eq!(near.len(), 2);
+    }
     cx.step("GEORADIUS_RO");
     let around = || cmd::georadius_ro::<String>("g", 13.5, 38.0, 300.0, km);
     assert_eq!(client.execute(around().desc()).await?, ["Catania", "Palermo"]);
