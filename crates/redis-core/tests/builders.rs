@@ -743,12 +743,13 @@ fn times_that_mean_something_else_are_refused() {
 
 #[test]
 fn blocking_commands_say_for_how_long() {
+    sends(cmd::blpop::<String, String>(["a"], ms(2)), "BLPOP a 0.002");
     assert_eq!(cmd::blpop::<Value, Value>(["k"], secs(2)).block(), Block::For(secs(2)));
     assert_eq!(cmd::blpop::<Value, Value>(["k"], None).block(), Block::Forever);
     assert_eq!(cmd::lpop::<Value>("k").into_cmd().block(), Block::Never);
-    // Older servers would take a tenth of a millisecond for none.
+    // Older servers would take a millisecond and less for none.
     let short = cmd::blpop::<Value, Value>(["k"], Duration::from_micros(100));
-    sends(short, "BLPOP k 0.001");
+    sends(short, "BLPOP k 0.0011");
 }
 
 #[test]

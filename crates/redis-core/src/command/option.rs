@@ -424,7 +424,11 @@ impl<R> Cmd<R> {
 
     /// Adds how long the server may wait: seconds with up to three decimals, 0 for ever.
     pub(crate) fn timeout(self, timeout: Option<Duration>) -> Self {
-        self.waiting(timeout, |cmd, ms| cmd.arg(ms as f64 / 1000.0))
+        self.waiting(timeout, |cmd, ms| match ms {
+            // Redis 6.2 makes no milliseconds of `0.001`, and so waits for ever.
+            1 => cmd.arg("0.0011"),
+            ms => cmd.arg(ms as f64 / 1000.0),
+        })
     }
 
     /// Adds how long the server may wait: milliseconds, 0 for ever.

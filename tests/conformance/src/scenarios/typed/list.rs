@@ -42,7 +42,7 @@ async fn elements_are_pushed_and_popped_at_both_ends<S: Subject>(cx: Context<S>)
     let second = Duration::from_secs(1);
     assert_eq!(client.blpop::<String, String>(["none", "l"], second).await?, popped("a"));
     assert_eq!(client.brpop::<String, String>(["none", "l"], None).await?, popped("b"));
-    let soon = Duration::from_millis(5);
+    let soon = Duration::from_millis(1);
     assert_eq!(client.brpop::<String, String>(["none"], soon).await?, None);
     Ok(())
 }
@@ -89,7 +89,7 @@ async fn elements_move_from_list_to_list<S: Subject>(cx: Context<S>) -> Outcome 
     assert_eq!(moved, ["a", "f", "b", "e", "d", "c"]);
     assert_eq!(all(&client, "m").await?, ["c", "d", "b", "f", "a", "e"]);
     cx.step("nothing to move");
-    let soon = Duration::from_millis(5);
+    let soon = Duration::from_millis(1);
     assert_eq!(client.lmove::<String>("l", "m", Side::Left, Side::Left).await?, None);
     assert_eq!(client.blmove::<String>("l", "m", Side::Left, Side::Left, soon).await?, None);
     assert_eq!(client.rpoplpush::<String>("l", "m").await?, None);
@@ -113,7 +113,7 @@ async fn elements_of_the_first_list_are_popped<S: Subject>(cx: Context<S>) -> Ou
     let rest: Popped = client.execute(cmd::blmpop(None, ["l"], Side::Left).count(9)).await?;
     assert_eq!(rest, popped(&["b"]));
     assert_eq!(client.lmpop::<String, String>(["l"], Side::Left).await?, None);
-    let soon = Duration::from_millis(5);
+    let soon = Duration::from_millis(1);
     assert_eq!(client.blmpop::<String, String>(soon, ["l"], Side::Left).await?, None);
     Ok(())
 }

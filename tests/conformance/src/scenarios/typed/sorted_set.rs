@@ -200,7 +200,7 @@ async fn lowest_and_highest_members_are_popped<S: Subject>(cx: Context<S>) -> Ou
     let lowest = client.bzpopmin::<String, String>(["none", "z"], second).await?;
     assert_eq!(lowest, popped("a", 1.0));
     assert_eq!(client.bzpopmax::<String, String>(["z"], None).await?, popped("e", 5.0));
-    let soon = Duration::from_millis(5);
+    let soon = Duration::from_millis(1);
     assert_eq!(client.bzpopmin::<String, String>(["none"], soon).await?, None);
     assert_eq!(client.bzpopmax::<String, String>(["none"], soon).await?, None);
     Ok(())
@@ -221,7 +221,7 @@ async fn members_of_the_first_sorted_set_are_popped<S: Subject>(cx: Context<S>) 
     let rest: Popped = client.execute(cmd::bzmpop(None, ["z"], Extreme::Min).count(2)).await?;
     assert_eq!(rest, popped(scored([("b", 2.0)])));
     assert_eq!(client.zmpop::<String, String>(["z"], Extreme::Min).await?, None);
-    let soon = Duration::from_millis(5);
+    let soon = Duration::from_millis(1);
     assert_eq!(client.bzmpop::<String, String>(soon, ["z"], Extreme::Min).await?, None);
     Ok(())
 }
