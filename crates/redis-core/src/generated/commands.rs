@@ -12,7 +12,7 @@ use crate::types::{
     AddId, AutoClaimed, BitGet, BitOperation, ConsumerInfo, Cursor, EntryDeletion, ExpireTime,
     FieldExpiry, FieldPersist, GeoArea, GeoPoint, GeoUnit, GroupInfo, GroupReadFrom, GroupStart,
     LcsMatches, LexBound, PendingEntry, PendingSummary, ReadFrom, ScanPage, ScoreBound,
-    StreamBound, StreamEntries, StreamEntry, StreamId, StreamInfo, StreamTrim, Ttl,
+    ScoredMembers, StreamBound, StreamEntries, StreamEntry, StreamId, StreamInfo, StreamTrim, Ttl,
 };
 
 /// Commands as methods, with their required arguments; the functions of [`cmd`] have the options too.
@@ -119,7 +119,7 @@ pub trait Commands: Execute {
         timeout: impl Into<Option<Duration>>,
         keys: impl IntoIterator<Item = impl ToArg>,
         which: Extreme,
-    ) -> Self::Output<Option<(K, Vec<(M, f64)>)>> {
+    ) -> Self::Output<Option<(K, ScoredMembers<M>)>> {
         self.execute(cmd::bzmpop::<K, M>(timeout, keys, which))
     }
 
@@ -1429,7 +1429,7 @@ pub trait Commands: Execute {
         self,
         keys: impl IntoIterator<Item = impl ToArg>,
         which: Extreme,
-    ) -> Self::Output<Option<(K, Vec<(M, f64)>)>> {
+    ) -> Self::Output<Option<(K, ScoredMembers<M>)>> {
         self.execute(cmd::zmpop::<K, M>(keys, which))
     }
 

@@ -1,8 +1,11 @@
-//! Ends of ranges of sorted sets.
+//! Members of sorted sets, and ends of ranges of them.
 
 use bytes::Bytes;
 
 use crate::command::{Arg, ToArg, Written};
+
+/// Members and their scores.
+pub type ScoredMembers<M> = Vec<(M, f64)>;
 
 /// One end of a range of scores; infinite scores are its widest ends.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]

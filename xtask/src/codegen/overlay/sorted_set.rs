@@ -19,7 +19,7 @@ pub(super) fn entries() -> Vec<Entry> {
     let by_score = |entry: Entry| limit(entry).pick("sortby", "byscore").promote("byscore");
     let by_member = |entry: Entry| limit(entry).pick("sortby", "bylex").promote("bylex");
     let members_pop = |command, doc| {
-        entry(command, "Option<(K, Vec<(M, f64)>)>", doc)
+        entry(command, "Option<(K, ScoredMembers<M>)>", doc)
             .ty("where", As::Enum("Extreme"))
             .rename("where", "which")
             .ty("count", As::Type("u64"))

@@ -8,7 +8,7 @@ use super::words::{Aggregate, Extreme};
 use crate::command::{Choice, Cmd, Command, ToArg, ToArgs};
 use crate::generated::info;
 use crate::reply::FromReply;
-use crate::types::{Cursor, LexBound, ScanPage, ScoreBound};
+use crate::types::{Cursor, LexBound, ScanPage, ScoreBound, ScoredMembers};
 
 /// Removes members of the first sorted set that has one, waiting for it.
 ///
@@ -17,7 +17,7 @@ pub fn bzmpop<K: FromReply, M: FromReply>(
     timeout: impl Into<Option<Duration>>,
     keys: impl IntoIterator<Item = impl ToArg>,
     which: Extreme,
-) -> Bzmpop<Option<(K, Vec<(M, f64)>)>> {
+) -> Bzmpop<Option<(K, ScoredMembers<M>)>> {
     Bzmpop {
         cmd: Cmd::new(&info::BZMPOP)
             .timeout(timeout.into())
@@ -401,7 +401,7 @@ pub fn zlexcount(key: impl ToArg, min: impl Into<LexBound>, max: impl Into<LexBo
 pub fn zmpop<K: FromReply, M: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     which: Extreme,
-) -> Zmpop<Option<(K, Vec<(M, f64)>)>> {
+) -> Zmpop<Option<(K, ScoredMembers<M>)>> {
     Zmpop {
         cmd: Cmd::new(&info::ZMPOP).some_counted_keys(keys, "needs at least one key").arg(which),
         count: None,
