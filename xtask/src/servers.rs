@@ -1,18 +1,22 @@
-//! `servers`: which Redis and Valkey servers this machine can test against; fetches those missing.
+//! `servers`: which Redis and Valkey servers this machine can test against, and which clients of others
+//! it can test beside; fetches those missing.
 
 use std::{
     path::Path,
     time::{Duration, Instant},
 };
 
-use testkit::servers::{self, Installed, Report, Server, ServerOptions};
+use testkit::{
+    servers::{self, Installed, Missing, Report, Server, ServerOptions},
+    tools,
+};
 
 use crate::{Result, Verb, args::Args};
 
 pub(crate) const VERB: Verb = Verb {
     name: "servers",
     options: "[--offline] [--start]",
-    purpose: "find or fetch servers to test against; --start tries each",
+    purpose: "find or fetch servers and tools to test with; --start tries each server",
     run,
 };
 
@@ -31,6 +35,7 @@ fn run(mut args: Args) -> Result<()> {
 
     let report = find(!offline);
     print(&report);
+    print_tools(&find_tools(!offline));
     let found = report.at_least_one()?;
     if start {
         for installed in &found {
@@ -48,6 +53,11 @@ pub(crate) fn find(fetch: bool) -> Report {
     servers::discover_with(&servers::folder(), fetch, &|line| eprintln!("{line}"))
 }
 
+/// The clients of others that there are, and those that can't be had.
+pub(crate) fn find_tools(fetch: bool) -> tools::Report {
+    tools::discover_with(&tools::folder(), fetch, &|line| eprintln!("{line}"))
+}
+
 /// How long a start takes until PING is answered.
 fn try_out(installed: &Installed) -> Result<Duration> {
     let began = Instant::now();
@@ -58,33 +68,56 @@ fn try_out(installed: &Installed) -> Result<Duration> {
 }
 
 fn print(report: &Report) {
-    let workspace = servers::folder();
-    let workspace = workspace.parent().unwrap_or(Path::new("/"));
     let mut rows = vec![["server", "version", "TLS", "found", "binary"].map(str::to_owned)];
     for installed in &report.found {
-        let binary = installed.binary();
         rows.push([
             installed.name.to_owned(),
             installed.version.to_string(),
             if installed.tls { "yes" } else { "no" }.to_owned(),
             installed.how.clone(),
-            binary.strip_prefix(workspace).unwrap_or(binary).display().to_string(),
+            inside(installed.binary()),
         ]);
     }
-    let mut widths = [0; 5];
-    for row in &rows {
+    print_table(&rows, &report.missing);
+}
+
+fn print_tools(report: &tools::Report) {
+    let mut rows = vec![["tool", "version", "found", "program"].map(str::to_owned)];
+    for tool in &report.found {
+        let program = tool.words.last().map_or(Path::new(""), Path::new);
+        rows.push([
+            tool.name.to_owned(),
+            tool.version.to_string(),
+            tool.how.clone(),
+            inside(program),
+        ]);
+    }
+    println!();
+    print_table(&rows, &report.missing);
+}
+
+/// The path from the workspace on, where it is inside.
+fn inside(path: &Path) -> String {
+    let folder = servers::folder();
+    let workspace = folder.parent().unwrap_or(Path::new("/"));
+    path.strip_prefix(workspace).unwrap_or(path).display().to_string()
+}
+
+fn print_table<const N: usize>(rows: &[[String; N]], missing: &[Missing]) {
+    let mut widths = [0; N];
+    for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
         }
     }
-    for row in &rows {
+    for row in rows {
         let mut line = String::new();
         for (width, cell) in widths.iter().zip(row) {
             line.push_str(&format!("{cell:width$}  "));
         }
         println!("{}", line.trim_end());
     }
-    for missing in &report.missing {
-        println!("missing: {}: {}", missing.what, missing.reason);
+    for missing in missing {
+        println!("missing: {missing}");
     }
 }

@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Instant;
 
+use redis_core::batch::Deadline;
 use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
 use redis_core::watch::{self, Attempts};
@@ -62,7 +63,7 @@ impl Client {
         config.check()?;
         let seeds = Arc::new(Seeds::new(*config.seed.get_or_insert_with(random)));
         let config = Arc::new(config);
-        let link = Link::new(config.clone(), runtime.clone(), seeds.next_seed());
+        let link = Link::new(config.clone(), runtime.clone(), seeds.clone());
         let pool = Pool::new(config.clone(), runtime.clone(), seeds.clone());
         Ok(Self { shared: Arc::new(Shared { config, runtime, seeds, link, pool }) })
     }
@@ -109,7 +110,8 @@ impl Client {
     }
 
     async fn watch_by(&self, cmd: Cmd<()>) -> Result<Watched> {
-        let (pooled, _) = self.shared.pool.acquire(Block::Never).await?;
+        let deadline = Deadline::from(self.config().timeout(Block::Never));
+        let (pooled, _) = self.shared.pool.acquire(deadline).await?;
         Watched::start(pooled, cmd).await
     }
 
@@ -173,7 +175,8 @@ impl<'a> Execute for &'a Client {
             return ReplyFuture::refused(error, cmd);
         }
         if cmd.is_blocking() {
-            return ReplyFuture::dedicated(self.shared.pool.acquire(cmd.block()), cmd);
+            let deadline = Deadline::from(self.config().timeout(cmd.block()));
+            return ReplyFuture::dedicated(self.shared.pool.acquire(deadline), cmd);
         }
         ReplyFuture::on(&self.shared.link, cmd)
     }

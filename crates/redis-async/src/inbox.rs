@@ -19,7 +19,8 @@ pub(crate) enum Outcome {
     One(Bytes),
     /// Its frames in several runs.
     Runs(Vec<Bytes>),
-    Failed(Error),
+    /// Why, and until when an answer was wanted, where that is known.
+    Failed(Error, Option<Instant>),
 }
 
 /// A place for one reply. Its fields stand side by side, and not in the variants of an enum, because
@@ -37,7 +38,7 @@ struct Slot {
     run: Bytes,
     /// All runs, where there are several.
     runs: Vec<Bytes>,
-    error: Option<Error>,
+    failed: Option<Box<(Error, Option<Instant>)>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +59,7 @@ impl Slot {
             waker: None,
             run: Bytes::new(),
             runs: Vec::new(),
-            error: None,
+            failed: None,
         }
     }
 
@@ -72,9 +73,9 @@ impl Slot {
 
     #[inline]
     fn take_outcome(&mut self) -> Outcome {
-        if let Some(error) = self.error.take() {
+        if let Some(failed) = self.failed.take() {
             self.runs.clear();
-            return Outcome::Failed(error);
+            return Outcome::Failed(failed.0, failed.1);
         }
         if self.runs.is_empty() {
             return Outcome::One(std::mem::take(&mut self.run));
@@ -233,11 +234,17 @@ impl Inbox {
     }
 
     /// A request gets no (further) reply.
-    pub(crate) fn fail(&mut self, ticket: Ticket, error: Error, wake: &mut Vec<Waker>) {
+    pub(crate) fn fail(
+        &mut self,
+        ticket: Ticket,
+        error: Error,
+        deadline: Option<Instant>,
+        wake: &mut Vec<Waker>,
+    ) {
         let Some(slot) = self.slot(ticket) else { return };
         match slot.phase {
             Phase::Waiting => {
-                slot.error = Some(error);
+                slot.failed = Some(Box::new((error, deadline)));
                 slot.phase = Phase::Ready;
                 wake.extend(slot.waker.take());
                 self.under_way -= 1;
@@ -253,14 +260,14 @@ impl Inbox {
     /// Fails everything that waits: the batch with the first error, what was taken with the second.
     pub(crate) fn fail_all(&mut self, not_sent: &Error, taken: &Error, wake: &mut Vec<Waker>) {
         let mut back = Vec::new();
-        self.batch.clear(|ticket| back.push(ticket));
+        self.batch.clear(|ticket, _| back.push(ticket));
         for ticket in back {
-            self.fail(ticket, not_sent.clone(), wake);
+            self.fail(ticket, not_sent.clone(), None, wake);
         }
         for index in 0..self.slots.len() {
             let ticket = Ticket(u64::from(self.slots[index].generation) << 32 | index as u64);
             if let Phase::Waiting | Phase::Abandoned = self.slots[index].phase {
-                self.fail(ticket, taken.clone(), wake);
+                self.fail(ticket, taken.clone(), None, wake);
             }
         }
         self.abandoned.clear();
@@ -398,7 +405,7 @@ mod tests {
         let mut inbox = Inbox::default();
         let answered = request(&mut inbox);
         let given_up = request(&mut inbox);
-        inbox.batch.clear(|_| {});
+        inbox.batch.clear(|_, _| {});
         inbox.abandon(answered, &mut Vec::new());
         inbox.abandon(given_up, &mut Vec::new());
         inbox.add_replies(answered, "+a\r\n".into(), true, &mut Vec::new());
@@ -414,7 +421,7 @@ mod tests {
     fn failing_all_resolves_every_request_once() {
         let mut inbox = Inbox::default();
         let taken = request(&mut inbox);
-        inbox.batch.clear(|_| {});
+        inbox.batch.clear(|_, _| {});
         let waiting = request(&mut inbox);
         let (a, b) = (Error::new(ErrorKind::Closed, "a"), Error::new(ErrorKind::Closed, "b"));
         let mut wake = Vec::new();
@@ -422,7 +429,7 @@ mod tests {
         assert_eq!(wake.len(), 2);
         for (ticket, says) in [(taken, "b"), (waiting, "a")] {
             match inbox.poll_outcome(ticket, &context()) {
-                Poll::Ready(Outcome::Failed(error)) => assert_eq!(error.to_string(), says),
+                Poll::Ready(Outcome::Failed(error, _)) => assert_eq!(error.to_string(), says),
                 other => panic!("{other:?}"),
             }
         }

@@ -2,6 +2,22 @@
 //!
 //! Use it through `redis-tokio` or `redis-smol`. This crate knows sockets, timers and tasks only by the
 //! [`Runtime`] trait, and futures-io; every decision is taken by the machines of `redis-core`.
+//!
+//! The derives name this crate, for adapters that show no derives of their own:
+//!
+//! ```
+//! use redis_async::{FromReply, ToArg, ToArgs};
+//!
+//! #[derive(FromReply, ToArg)]
+//! enum Role {
+//!     Admin,
+//! }
+//!
+//! #[derive(FromReply, ToArgs)]
+//! struct User {
+//!     role: Role,
+//! }
+//! ```
 
 mod client;
 mod inbox;

@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use redis_core::batch::{Batch, Deadline, Ticket};
+use redis_core::config::Seeds;
 use redis_core::connection::{Event, Role};
 use redis_core::session::{Machine as _, Session};
 use redis_core::{Config, Delivery, Error, ErrorKind, Result};
@@ -35,7 +36,7 @@ pub(crate) struct Link {
     config: Arc<Config>,
     runtime: Arc<dyn Runtime>,
     once: bool,
-    seed: u64,
+    seeds: Arc<Seeds>,
     inbox: Mutex<Inbox>,
     driver: Mutex<Driver>,
 }
@@ -57,22 +58,44 @@ struct Driver {
 
 impl Link {
     /// A link that connects again whenever that is needed.
-    pub(crate) fn new(config: Arc<Config>, runtime: Arc<dyn Runtime>, seed: u64) -> Arc<Self> {
-        Self::build(config, runtime, seed, false)
+    pub(crate) fn new(
+        config: Arc<Config>,
+        runtime: Arc<dyn Runtime>,
+        seeds: Arc<Seeds>,
+    ) -> Arc<Self> {
+        Self::build(config, runtime, seeds, false)
     }
 
     /// A link of a single connection.
-    pub(crate) fn once(config: Arc<Config>, runtime: Arc<dyn Runtime>, seed: u64) -> Arc<Self> {
-        Self::build(config, runtime, seed, true)
+    pub(crate) fn once(
+        config: Arc<Config>,
+        runtime: Arc<dyn Runtime>,
+        seeds: Arc<Seeds>,
+    ) -> Arc<Self> {
+        Self::build(config, runtime, seeds, true)
     }
 
-    fn build(config: Arc<Config>, runtime: Arc<dyn Runtime>, seed: u64, once: bool) -> Arc<Self> {
-        let driver = Mutex::new(Driver::new(new_session(&config, seed, once)));
-        Arc::new(Self { config, runtime, once, seed, inbox: Mutex::default(), driver })
+    fn build(
+        config: Arc<Config>,
+        runtime: Arc<dyn Runtime>,
+        seeds: Arc<Seeds>,
+        once: bool,
+    ) -> Arc<Self> {
+        let driver = Mutex::new(Driver::new(new_session(&config, &seeds, once)));
+        Arc::new(Self { config, runtime, once, seeds, inbox: Mutex::default(), driver })
     }
 
     pub(crate) fn config(&self) -> &Arc<Config> {
         &self.config
+    }
+
+    pub(crate) fn runtime(&self) -> &dyn Runtime {
+        &*self.runtime
+    }
+
+    /// A seed of the link's own, another one each time.
+    pub(crate) fn next_seed(&self) -> u64 {
+        self.seeds.next_seed()
     }
 
     #[inline]
@@ -216,7 +239,7 @@ impl Link {
     /// The driver's task ended without having been told to: its runtime is gone, or never was there.
     fn driver_gone(&self, error: &Error) {
         let mut driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
-        *driver = Driver::new(new_session(&self.config, self.seed, self.once));
+        *driver = Driver::new(new_session(&self.config, &self.seeds, self.once));
         let mut wake = Vec::new();
         let mut inbox = self.inbox();
         inbox.driven = false;
@@ -231,7 +254,8 @@ impl Link {
     }
 }
 
-fn new_session(config: &Arc<Config>, seed: u64, once: bool) -> Session {
+fn new_session(config: &Arc<Config>, seeds: &Seeds, once: bool) -> Session {
+    let seed = seeds.next_seed();
     match once {
         true => Session::once(config.clone(), Role::Commands, seed),
         false => Session::new(config.clone(), Role::Commands, seed),
@@ -243,6 +267,13 @@ fn new_session(config: &Arc<Config>, seed: u64, once: bool) -> Session {
 pub(crate) struct Waiting {
     id: Option<u64>,
     deadline: Option<Instant>,
+}
+
+impl Waiting {
+    /// Until when it waits, once it does.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
 }
 
 /// The driver's task: ends with its link.
@@ -419,13 +450,15 @@ impl Driver {
         for ticket in self.late.drain(..) {
             let error =
                 Error::new(ErrorKind::Timeout, "the deadline passed while the connection was full");
-            inbox.fail(ticket, error, &mut self.wake);
+            inbox.fail(ticket, error, Some(Instant::now()), &mut self.wake);
         }
         inbox.owed = self.session.in_flight();
         let mut over = None;
         for event in failed {
             match event {
-                Event::Failed { ticket, error } => inbox.fail(ticket, error, &mut self.wake),
+                Event::Failed { ticket, error, deadline } => {
+                    inbox.fail(ticket, error, deadline, &mut self.wake);
+                }
                 Event::Closed(error) => over = Some(error),
                 _ => {}
             }

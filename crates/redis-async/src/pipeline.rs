@@ -1,12 +1,16 @@
 //! Pipelines over the shared link.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Instant;
 
-use redis_core::pipeline::{FromReplies, Pipeline as Queued, Sent};
+use redis_core::batch::Deadline;
+use redis_core::pipeline::{FromReplies, Pipeline as Queued, Replies, Sent};
+use redis_core::retry::Retry;
 use redis_core::{Block, Command, Queue, Result, Value};
 
 use crate::client::Shared;
-use crate::request::{On, exchange};
+use crate::request::{On, open, send};
 
 /// Commands that are sent together. Queue them by chaining or one statement each, then execute.
 #[derive(Debug)]
@@ -54,7 +58,7 @@ impl Pipeline {
     /// As [`execute`](Self::execute).
     pub async fn execute_all(&mut self) -> Result<Vec<Result<Value>>> {
         let Some(sent) = self.queued.take()? else { return Ok(Vec::new()) };
-        exchange(link(&self.shared, &sent).await?, &sent, |replies| Ok(replies.all())).await
+        exchange(&self.shared, &sent, |replies| Ok(replies.all())).await
     }
 
     /// Empties the queue.
@@ -75,14 +79,37 @@ impl Pipeline {
 
 pub(crate) async fn execute<T: FromReplies>(shared: &Shared, queued: &mut Queued) -> Result<T> {
     let Some(sent) = queued.take()? else { return T::from_nothing() };
-    exchange(link(shared, &sent).await?, &sent, T::from_replies).await
+    exchange(shared, &sent, T::from_replies).await
 }
 
-/// The link that all share, unless a command in it can hold it.
-async fn link<'a>(shared: &'a Shared, sent: &Sent) -> Result<On<'a>> {
-    match sent.block() {
-        Block::Never => Ok(On::Shared(&shared.link)),
-        block => Ok(On::Pooled(shared.pool.acquire(block).await?.0)),
+/// Sends the commands, again if need be, and decodes their replies.
+async fn exchange<T>(
+    shared: &Shared,
+    sent: &Sent,
+    decode: impl FnOnce(&mut Replies<'_>) -> Result<T>,
+) -> Result<T> {
+    let mut retry = None;
+    let mut deadline = Deadline::from(shared.config.timeout(sent.block()));
+    loop {
+        // The link that all share, unless a command in it can hold it.
+        let on = match sent.block() {
+            Block::Never => On::Shared(&shared.link),
+            _ => {
+                let (pooled, left) = shared.pool.acquire(deadline).await?;
+                deadline = left;
+                On::Pooled(pooled)
+            }
+        };
+        let (error, left) = match send(&on, sent, deadline).await {
+            Ok(runs) => return open(&on, sent, &runs, decode),
+            Err(failed) => failed,
+        };
+        deadline = left;
+        let retry = retry.get_or_insert_with(|| Retry::pipeline(sent, shared.link.next_seed()));
+        let now = Instant::now();
+        let until = now + retry.after(&shared.config, error, now, deadline.known())?;
+        let mut timer = shared.link.runtime().timer();
+        poll_fn(|cx| timer.poll_at(cx, until)).await;
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use redis_core::batch::Deadline;
 use redis_core::config::Seeds;
 use redis_core::pool::{Acquired, Pool as Places};
-use redis_core::{Block, Config, Result};
+use redis_core::{Config, Result};
 
 use crate::inbox::Closing;
 use crate::link::Link;
@@ -43,12 +43,12 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A link for what the server may hold so long. The time it takes counts from the first poll.
-    pub(crate) fn acquire(self: &Arc<Self>, block: Block) -> Acquire {
+    /// A link for a command with this deadline. The time it takes counts from the first poll.
+    pub(crate) fn acquire(self: &Arc<Self>, deadline: Deadline) -> Acquire {
         let pool = self.clone();
         Box::pin(async move {
             let start = Instant::now();
-            let deadline = pool.config.timeout(block).map(|timeout| start + timeout);
+            let deadline = deadline.at(start);
             let until = pool.config.pool_deadline(start, deadline);
             let deadline = deadline.map_or(Deadline::Never, Deadline::At);
             if let Some(pooled) = pool.try_acquire(None) {
@@ -77,7 +77,7 @@ impl Pool {
                 }
                 Acquired::Idle(link) => link,
                 Acquired::Place => {
-                    Link::once(self.config.clone(), self.runtime.clone(), self.seeds.next_seed())
+                    Link::once(self.config.clone(), self.runtime.clone(), self.seeds.clone())
                 }
                 Acquired::Full => {
                     state.waiting.extend(waker.cloned());
@@ -111,6 +111,10 @@ impl std::fmt::Debug for Pooled {
 impl Pooled {
     pub(crate) fn link(&self) -> &Arc<Link> {
         &self.link
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
     }
 
     /// Whether the connection has state that the next user must not find.

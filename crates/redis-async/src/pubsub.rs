@@ -58,7 +58,7 @@ impl PubSub {
     ///
     /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
     pub async fn subscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
-        self.add(Family::Channel, names(channels).into_iter().map(|name| (name, None))).await
+        self.add(Family::Channel, names(channels)?.into_iter().map(|name| (name, None))).await
     }
 
     /// Subscribes to a channel whose messages go to `handler` instead of the reader. It runs while
@@ -89,7 +89,7 @@ impl PubSub {
     ///
     /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
     pub async fn psubscribe<M>(&mut self, patterns: impl ToArgs<M>) -> Result<()> {
-        self.add(Family::Pattern, names(patterns).into_iter().map(|name| (name, None))).await
+        self.add(Family::Pattern, names(patterns)?.into_iter().map(|name| (name, None))).await
     }
 
     /// As [`subscribe_with`](Self::subscribe_with), for a pattern.
@@ -119,7 +119,7 @@ impl PubSub {
     ///
     /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
     pub async fn unsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
-        self.remove(Family::Channel, Some(names(channels))).await
+        self.remove(Family::Channel, Some(names(channels)?)).await
     }
 
     /// Ends all subscriptions to channels.
@@ -145,7 +145,7 @@ impl PubSub {
     ///
     /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
     pub async fn punsubscribe<M>(&mut self, patterns: impl ToArgs<M>) -> Result<()> {
-        self.remove(Family::Pattern, Some(names(patterns))).await
+        self.remove(Family::Pattern, Some(names(patterns)?)).await
     }
 
     /// Ends all subscriptions to patterns.
@@ -213,7 +213,7 @@ impl PubSub {
     }
 
     async fn add_with(&mut self, family: Family, name: impl ToArg, handler: Handler) -> Result<()> {
-        self.add(family, names(name).into_iter().zip([Some(handler)])).await
+        self.add(family, names(name)?.into_iter().zip([Some(handler)])).await
     }
 
     async fn add(

@@ -4,14 +4,18 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
+use bytes::Bytes;
 use redis_core::batch::{Deadline, Ticket};
 use redis_core::pipeline::{Replies, Run, Sent};
+use redis_core::retry::Retry;
 use redis_core::{Cmd, Error, ErrorKind, FromReply, Result, decode_shared};
 
 use crate::inbox::Outcome;
 use crate::link::{Link, Waiting};
-use crate::pool::{Acquire, Pooled};
+use crate::pool::{Acquire, Pool, Pooled};
+use crate::runtime::Timer;
 
 /// A request on its way; giving it up is seen to when dropped.
 #[derive(Debug)]
@@ -45,7 +49,12 @@ impl<L: AsRef<Arc<Link>>> Request<L> {
                 let outcome = ready!(link.poll_outcome(cx, *ticket));
                 self.state = Stage::Done;
                 return Poll::Ready(match outcome {
-                    Outcome::Failed(error) => Err(error),
+                    Outcome::Failed(error, deadline) => {
+                        if let Some(deadline) = deadline {
+                            self.deadline = Deadline::At(deadline);
+                        }
+                        Err(error)
+                    }
                     outcome => Ok(outcome),
                 });
             }
@@ -53,6 +62,9 @@ impl<L: AsRef<Arc<Link>>> Request<L> {
                 match ready!(link.poll_submit(cx, waiting, self.deadline, encode)) {
                     Ok(ticket) => ticket,
                     Err(error) => {
+                        if let Some(deadline) = waiting.deadline() {
+                            self.deadline = Deadline::At(deadline);
+                        }
                         self.state = Stage::Done;
                         return Poll::Ready(Err(error));
                     }
@@ -80,13 +92,15 @@ impl<L: AsRef<Arc<Link>>> Drop for Request<L> {
 pub(crate) enum On<'a> {
     Shared(&'a Arc<Link>),
     Pooled(Pooled),
+    /// Of a watch, which does not outlive its connection.
+    Watched(&'a Arc<Link>),
 }
 
 impl AsRef<Arc<Link>> for On<'_> {
     #[inline]
     fn as_ref(&self) -> &Arc<Link> {
         match self {
-            Self::Shared(link) => link,
+            Self::Shared(link) | Self::Watched(link) => link,
             Self::Pooled(pooled) => pooled.link(),
         }
     }
@@ -103,6 +117,8 @@ impl AsRef<Arc<Link>> for On<'_> {
 pub struct ReplyFuture<'a, R> {
     cmd: Cmd<R>,
     state: State<'a>,
+    /// None before the first failure.
+    retry: Option<Box<Retry>>,
 }
 
 enum State<'a> {
@@ -110,6 +126,21 @@ enum State<'a> {
     /// Waits for a connection of its own.
     Acquire(Acquire),
     Request(Request<On<'a>>),
+    /// Waits before it is sent again.
+    Waits(Box<Wait<'a>>),
+}
+
+struct Wait<'a> {
+    until: Instant,
+    timer: Box<dyn Timer>,
+    deadline: Deadline,
+    place: Place<'a>,
+}
+
+/// Where another attempt is made.
+enum Place<'a> {
+    Shared(&'a Arc<Link>),
+    Pool(Arc<Pool>),
 }
 
 impl<R> std::fmt::Debug for ReplyFuture<'_, R> {
@@ -120,17 +151,51 @@ impl<R> std::fmt::Debug for ReplyFuture<'_, R> {
 
 impl<'a, R> ReplyFuture<'a, R> {
     pub(crate) fn refused(error: Error, cmd: Cmd<R>) -> Self {
-        Self { cmd, state: State::Refused(Some(error)) }
+        Self::new(cmd, State::Refused(Some(error)))
     }
 
     #[inline]
     pub(crate) fn on(link: &'a Arc<Link>, cmd: Cmd<R>) -> Self {
-        let deadline = Deadline::from(link.config().timeout(cmd.block()));
-        Self { cmd, state: State::Request(Request::new(On::Shared(link), deadline)) }
+        Self::at(On::Shared(link), cmd)
+    }
+
+    /// On the connection of a watch: it is sent once, whatever happens.
+    pub(crate) fn watched(link: &'a Arc<Link>, cmd: Cmd<R>) -> Self {
+        Self::at(On::Watched(link), cmd)
+    }
+
+    #[inline]
+    fn at(on: On<'a>, cmd: Cmd<R>) -> Self {
+        let deadline = Deadline::from(on.as_ref().config().timeout(cmd.block()));
+        Self::new(cmd, State::Request(Request::new(on, deadline)))
+    }
+
+    #[inline]
+    fn new(cmd: Cmd<R>, state: State<'a>) -> Self {
+        Self { cmd, state, retry: None }
     }
 
     pub(crate) fn dedicated(acquire: Acquire, cmd: Cmd<R>) -> Self {
-        Self { cmd, state: State::Acquire(acquire) }
+        Self::new(cmd, State::Acquire(acquire))
+    }
+
+    /// After a failure: waits for another attempt, or hands the error back.
+    #[cold]
+    fn again(&mut self, error: Error) -> Result<()> {
+        let State::Request(request) = &self.state else { return Err(error) };
+        let (place, link) = match &request.link {
+            On::Shared(link) => (Place::Shared(link), *link),
+            On::Pooled(pooled) => (Place::Pool(pooled.pool().clone()), pooled.link()),
+            On::Watched(_) => return Err(error),
+        };
+        let cmd = &self.cmd;
+        let retry =
+            self.retry.get_or_insert_with(|| Box::new(Retry::command(cmd, link.next_seed())));
+        let (now, deadline) = (Instant::now(), request.deadline);
+        let wait = retry.after(link.config(), error, now, deadline.known())?;
+        let timer = link.runtime().timer();
+        self.state = State::Waits(Box::new(Wait { until: now + wait, timer, deadline, place }));
+        Ok(())
     }
 }
 
@@ -145,12 +210,26 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
                     let polled = request.poll(cx, |batch, ticket, deadline| {
                         batch.push(ticket, &this.cmd, deadline);
                     });
-                    return match ready!(polled)? {
-                        Outcome::One(frame) => Poll::Ready(decode_shared(&frame)),
-                        Outcome::Runs(_) | Outcome::Failed(_) => Poll::Ready(Err(Error::new(
-                            ErrorKind::Protocol,
-                            "one command has several replies",
-                        ))),
+                    let decoded = match ready!(polled) {
+                        Ok(Outcome::One(frame)) => decode_shared(&frame),
+                        Ok(Outcome::Runs(_) | Outcome::Failed(..)) => {
+                            Err(Error::new(ErrorKind::Protocol, "one command has several replies"))
+                        }
+                        Err(error) => Err(error),
+                    };
+                    match decoded {
+                        Err(error) => this.again(error)?,
+                        done => return Poll::Ready(done),
+                    }
+                }
+                State::Waits(wait) => {
+                    ready!(wait.timer.poll_at(cx, wait.until));
+                    let deadline = wait.deadline;
+                    this.state = match &wait.place {
+                        Place::Shared(link) => {
+                            State::Request(Request::new(On::Shared(link), deadline))
+                        }
+                        Place::Pool(pool) => State::Acquire(pool.acquire(deadline)),
                     };
                 }
                 State::Acquire(acquire) => {
@@ -166,24 +245,32 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
     }
 }
 
-/// Sends a pipeline and decodes its replies.
-pub(crate) async fn exchange<T>(
-    link: On<'_>,
+/// Sends a pipeline, and gives its replies; on failure what is known of its deadline as well.
+pub(crate) async fn send(
+    link: &On<'_>,
     sent: &Sent,
-    decode: impl FnOnce(&mut Replies<'_>) -> Result<T>,
-) -> Result<T> {
-    let deadline = Deadline::from(link.as_ref().config().timeout(sent.block()));
-    let mut request = Request::new(&link, deadline);
+    deadline: Deadline,
+) -> Result<Vec<Bytes>, (Error, Deadline)> {
+    let mut request = Request::new(link, deadline);
     let outcome = poll_fn(|cx| {
         request.poll(cx, |batch, ticket, deadline| {
             batch.push_encoded(ticket, sent.parts(), sent.replies(), deadline);
         })
     });
-    let runs = match outcome.await? {
-        Outcome::One(run) => vec![run],
-        Outcome::Runs(runs) => runs,
-        Outcome::Failed(error) => return Err(error),
-    };
+    match outcome.await {
+        Ok(Outcome::One(run)) => Ok(vec![run]),
+        Ok(Outcome::Runs(runs)) => Ok(runs),
+        Ok(Outcome::Failed(error, _)) | Err(error) => Err((error, request.deadline)),
+    }
+}
+
+/// Decodes a pipeline's replies.
+pub(crate) fn open<T>(
+    link: &On<'_>,
+    sent: &Sent,
+    runs: &[Bytes],
+    decode: impl FnOnce(&mut Replies<'_>) -> Result<T>,
+) -> Result<T> {
     let runs = runs.iter().map(|run| Run { frames: run, memory: Some(run) });
     let result = sent.open(runs).and_then(|mut replies| decode(&mut replies));
     if let Err(error) = &result

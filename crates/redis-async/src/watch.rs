@@ -3,11 +3,12 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use redis_core::batch::Deadline;
 use redis_core::pipeline::{FromReplies, Pipeline as Queued};
 use redis_core::{Cmd, Command, Execute, FromReply, Queue, Result, ToArgs, watch};
 
 use crate::pool::Pooled;
-use crate::request::{On, ReplyFuture, exchange};
+use crate::request::{On, ReplyFuture, open, send};
 
 /// A connection that watches keys. Commands run at once; [`multi`](Self::multi) starts the transaction.
 /// Dropping it closes the connection; [`reset`](Self::reset) keeps it.
@@ -19,7 +20,7 @@ pub struct Watched {
 impl Watched {
     pub(crate) async fn start(mut connection: Pooled, watch: Cmd<()>) -> Result<Self> {
         connection.set_dedicated(true);
-        ReplyFuture::on(connection.link(), watch).await?;
+        ReplyFuture::watched(connection.link(), watch).await?;
         Ok(Self { connection })
     }
 
@@ -34,7 +35,7 @@ impl Watched {
     /// After dropping the future the keys may be watched or not.
     pub async fn watch<M>(&mut self, keys: impl ToArgs<M>) -> Result<()> {
         let cmd = watch::watch(keys)?;
-        ReplyFuture::on(self.connection.link(), cmd).await.map_err(watch::lost_before_multi)
+        ReplyFuture::watched(self.connection.link(), cmd).await.map_err(watch::lost_before_multi)
     }
 
     /// Starts queueing: what follows is applied by [`Transaction::execute`], or not at all.
@@ -52,7 +53,7 @@ impl Watched {
     ///
     /// After dropping the future the keys may still be watched.
     pub async fn unwatch(&mut self) -> Result<()> {
-        ReplyFuture::on(self.connection.link(), watch::unwatch())
+        ReplyFuture::watched(self.connection.link(), watch::unwatch())
             .await
             .map_err(watch::lost_before_multi)
     }
@@ -96,7 +97,7 @@ impl<'a> Execute for &'a mut Watched {
     fn execute<C: Command>(self, command: C) -> WatchedReply<'a, C::Reply> {
         let cmd = command.into_cmd();
         WatchedReply(match cmd.check() {
-            Ok(()) => ReplyFuture::on(self.connection.link(), cmd),
+            Ok(()) => ReplyFuture::watched(self.connection.link(), cmd),
             Err(error) => ReplyFuture::refused(error, cmd),
         })
     }
@@ -135,7 +136,12 @@ impl<V> Transaction<V> {
     pub(crate) async fn execute_returning<T: FromReplies>(self) -> Result<(T, V)> {
         let Self { watched: Watched { mut connection }, queued, value } = self;
         let sent = queued.take_watched()?;
-        let result = exchange(On::Shared(connection.link()), &sent, T::from_replies).await;
+        let on = On::Watched(connection.link());
+        let deadline = Deadline::from(on.as_ref().config().timeout(sent.block()));
+        let result = match send(&on, &sent, deadline).await {
+            Ok(runs) => open(&on, &sent, &runs, T::from_replies),
+            Err((error, _)) => Err(error),
+        };
         // EXEC ends the watch, whatever it says.
         connection.set_dedicated(false);
         result.map(|replies| (replies, value)).map_err(watch::lost)

@@ -36,6 +36,14 @@ impl Deadline {
             Self::At(time) => Some(time),
         }
     }
+
+    /// The time itself, where it is known without knowing when the request is taken.
+    pub fn known(self) -> Option<Instant> {
+        match self {
+            Self::At(time) => Some(time),
+            Self::In(_) | Self::Never => None,
+        }
+    }
 }
 
 impl From<Option<Duration>> for Deadline {
@@ -145,10 +153,10 @@ impl Batch {
     }
 
     /// Takes back everything.
-    pub fn clear(&mut self, mut taken: impl FnMut(Ticket)) {
+    pub fn clear(&mut self, mut taken: impl FnMut(Ticket, Deadline)) {
         self.out.clear();
         for entry in self.entries.drain(..) {
-            taken(entry.ticket);
+            taken(entry.ticket, entry.deadline);
         }
     }
 

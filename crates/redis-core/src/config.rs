@@ -160,8 +160,13 @@ pub struct Config {
     pub max_unsent: usize,
     /// Limits on what the server may send.
     pub limits: resp_proto::Limits,
-    /// Waits between attempts to connect. Default: 10 ms, doubling up to 1 s.
+    /// Waits between attempts to connect, to send again, and at transactions. Default: 10 ms, doubling up
+    /// to 1 s.
     pub backoff: Backoff,
+    /// How often a request that failed is sent again, see [`Retry`](crate::retry::Retry): those that surely
+    /// did not reach the server, and commands that only read or were marked
+    /// [idempotent](crate::Cmd::idempotent). All attempts share one deadline. Default: 3.
+    pub max_retries: u32,
     /// How often `transaction` starts over when a watched key changed. Default: 1,000.
     pub max_transaction_attempts: u32,
     /// Seed of all random choices. Default: none, which lets the adapter pick one.
@@ -185,6 +190,7 @@ impl Default for Config {
             max_unsent: 16 * 1024 * 1024,
             limits: resp_proto::Limits::default(),
             backoff: Backoff::default(),
+            max_retries: 3,
             max_transaction_attempts: 1000,
             seed: None,
         }

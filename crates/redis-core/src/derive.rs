@@ -40,3 +40,27 @@ pub fn no_such_word(known: &[&str], word: &[u8]) -> Error {
     let (known, len) = (known.join(", "), word.len());
     Error::decode(format!("expected one of {known}, got a string of {len} bytes"))
 }
+
+#[cfg(test)]
+mod tests {
+    use redis_derive::{FromReply, ToArg, ToArgs};
+
+    use crate::reply::decode;
+
+    #[derive(Debug, PartialEq, FromReply, ToArg)]
+    enum Word {
+        Yes,
+    }
+
+    #[derive(Debug, PartialEq, FromReply, ToArgs)]
+    struct Fields {
+        word: Word,
+    }
+
+    #[test]
+    fn derives_work_inside_the_crate_that_they_name() {
+        let fields = decode::<Fields>(b"*2\r\n+word\r\n+Yes\r\n").unwrap();
+        assert_eq!(fields, Fields { word: Word::Yes });
+        assert_eq!(crate::cmd::hset("key", &fields).words().last(), Some(&b"Yes"[..]));
+    }
+}

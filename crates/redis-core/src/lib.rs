@@ -22,6 +22,7 @@ pub mod pool;
 pub mod pubsub;
 pub mod recv;
 mod reply;
+pub mod retry;
 pub mod send;
 pub mod session;
 mod slot;

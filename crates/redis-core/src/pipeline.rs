@@ -26,6 +26,8 @@ pub struct Pipeline {
     count: u32,
     plain: bool,
     block: Option<Block>,
+    /// One of the commands must not run twice.
+    once: bool,
     /// The first command that can't be sent.
     refused: Option<Error>,
 }
@@ -57,6 +59,7 @@ impl Pipeline {
                 _ => Block::Forever,
             });
         }
+        self.once = self.once || !cmd.is_repeatable();
         cmd.encode(&mut self.out);
     }
 
@@ -101,7 +104,7 @@ impl Pipeline {
         }
         // Inside MULTI nothing blocks.
         let block = self.block.filter(|_| !atomic);
-        Sent { parts, count: self.count, atomic, block }
+        Sent { parts, count: self.count, atomic, block, once: self.once }
     }
 
     /// Empties the queue.
@@ -135,6 +138,7 @@ pub struct Sent {
     count: u32,
     atomic: bool,
     block: Option<Block>,
+    once: bool,
 }
 
 /// A run of whole reply frames, and the memory that it is part of where that can be shared.
@@ -160,6 +164,11 @@ impl Sent {
     /// How long the server may hold the connection; `Never` for most.
     pub fn block(&self) -> Block {
         self.block.unwrap_or(Block::Never)
+    }
+
+    /// Whether it does no harm when all of it runs twice.
+    pub fn is_repeatable(&self) -> bool {
+        !self.once
     }
 
     /// Looks at all replies that came.
@@ -338,7 +347,7 @@ pub trait FromReplies: Sized {
     ///
     /// `Decode` when the type wants replies.
     fn from_nothing() -> Result<Self> {
-        let nothing = Sent { parts: Vec::new(), count: 0, atomic: false, block: None };
+        let nothing = Sent { parts: Vec::new(), count: 0, atomic: false, block: None, once: false };
         Self::from_replies(&mut nothing.open([])?)
     }
 }

@@ -567,8 +567,15 @@ pub fn nothing_to_wait_for() -> Error {
 }
 
 /// The bytes of one name or a list of them, as arguments are written.
-pub fn names<M>(names: impl ToArgs<M>) -> Vec<Bytes> {
+///
+/// # Errors
+///
+/// `InvalidRequest` when one is no argument.
+pub fn names<M>(names: impl ToArgs<M>) -> Result<Vec<Bytes>> {
     let cmd = Cmd::<()>::raw("").any_args(names);
     let args = cmd.arguments();
-    (0..).map_while(|at| args.get(at)).map(Bytes::copy_from_slice).collect()
+    match args.invalid() {
+        Some(reason) => Err(Error::new(ErrorKind::InvalidRequest, reason)),
+        None => Ok(args.iter().map(Bytes::copy_from_slice).collect()),
+    }
 }

@@ -194,15 +194,17 @@ impl Session {
         self.earliest = self.backlog.expire(now, |ticket| {
             let error =
                 Error::new(ErrorKind::Timeout, "the deadline passed before there was a connection");
-            events.push_back(Event::Failed { ticket, error });
+            events.push_back(Event::Failed { ticket, error, deadline: Some(now) });
         });
     }
 
     fn fail_backlog(&mut self, error: &Error) {
         let error = error.clone().with_delivery(Delivery::NotSent);
         let events = &mut self.events;
-        self.backlog
-            .clear(|ticket| events.push_back(Event::Failed { ticket, error: error.clone() }));
+        self.backlog.clear(|ticket, deadline| {
+            let (error, deadline) = (error.clone(), deadline.known());
+            events.push_back(Event::Failed { ticket, error, deadline });
+        });
     }
 
     fn connect_if_due(&mut self, now: Instant) {
@@ -434,7 +436,9 @@ mod tests {
     fn failures(session: &mut Session) -> Vec<(u64, ErrorKind, Delivery)> {
         std::iter::from_fn(|| session.poll_event())
             .filter_map(|event| match event {
-                Event::Failed { ticket, error } => Some((ticket.0, error.kind(), error.delivery())),
+                Event::Failed { ticket, error, .. } => {
+                    Some((ticket.0, error.kind(), error.delivery()))
+                }
                 _ => None,
             })
             .collect()

@@ -15,13 +15,16 @@ use crate::error::{Delivery, Error, ErrorKind, Result};
 ///
 /// # Errors
 ///
-/// `InvalidRequest` when there is no key.
+/// `InvalidRequest` when there is no key, or one that is no argument.
 pub fn watch<M>(keys: impl ToArgs<M>) -> Result<Cmd<()>> {
     let cmd = Cmd::raw("WATCH").any_keys(keys);
     if cmd.arguments().len() < 2 {
         return Err(Error::new(ErrorKind::InvalidRequest, "WATCH: needs at least one key"));
     }
-    Ok(cmd)
+    match cmd.arguments().invalid() {
+        Some(reason) => Err(Error::new(ErrorKind::InvalidRequest, format!("WATCH: {reason}"))),
+        None => Ok(cmd),
+    }
 }
 
 /// `UNWATCH`.
@@ -85,6 +88,23 @@ impl Attempts {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_or_name_that_is_no_argument_is_refused() {
+        struct Never;
+        impl crate::ToArg for Never {
+            fn to_arg(&self, arg: crate::Arg<'_>) -> crate::Written {
+                arg.invalid("never")
+            }
+        }
+        for error in [watch(Never).unwrap_err(), watch(["a"]).and(watch([Never])).unwrap_err()] {
+            assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+            assert_eq!(error.to_string(), "WATCH: never");
+        }
+        let error = crate::pubsub::names([Never]).unwrap_err();
+        assert_eq!(error.to_string(), "never");
+        assert_eq!(crate::pubsub::names(["a", "b"]).unwrap(), ["a", "b"]);
+    }
 
     #[test]
     fn a_lost_link_is_a_watch_error_unless_the_transaction_may_have_run() {

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
+use redis_core::retry::Retry;
 use redis_core::watch::Attempts;
 use redis_core::{Block, Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
 
@@ -22,8 +23,8 @@ use crate::watch::{Transaction, Watched};
 /// for each.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pool: Arc<Pool>,
-    seeds: Arc<Seeds>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) seeds: Arc<Seeds>,
 }
 
 impl Client {
@@ -66,7 +67,7 @@ impl Client {
     /// # Ok::<(), redis_sync::Error>(())
     /// ```
     pub fn pipeline(&self) -> Pipeline {
-        Pipeline::new(self.pool.clone())
+        Pipeline::new(self.clone())
     }
 
     /// Runs a tuple of commands as one transaction; the reply types are those of the commands.
@@ -86,7 +87,7 @@ impl Client {
     pub fn batch<B: Batched>(&self, commands: B) -> Result<B::Output> {
         let mut queue = Queued::atomic();
         commands.queue_all(&mut queue);
-        crate::pipeline::execute(&self.pool, &mut queue)
+        crate::pipeline::execute(self, &mut queue)
     }
 
     /// Watches keys on a connection of its own: commands on the [`Watched`] run at once, and its
@@ -155,9 +156,19 @@ impl Execute for &Client {
     fn execute<C: Command>(self, command: C) -> Result<C::Reply> {
         let cmd = command.into_cmd();
         cmd.check()?;
-        let now = Instant::now();
+        let mut now = Instant::now();
         let deadline = self.config().timeout(cmd.block()).map(|timeout| now + timeout);
-        self.pool.acquire(now, deadline)?.execute_before(&cmd, now, deadline)
+        let mut retry = None;
+        loop {
+            let pooled = self.pool.acquire(now, deadline);
+            let error = match pooled.and_then(|mut conn| conn.execute_before(&cmd, now, deadline)) {
+                Err(error) => error,
+                done => return done,
+            };
+            let retry = retry.get_or_insert_with(|| Retry::command(&cmd, self.seeds.next_seed()));
+            thread::sleep(retry.after(self.config(), error, Instant::now(), deadline)?);
+            now = Instant::now();
+        }
     }
 }
 

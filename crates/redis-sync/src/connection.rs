@@ -11,10 +11,10 @@ use std::time::Instant;
 use bytes::Bytes;
 use redis_core::batch::{Batch, Deadline, Ticket};
 use redis_core::connection::{Connection as Machine, Event, Role, SubmitError};
-use redis_core::pipeline::{FromReplies, Run, Sent};
+use redis_core::pipeline::{Run, Sent};
 use redis_core::recv::RecvBuffer;
 use redis_core::{
-    Cmd, Config, Delivery, Error, ErrorKind, FromReply, Result, Value, decode, decode_shared,
+    Block, Cmd, Config, Delivery, Error, ErrorKind, FromReply, Result, decode, decode_shared,
 };
 
 use crate::stream::{Stream, Writer};
@@ -129,9 +129,13 @@ impl Connection {
 
     /// Sends one command and decodes its reply.
     pub(crate) fn execute<R: FromReply>(&mut self, cmd: &Cmd<R>) -> Result<R> {
-        let now = Instant::now();
-        let deadline = self.config.timeout(cmd.block()).map(|timeout| now + timeout);
-        self.execute_before(cmd, now, deadline)
+        let deadline = self.deadline(cmd.block());
+        self.execute_before(cmd, Instant::now(), deadline)
+    }
+
+    /// Until when something that begins now may take, if the server may hold it so long.
+    pub(crate) fn deadline(&self, block: Block) -> Option<Instant> {
+        self.config.timeout(block).map(|timeout| Instant::now() + timeout)
     }
 
     /// As [`execute`](Self::execute), for a caller that looked at the clock already.
@@ -155,21 +159,13 @@ impl Connection {
     }
 
     /// Sends commands together and decodes their replies.
-    pub(crate) fn execute_all<T: FromReplies>(&mut self, sent: &Sent) -> Result<T> {
-        self.exchange_sent(sent, |sent, runs| T::from_replies(&mut sent.open(runs)?))
-    }
-
-    /// As [`execute_all`](Self::execute_all), with errors in their places.
-    pub(crate) fn execute_each(&mut self, sent: &Sent) -> Result<Vec<Result<Value>>> {
-        self.exchange_sent(sent, |sent, runs| Ok(sent.open(runs)?.all()))
-    }
-
-    fn exchange_sent<T>(
+    pub(crate) fn execute_sent<T>(
         &mut self,
         sent: &Sent,
+        deadline: Option<Instant>,
         decode: impl FnOnce(&Sent, Vec<Run<'_>>) -> Result<T>,
     ) -> Result<T> {
-        let deadline = Deadline::from(self.config.timeout(sent.block()));
+        let deadline = deadline.map_or(Deadline::Never, Deadline::At);
         self.batch.push_encoded(Ticket(0), sent.parts(), sent.replies(), deadline);
         let received = self.exchange(Instant::now())?;
         let result = if received.used < SHARE {

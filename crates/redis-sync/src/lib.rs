@@ -13,6 +13,34 @@
 //! assert_eq!(greeting.as_deref(), Some("hello"));
 //! # Ok::<(), redis_sync::Error>(())
 //! ```
+//!
+//! Structs and enums of your own are replies and arguments by derives, types of serde with the feature
+//! `json`.
+//!
+//! ```no_run
+//! use redis_sync::{Client, Commands, FromReply, ToArg, ToArgs};
+//!
+//! #[derive(ToArg, FromReply)]
+//! #[redis(rename_all = "lowercase")]
+//! enum Role {
+//!     Admin,
+//!     Guest,
+//! }
+//!
+//! #[derive(ToArgs, FromReply)]
+//! struct User {
+//!     name: String,
+//!     role: Role,
+//!     mail: Option<String>,
+//! }
+//!
+//! let client = Client::open("redis://localhost")?;
+//! let ada = User { name: "Ada".to_owned(), role: Role::Admin, mail: None };
+//! client.hset("user:1", &ada)?;
+//! let user: User = client.hgetall("user:1")?;
+//! assert_eq!(user.name, "Ada");
+//! # Ok::<(), redis_sync::Error>(())
+//! ```
 
 mod client;
 mod connection;

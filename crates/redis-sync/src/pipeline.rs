@@ -1,22 +1,24 @@
 //! Pipelines over the pool.
 
-use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
 
-use redis_core::pipeline::{FromReplies, Pipeline as Queued};
+use redis_core::pipeline::{FromReplies, Pipeline as Queued, Run, Sent};
+use redis_core::retry::Retry;
 use redis_core::{Command, Queue, Result, Value};
 
-use crate::pool::Pool;
+use crate::client::Client;
 
 /// Commands that are sent together. Queue them by chaining or one statement each, then execute.
 #[derive(Debug)]
 pub struct Pipeline {
-    pool: Arc<Pool>,
+    client: Client,
     queued: Queued,
 }
 
 impl Pipeline {
-    pub(crate) fn new(pool: Arc<Pool>) -> Self {
-        Self { pool, queued: Queued::atomic() }
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, queued: Queued::atomic() }
     }
 
     /// Whether the commands run between MULTI and EXEC, without others in between: the default.
@@ -34,7 +36,7 @@ impl Pipeline {
     /// transaction that was refused while queueing. `Decode` when a reply, or their number, does not fit
     /// `T`. What a connection fails with.
     pub fn execute<T: FromReplies>(&mut self) -> Result<T> {
-        execute(&self.pool, &mut self.queued)
+        execute(&self.client, &mut self.queued)
     }
 
     /// As [`execute`](Self::execute), with every reply, and errors in their places.
@@ -44,7 +46,7 @@ impl Pipeline {
     /// What a connection, or the transaction as a whole, fails with.
     pub fn execute_all(&mut self) -> Result<Vec<Result<Value>>> {
         match self.queued.take()? {
-            Some(sent) => self.pool.acquire_for(sent.block())?.execute_each(&sent),
+            Some(sent) => exchange(&self.client, &sent, |sent, runs| Ok(sent.open(runs)?.all())),
             None => Ok(Vec::new()),
         }
     }
@@ -65,10 +67,31 @@ impl Pipeline {
     }
 }
 
-pub(crate) fn execute<T: FromReplies>(pool: &Arc<Pool>, queued: &mut Queued) -> Result<T> {
+pub(crate) fn execute<T: FromReplies>(client: &Client, queued: &mut Queued) -> Result<T> {
     match queued.take()? {
-        Some(sent) => pool.acquire_for(sent.block())?.execute_all(&sent),
+        Some(sent) => exchange(client, &sent, |sent, runs| T::from_replies(&mut sent.open(runs)?)),
         None => T::from_nothing(),
+    }
+}
+
+/// Sends the commands, again if need be, and decodes their replies.
+fn exchange<T>(
+    client: &Client,
+    sent: &Sent,
+    decode: impl Fn(&Sent, Vec<Run<'_>>) -> Result<T>,
+) -> Result<T> {
+    let mut now = Instant::now();
+    let deadline = client.config().timeout(sent.block()).map(|timeout| now + timeout);
+    let mut retry = None;
+    loop {
+        let pooled = client.pool.acquire(now, deadline);
+        let error = match pooled.and_then(|mut conn| conn.execute_sent(sent, deadline, &decode)) {
+            Err(error) => error,
+            done => return done,
+        };
+        let retry = retry.get_or_insert_with(|| Retry::pipeline(sent, client.seeds.next_seed()));
+        thread::sleep(retry.after(client.config(), error, Instant::now(), deadline)?);
+        now = Instant::now();
     }
 }
 

@@ -68,7 +68,7 @@ impl PubSub {
     ///
     /// What a connection fails with. The names stay wanted: reading connects again.
     pub fn subscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
-        self.add(Family::Channel, names(channels).into_iter().map(|name| (name, None)))
+        self.add(Family::Channel, names(channels)?.into_iter().map(|name| (name, None)))
     }
 
     /// Subscribes to a channel whose messages go to `handler` instead of the reader. It runs while
@@ -91,7 +91,7 @@ impl PubSub {
     ///
     /// As [`subscribe`](Self::subscribe).
     pub fn psubscribe<M>(&mut self, patterns: impl ToArgs<M>) -> Result<()> {
-        self.add(Family::Pattern, names(patterns).into_iter().map(|name| (name, None)))
+        self.add(Family::Pattern, names(patterns)?.into_iter().map(|name| (name, None)))
     }
 
     /// As [`subscribe_with`](Self::subscribe_with), for a pattern.
@@ -113,7 +113,7 @@ impl PubSub {
     ///
     /// What a connection fails with.
     pub fn unsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
-        self.remove(Family::Channel, Some(names(channels)))
+        self.remove(Family::Channel, Some(names(channels)?))
     }
 
     /// Ends all subscriptions to channels.
@@ -131,7 +131,7 @@ impl PubSub {
     ///
     /// What a connection fails with.
     pub fn punsubscribe<M>(&mut self, patterns: impl ToArgs<M>) -> Result<()> {
-        self.remove(Family::Pattern, Some(names(patterns)))
+        self.remove(Family::Pattern, Some(names(patterns)?))
     }
 
     /// Ends all subscriptions to patterns.
@@ -179,7 +179,7 @@ impl PubSub {
     }
 
     fn add_with(&mut self, family: Family, name: impl ToArg, handler: Handler) -> Result<()> {
-        self.add(family, names(name).into_iter().zip([Some(handler)]))
+        self.add(family, names(name)?.into_iter().zip([Some(handler)]))
     }
 
     fn add(

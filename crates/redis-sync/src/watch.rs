@@ -99,7 +99,10 @@ impl<V> Transaction<V> {
         if !connection.is_alive() {
             return Err(watch::lost(Error::new(ErrorKind::Io, "the server closed the connection")));
         }
-        let result = connection.execute_all(&sent).map_err(watch::lost);
+        let deadline = connection.deadline(sent.block());
+        let result = connection
+            .execute_sent(&sent, deadline, |sent, runs| T::from_replies(&mut sent.open(runs)?))
+            .map_err(watch::lost);
         // EXEC ends the watch, whatever it says.
         connection.shared();
         result.map(|replies| (replies, value))

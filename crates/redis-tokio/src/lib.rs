@@ -15,6 +15,36 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! Structs and enums of your own are replies and arguments by derives, types of serde with the feature
+//! `json`.
+//!
+//! ```no_run
+//! use redis_tokio::{Client, Commands, FromReply, ToArg, ToArgs};
+//!
+//! #[derive(ToArg, FromReply)]
+//! #[redis(rename_all = "lowercase")]
+//! enum Role {
+//!     Admin,
+//!     Guest,
+//! }
+//!
+//! #[derive(ToArgs, FromReply)]
+//! struct User {
+//!     name: String,
+//!     role: Role,
+//!     mail: Option<String>,
+//! }
+//!
+//! # async fn run() -> redis_tokio::Result<()> {
+//! let client = Client::open("redis://localhost")?;
+//! let ada = User { name: "Ada".to_owned(), role: Role::Admin, mail: None };
+//! client.hset("user:1", &ada).await?;
+//! let user: User = client.hgetall("user:1").await?;
+//! assert_eq!(user.name, "Ada");
+//! # Ok(())
+//! # }
+//! ```
 
 mod client;
 mod runtime;

@@ -1,6 +1,12 @@
-//! Real-server launcher, embedded server, scripted server and simulated links for the workspace's tests.
+//! Real-server launcher, clients of others, embedded server, scripted server and simulated links for the workspace's tests.
 
 pub mod embedded;
+mod fetch;
+pub mod libraries;
 pub mod pair;
 pub mod scripted;
 pub mod servers;
+mod skip;
+pub mod tools;
+
+pub use skip::skipped;

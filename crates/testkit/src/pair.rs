@@ -269,7 +269,7 @@ impl<M: Machine, S: Server> Pair<M, S> {
         }
         while let Some(event) = self.machine.poll_event() {
             self.told.push(match event {
-                Event::Failed { ticket, error } => Told::Failed(ticket, error),
+                Event::Failed { ticket, error, .. } => Told::Failed(ticket, error),
                 Event::Closed(error) => Told::Closed(error),
                 Event::Ready => Told::Ready,
                 Event::Replies { .. } | Event::Push(_) => unreachable!("these come with an input"),

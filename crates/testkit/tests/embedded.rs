@@ -1,13 +1,11 @@
 //! The embedded server answers as the real ones do, and nobody's client can disturb the others'.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests are test code")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are test code")]
 
 use std::{
     io::{ErrorKind, Read, Write},
     net::{Shutdown, TcpStream},
     os::unix::net::UnixStream,
-    path::PathBuf,
-    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -15,6 +13,7 @@ use resp_proto::{Limits, Scanner};
 use testkit::{
     embedded::Embedded,
     servers::{self, Installed, Server, ServerOptions, Version},
+    skipped,
 };
 
 /// A connection that speaks inline commands and shows replies as they come, spaces for line ends.
@@ -403,7 +402,7 @@ fn real_servers_say_the_same() {
         installed.name == "redis" && installed.version >= Version::new(8, 6, 0)
     };
     let Some(installed) = found.iter().find(worded_alike) else {
-        println!("skipped: no Redis from 8.6 on was found");
+        skipped("no Redis from 8.6 on was found");
         return;
     };
     for protocol in [2, 3] {
@@ -434,55 +433,4 @@ fn real_servers_say_the_same() {
             near(&given)
         );
     }
-}
-
-/// A tool beside a discovered server, or on the PATH.
-fn tool(name: &str) -> Option<PathBuf> {
-    let found = servers::discover(&servers::folder(), false).found;
-    let beside = found.iter().filter_map(|installed| Some(installed.binary().parent()?.join(name)));
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let on_path: Vec<_> = std::env::split_paths(&path).map(|folder| folder.join(name)).collect();
-    let runs = |tool: &PathBuf| {
-        let ran = Command::new(tool).arg("--version").stdout(Stdio::null()).status();
-        ran.is_ok_and(|status| status.success())
-    };
-    let tool = beside.chain(on_path).find(runs);
-    if tool.is_none() {
-        println!("skipped: no `{name}` beside a server or on the PATH");
-    }
-    tool
-}
-
-#[test]
-fn redis_cli_is_content() {
-    let Some(tool) = tool("redis-cli") else { return };
-    let server = Embedded::start().unwrap();
-    let port = server.addr().port().to_string();
-    for protocol in ["-2", "-3"] {
-        let mut child = Command::new(&tool)
-            .args(["-p", &port, protocol])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut input = child.stdin.take().unwrap();
-        input.write_all(b"SET k v\nGET k\nMULTI\nINCR n\nEXEC\nFLUSHALL\n").unwrap();
-        drop(input);
-        let output = child.wait_with_output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "OK\nv\nOK\nQUEUED\n1\nOK\n");
-    }
-}
-
-#[test]
-fn redis_benchmark_is_content() {
-    let Some(tool) = tool("redis-benchmark") else { return };
-    let server = Embedded::start().unwrap();
-    let output = Command::new(tool)
-        .args(["-p", &server.addr().port().to_string()])
-        .args(["-P", "16", "-n", "2000", "-q", "-t", "set,get,incr,lrange"])
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && !said.contains("rror"), "{said}");
-    assert!(["SET: ", "GET: ", "INCR: ", "LRANGE_100"].iter().all(|name| said.contains(name)));
 }

@@ -13,7 +13,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use testkit::servers::{self, Installed, Server, ServerOptions, Signal, TlsFiles};
+use testkit::{
+    servers::{self, Installed, Server, ServerOptions, Signal, TlsFiles},
+    skipped,
+};
 
 fn any() -> Installed {
     servers::any().unwrap()
@@ -204,11 +207,11 @@ fn tls_is_refused_by_a_server_without_it() {
     assert!(error.to_string().contains("built without TLS"), "{error}");
 }
 
-/// Needs a server with TLS and the `openssl` command; without them there is nothing to test.
+/// Needs a server with TLS and the `openssl` command.
 #[test]
 fn tls_server_listens_on_a_second_port() {
     let Some(installed) = all().into_iter().find(|installed| installed.tls) else {
-        return;
+        return skipped("no server was found that was built with TLS");
     };
     let plain = Server::start(&installed, ServerOptions::new()).unwrap();
     assert_eq!((plain.tls_port(), plain.tls_url()), (None, None));
@@ -223,7 +226,7 @@ fn tls_server_listens_on_a_second_port() {
         .arg(&certificate)
         .output();
     if !made.is_ok_and(|made| made.status.success()) {
-        return;
+        return skipped("`openssl` makes no certificate");
     }
     let authority = certificate.clone();
     let tls = TlsFiles { certificate, key, authority, client_must_authenticate: false };

@@ -151,7 +151,7 @@ impl Job {
 }
 
 /// How many turns fill `time`, when `turns` took `took`.
-fn scaled(turns: u64, time: Duration, took: Duration) -> u64 {
+pub(crate) fn scaled(turns: u64, time: Duration, took: Duration) -> u64 {
     let scaled = u128::from(turns) * time.as_nanos() / took.as_nanos().max(1);
     u64::try_from(scaled).unwrap_or(u64::MAX).max(1)
 }

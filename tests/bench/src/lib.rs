@@ -6,10 +6,11 @@
 //! for all alike, and compares the medians with the [`targets`].
 //!
 //! ```text
-//! cargo xtask bench                                   every row, medians of 7 rounds
+//! cargo xtask bench                                   every row with a server, medians of 7 rounds
 //! cargo xtask bench mux --row get-64,get-1024 --subject ours,redis-rs --rounds 15
 //! cargo xtask bench pipeline --cpus own               client and server on processors of their own
 //! cargo xtask bench --callgrind --subject ours        instructions an operation, under valgrind
+//! cargo xtask bench codec                             no server and no client: see [`codec`]
 //! ```
 //!
 //! Client and server share one processor unless told otherwise: how they wake each other then costs
@@ -19,6 +20,7 @@
 //! The library knows no client: `cargo xtask` builds it without any.
 
 pub mod callgrind;
+pub mod codec;
 pub mod job;
 pub mod meter;
 pub mod pin;

@@ -74,13 +74,13 @@ pub fn counts(counts: &[(&Row, &Subject, u64)]) -> String {
     text
 }
 
-fn median(samples: &[Sample], of: fn(&Sample) -> f64) -> f64 {
+pub(crate) fn median(samples: &[Sample], of: fn(&Sample) -> f64) -> f64 {
     let values = sorted(samples, of);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Half the way from the lowest to the highest CPU, as a share of the median.
-fn spread(samples: &[Sample]) -> f64 {
+pub(crate) fn spread(samples: &[Sample]) -> f64 {
     let values = sorted(samples, Sample::cpu);
     match values.as_slice() {
         [lowest, .., highest] => (highest - lowest) / 2.0 / median(samples, Sample::cpu),

@@ -117,19 +117,16 @@ impl Plan {
 
     /// The rows and subjects that are asked for and have a program, in order.
     fn outcomes(&self) -> Result<Vec<Outcome>> {
-        // `get-1` is a row of its own, and not all rows that start so.
         let is_name = |text: &str| ROWS.iter().any(|row| row.name == text);
-        let asked = |names: &[String], name: &str| {
-            let fits = |text: &String| name == text || (!is_name(text) && name.contains(text));
-            names.is_empty() || names.iter().any(fits)
-        };
         let mut outcomes = Vec::new();
         for row in &ROWS {
-            if !self.verbs.iter().any(|verb| verb == row.verb) || !asked(&self.rows, row.name) {
+            if !self.verbs.iter().any(|verb| verb == row.verb)
+                || !asked(&self.rows, row.name, is_name)
+            {
                 continue;
             }
             for subject in row.subjects() {
-                let wanted = asked(&self.subjects, subject.name)
+                let wanted = asked(&self.subjects, subject.name, is_name)
                     && (self.peers || subject.side != Side::Peer);
                 if wanted && self.path(subject).exists() {
                     outcomes.push(Outcome { row, subject, samples: Vec::new() });
@@ -169,8 +166,15 @@ impl Plan {
     }
 }
 
+/// Whether a name is asked for, by itself or by a part of it. What is a whole name, `get-1`, is no
+/// part of others, as `get-16`.
+pub(crate) fn asked(names: &[String], name: &str, is_name: impl Fn(&str) -> bool) -> bool {
+    let fits = |text: &String| name == text || (!is_name(text) && name.contains(text));
+    names.is_empty() || names.iter().any(fits)
+}
+
 /// Runs a subject to its end and returns what it printed.
-fn run(command: &mut Command) -> Result<String> {
+pub(crate) fn run(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output()?;
     match output.status.success() {
         true => Ok(String::from_utf8(output.stdout)?),

@@ -50,8 +50,7 @@ fn run(mut args: Args) -> Result<()> {
 
     let began = Instant::now();
     let found = servers::find(true);
-    let missing: Vec<_> =
-        found.missing.iter().map(|m| format!("{}: {}", m.what, m.reason)).collect();
+    let missing: Vec<_> = found.missing.iter().map(ToString::to_string).collect();
     let installed: Vec<_> = found.at_least_one()?.iter().map(ToString::to_string).collect();
     let combinations = wanted.combinations(&installed);
     if combinations.is_empty() {
@@ -59,13 +58,23 @@ fn run(mut args: Args) -> Result<()> {
         return Err(format!("no combination fits the filters; the servers here are {have}").into());
     }
 
-    let units = if skip_unit { None } else { Some(units::run()?) };
+    let units = match skip_unit {
+        true => None,
+        false => {
+            // What is missing the tests that need it tell.
+            servers::find_tools(true);
+            Some(units::run()?)
+        }
+    };
     println!("== conformance: {} combinations ({})", combinations.len(), wanted.set());
     let program = process::build_program("conformance")?;
     let all = run_all(&program, &combinations, &parts);
 
     let differences = report::differences(&all);
     print_told("skipped", &report::told(&all, Verdict::Skipped));
+    for said in units.iter().flat_map(|units| &units.skipped) {
+        println!("skipped: {said}");
+    }
     for missing in &missing {
         println!("skipped: server {missing}");
     }

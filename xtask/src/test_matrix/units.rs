@@ -13,8 +13,9 @@ use crate::{
     workspace,
 };
 
-/// The default members: nobody who tests has to build the peers of the benchmarks. Then what only a feature has.
-const RUNS: [&[&str]; 2] = [&[], &["--package", "redis-core", "--features", "json", "json"]];
+/// The default members: nobody who tests has to build the peers of the benchmarks. Then the crate that has
+/// a feature, with it.
+const RUNS: [&[&str]; 2] = [&[], &["--package", "redis-core", "--features", "json"]];
 
 /// What came of them.
 #[derive(Default)]
@@ -23,6 +24,8 @@ pub(super) struct Units {
     pub(super) took: Duration,
     /// The names of those that failed: their output is far above when all is done.
     pub(super) failed: Vec<String>,
+    /// What those say that could not run; cargo counts them among the passed ones.
+    pub(super) skipped: Vec<String>,
 }
 
 /// Runs all of them, their output shown as it comes.
@@ -42,7 +45,8 @@ fn add(arguments: &[&str], units: &mut Units) -> Result<()> {
     command.args(["test", "--no-fail-fast"]).args(arguments).current_dir(workspace());
     let mut child = tied(&command).stdout(Stdio::piped()).spawn()?;
     let mut counts = Counts::default();
-    let failed = &mut units.failed;
+    let (failed, skipped) = (&mut units.failed, &mut units.skipped);
+    let told = skipped.len();
     if let Some(output) = child.stdout.take() {
         for line in BufReader::new(output).split(b'\n') {
             let line = line?;
@@ -50,6 +54,7 @@ fn add(arguments: &[&str], units: &mut Units) -> Result<()> {
             println!("{line}");
             counts += counted(&line).unwrap_or_default();
             failed.extend(failure(&line).map(str::to_owned));
+            skipped.extend(skip(&line).map(str::to_owned));
         }
     }
     let status = child.wait()?;
@@ -57,6 +62,9 @@ fn add(arguments: &[&str], units: &mut Units) -> Result<()> {
         failed.push(format!("`cargo test` itself ({status})"));
         counts.failed += 1;
     }
+    let told = skipped.len() - told;
+    counts.skipped += told;
+    counts.passed = counts.passed.saturating_sub(told);
     units.counts += counts;
     Ok(())
 }
@@ -64,6 +72,15 @@ fn add(arguments: &[&str], units: &mut Units) -> Result<()> {
 /// The name in a line such as `test a::b ... FAILED`.
 fn failure(line: &str) -> Option<&str> {
     line.strip_prefix("test ")?.strip_suffix(" ... FAILED")
+}
+
+/// What a test says through `testkit::skipped`. With one test at a time its name goes before.
+fn skip(line: &str) -> Option<&str> {
+    let said = match line.strip_prefix("test ") {
+        Some(test) => test.split_once(" ... ")?.1,
+        None => line,
+    };
+    said.strip_prefix("skipped: ")
 }
 
 /// The counts of a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; ..`.
@@ -104,5 +121,13 @@ mod tests {
     fn failures_are_named() {
         assert_eq!(failure("test a::b ... FAILED"), Some("a::b"));
         assert_eq!(failure("test a::b ... ok"), None);
+    }
+
+    #[test]
+    fn skips_are_told_apart_from_what_passed() {
+        assert_eq!(skip("skipped: a::b: no tool"), Some("a::b: no tool"));
+        assert_eq!(skip("test a::b ... skipped: main: no tool"), Some("main: no tool"));
+        assert_eq!(skip("test a::skipped: ... ok"), None);
+        assert_eq!(skip("test a::b ... ok"), None);
     }
 }

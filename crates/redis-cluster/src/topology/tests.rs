@@ -82,7 +82,7 @@ fn partial_view_replaces_one_that_knows_no_more() {
     assert!(known.accept(topology(&[(0, 99, 1, &[])])));
     assert!(!known.accept(topology(&[(0, 98, 2, &[])])));
     assert!(known.accept(topology(&[(100, 199, 3, &[])])));
-    assert_eq!(ports(&known, 0), []);
+    assert!(ports(&known, 0).is_empty());
     assert_eq!(ports(&known, 100), [3]);
 }
 

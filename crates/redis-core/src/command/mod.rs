@@ -51,6 +51,7 @@ pub struct Cmd<R> {
     args: Args,
     block: Block,
     invalid: Option<&'static str>,
+    idempotent: bool,
     reply: PhantomData<fn() -> R>,
 }
 
@@ -69,7 +70,14 @@ impl<R> Cmd<R> {
     /// Starts a command that the table knows.
     #[inline]
     pub fn new(info: &'static CommandInfo) -> Self {
-        Self { info, args: Args::default(), block: Block::Never, invalid: None, reply: PhantomData }
+        Self {
+            info,
+            args: Args::default(),
+            block: Block::Never,
+            invalid: None,
+            idempotent: false,
+            reply: PhantomData,
+        }
     }
 
     /// Starts any command by its name. The words of a subcommand go into `name` or are added as arguments.
@@ -138,11 +146,35 @@ impl<R> Cmd<R> {
         self
     }
 
+    /// Says that it does no harm when the command runs twice: it is sent again when the connection is lost
+    /// and nobody knows whether it ran.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use redis_core::{Command as _, cmd};
+    ///
+    /// let touch = cmd::expire("session:1", Duration::from_secs(600)).into_cmd().idempotent();
+    /// assert!(touch.is_repeatable());
+    /// assert!(!cmd::incr("visits").is_repeatable());
+    /// assert!(cmd::get::<String>("name").is_repeatable());
+    /// ```
+    #[must_use]
+    pub fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// Whether it does no harm when the command runs twice: it only reads, or was marked so.
+    pub fn is_repeatable(&self) -> bool {
+        self.idempotent || self.info().is_readonly()
+    }
+
     /// The same command, its reply decoded to another type.
     #[must_use]
     pub fn returning<T>(self) -> Cmd<T> {
-        let Self { info, args, block, invalid, .. } = self;
-        Cmd { info, args, block, invalid, reply: PhantomData }
+        let Self { info, args, block, invalid, idempotent, .. } = self;
+        Cmd { info, args, block, invalid, idempotent, reply: PhantomData }
     }
 
     /// What the command table says of the command; for raw ones found by their first words.
@@ -284,6 +316,7 @@ impl<R> Clone for Cmd<R> {
             args: self.args.clone(),
             block: self.block,
             invalid: self.invalid,
+            idempotent: self.idempotent,
             reply: PhantomData,
         }
     }

@@ -64,6 +64,8 @@ pub enum Event {
         ticket: Ticket,
         /// Why, and whether it may have run.
         error: Error,
+        /// Until when an answer was wanted.
+        deadline: Option<Instant>,
     },
     /// A frame that answers no request: where it is in the input just handled.
     Push(Range<usize>),
@@ -353,7 +355,8 @@ impl Connection {
                 let error =
                     Error::new(ErrorKind::Timeout, "the deadline passed before the reply came");
                 let error = error.with_delivery(delivery);
-                self.events.push_back(Event::Failed { ticket: pending.ticket, error });
+                let Pending { ticket, deadline, .. } = pending;
+                self.events.push_back(Event::Failed { ticket, error, deadline });
                 pending.abandoned = true;
             } else if let Some(deadline) = pending.deadline.filter(|_| !pending.abandoned) {
                 self.earliest =
@@ -403,7 +406,8 @@ impl Connection {
             start = behind;
             if !pending.abandoned {
                 let error = if unsent { not_sent.clone() } else { maybe.clone() };
-                self.events.push_back(Event::Failed { ticket: pending.ticket, error });
+                let Pending { ticket, deadline, .. } = pending;
+                self.events.push_back(Event::Failed { ticket, error, deadline });
             }
         }
         self.earliest = None;

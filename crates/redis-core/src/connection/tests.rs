@@ -97,7 +97,7 @@ impl Peer {
             Event::Replies { ticket, range, done, .. } => {
                 Told::Replies(ticket.0, text(range), done)
             }
-            Event::Failed { ticket, error } => {
+            Event::Failed { ticket, error, .. } => {
                 Told::Failed(ticket.0, error.kind(), error.delivery())
             }
             Event::Push(range) => Told::Push(text(range)),

@@ -21,7 +21,7 @@ use std::{
     sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError},
 };
 
-use super::launch::{spawn, tied};
+use crate::fetch::launch::{spawn, tied};
 
 /// Folders are called `redis-testkit-OWNER-NUMBER`.
 const PREFIX: &str = "redis-testkit-";

@@ -14,35 +14,28 @@
 //! process, also when that is killed (where `setpriv` is on the PATH); and on Ctrl-C, once
 //! [`stop_on_ctrl_c`] was called.
 
-mod command;
-mod debian;
-mod launch;
+mod fetched;
 mod life;
 mod options;
 mod probe;
 mod server;
-mod store;
 mod wanted;
-mod wheel;
 
 use std::{
-    env,
     ffi::{OsStr, OsString},
     fmt, io,
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
+use self::wanted::{WANTED, Wanted};
 pub use self::{
     life::stop_on_ctrl_c,
     options::{ServerOptions, TlsFiles},
     probe::Version,
     server::{Server, Signal},
 };
-use self::{
-    store::Store,
-    wanted::{WANTED, Wanted},
-};
+use crate::fetch::{self, store::Store};
+pub use crate::fetch::{Missing, folder};
 
 /// The environment variable that names a server's binary to use before all others.
 pub const SERVER_BIN: &str = "REDIS_SERVER_BIN";
@@ -85,15 +78,6 @@ impl fmt::Display for Installed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.name, self.version)
     }
-}
-
-/// A server that was wanted and can't be had.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
-    /// For people, e.g. `redis 8.0`.
-    pub what: String,
-    /// Why it can't be had.
-    pub reason: String,
 }
 
 /// The servers this machine has, and those it lacks.
@@ -145,13 +129,6 @@ impl Report {
             (known.name, (known.version.major, known.version.minor)) == (wanted.name, wanted.series)
         })
     }
-}
-
-/// The workspace's own cache folder, which git ignores.
-pub fn folder() -> PathBuf {
-    // Two levels above this crate's manifest is the workspace.
-    let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    crate_folder.ancestors().nth(2).unwrap_or(crate_folder).join(".servers")
 }
 
 /// Finds servers: the one [`SERVER_BIN`] names, those on the PATH, those in the cache folder
@@ -219,16 +196,11 @@ pub fn any() -> io::Result<Installed> {
 
 /// Adds what the machine's owner provides.
 fn given(report: &mut Report) {
-    if let Some(path) = env::var_os(SERVER_BIN).filter(|path| !path.is_empty()) {
+    if let Some(path) = fetch::variable(SERVER_BIN) {
         report.look_at(Path::new(&path), SERVER_BIN);
     }
-    let path = env::var_os("PATH").unwrap_or_default();
     for name in ["valkey-server", "redis-server"] {
-        let found = env::split_paths(&path).map(|folder| folder.join(name)).find(|file| {
-            file.metadata()
-                .is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
-        });
-        if let Some(file) = found {
+        if let Some(file) = fetch::on_the_path(name) {
             report.look_at(&file, "on the PATH");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fmt, process::Command, time::Duration};
 
-use super::command::{Finished, finish};
+use crate::fetch::command::{Finished, finish};
 
 /// A server's version, ordered as releases are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +22,7 @@ impl Version {
     }
 
     /// Reads `8.0.2`; a pre-release mark behind the numbers is ignored.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, '.');
         let major = parts.next()?.parse().ok()?;
         let minor = parts.next()?.parse().ok()?;

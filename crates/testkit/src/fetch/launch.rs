@@ -11,7 +11,7 @@ use std::{
 };
 
 /// The same program, arguments and folder (not more), tied to this process's life.
-pub(super) fn tied(command: &Command) -> Command {
+pub(crate) fn tied(command: &Command) -> Command {
     static SETPRIV: OnceLock<bool> = OnceLock::new();
     let can = *SETPRIV.get_or_init(|| {
         let mut trial = Command::new("setpriv");
@@ -36,7 +36,7 @@ pub(super) fn tied(command: &Command) -> Command {
 type Job = (Command, mpsc::Sender<io::Result<Child>>);
 
 /// Starts `command` from the thread that never ends.
-pub(super) fn spawn(command: Command) -> io::Result<Child> {
+pub(crate) fn spawn(command: Command) -> io::Result<Child> {
     static LAUNCHER: OnceLock<mpsc::Sender<Job>> = OnceLock::new();
     let gone = || io::Error::other("the thread that starts processes has panicked");
     let launcher = LAUNCHER.get_or_init(|| {

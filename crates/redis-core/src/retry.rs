@@ -1,0 +1,157 @@
+//! Whether a request that failed is sent again, and when.
+//!
+//! Owns the rules. Sending again is the adapter's: it has what was to be sent.
+
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+
+use crate::command::Cmd;
+use crate::config::Config;
+use crate::error::{Delivery, Error, ErrorKind, Result};
+use crate::pipeline::Sent;
+
+/// Replies by which a server says that it ran nothing and will be able to before long.
+const LATER: [&str; 3] = ["LOADING", "MASTERDOWN", "TRYAGAIN"];
+
+/// The attempts at one request.
+#[derive(Debug)]
+pub struct Retry {
+    /// It does no harm when the request runs twice.
+    repeatable: bool,
+    /// A refusal is about all of the request.
+    single: bool,
+    failed: u32,
+    rng: SmallRng,
+}
+
+impl Retry {
+    /// Attempts at a command.
+    pub fn command<R>(cmd: &Cmd<R>, seed: u64) -> Self {
+        let repeatable = cmd.is_repeatable();
+        Self { repeatable, single: true, failed: 0, rng: SmallRng::seed_from_u64(seed) }
+    }
+
+    /// Attempts at a pipeline or transaction, which is sent again as a whole.
+    pub fn pipeline(sent: &Sent, seed: u64) -> Self {
+        let repeatable = sent.is_repeatable();
+        Self { repeatable, single: false, failed: 0, rng: SmallRng::seed_from_u64(seed) }
+    }
+
+    /// How long to wait before the request is sent again.
+    ///
+    /// # Errors
+    ///
+    /// The error itself when the request may have run and must not run twice, when another attempt can't
+    /// go better, when the attempts are used up, and when the deadline would pass before the next one.
+    pub fn after(
+        &mut self,
+        config: &Config,
+        error: Error,
+        now: Instant,
+        deadline: Option<Instant>,
+    ) -> Result<Duration> {
+        if !self.may_go_better(&error) || self.failed >= config.max_retries {
+            return Err(error);
+        }
+        self.failed += 1;
+        let wait = config.backoff.wait(self.failed, &mut self.rng);
+        match deadline {
+            Some(deadline) if now + wait >= deadline => Err(error),
+            _ => Ok(wait),
+        }
+    }
+
+    fn may_go_better(&self, error: &Error) -> bool {
+        match (error.kind(), error.delivery()) {
+            (ErrorKind::Connect | ErrorKind::Io | ErrorKind::Timeout, Delivery::NotSent) => true,
+            (ErrorKind::Io | ErrorKind::Timeout, Delivery::MaybeExecuted) => self.repeatable,
+            (ErrorKind::Server, Delivery::Replied) => {
+                self.single && error.code().is_some_and(|code| LATER.contains(&code))
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::Pipeline;
+
+    fn retry(repeatable: bool) -> Retry {
+        let cmd = Cmd::<()>::raw("INCR").arg("k");
+        Retry::command(&if repeatable { cmd.idempotent() } else { cmd }, 1)
+    }
+
+    fn after(error: &Error, repeatable: bool) -> Result<Duration> {
+        retry(repeatable).after(&Config::default(), error.clone(), Instant::now(), None)
+    }
+
+    #[test]
+    fn what_may_have_run_is_sent_again_only_if_that_does_no_harm() {
+        let lost = Error::new(ErrorKind::Io, "lost");
+        assert!(after(&lost, false).is_ok());
+        let lost = lost.with_delivery(Delivery::MaybeExecuted);
+        assert_eq!(after(&lost, false), Err(lost.clone()));
+        assert!(after(&lost, true).is_ok());
+    }
+
+    #[test]
+    fn a_server_that_is_not_ready_is_asked_again_and_other_refusals_are_final() {
+        for text in
+            ["LOADING Redis is loading", "MASTERDOWN Link is down", "TRYAGAIN Multiple keys"]
+        {
+            assert!(after(&Error::server(text.as_bytes()), false).is_ok(), "{text}");
+        }
+        for text in
+            ["OOM command not allowed", "WRONGPASS no", "NOAUTH no", "READONLY no", "ERR no"]
+        {
+            assert!(after(&Error::server(text.as_bytes()), true).is_err(), "{text}");
+        }
+        for kind in [ErrorKind::Auth, ErrorKind::Closed, ErrorKind::Limit, ErrorKind::Protocol] {
+            assert!(after(&Error::new(kind, "no"), true).is_err(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn refusal_within_a_pipeline_is_no_reason_to_repeat_it_all() {
+        let mut pipeline = Pipeline::atomic();
+        pipeline.push(Cmd::<()>::raw("GET").arg("k"));
+        let sent = pipeline.take().unwrap().unwrap();
+        let mut again = |error| {
+            Retry::pipeline(&sent, 1).after(&Config::default(), error, Instant::now(), None)
+        };
+        assert!(again(Error::server(b"LOADING Redis is loading")).is_err());
+        let lost = Error::new(ErrorKind::Io, "lost").with_delivery(Delivery::MaybeExecuted);
+        assert!(again(lost).is_ok());
+    }
+
+    #[test]
+    fn attempts_and_the_deadline_are_limits() {
+        let (config, now) = (Config::default(), Instant::now());
+        let error = Error::new(ErrorKind::Connect, "refused");
+        let mut retry = retry(false);
+        let mut again = |deadline| retry.after(&config, error.clone(), now, deadline);
+        assert_eq!(again(Some(now)), Err(error.clone()));
+        for _ in 1..config.max_retries {
+            assert!(again(Some(now + Duration::from_secs(9))).is_ok());
+        }
+        assert_eq!(again(None), Err(error.clone()));
+    }
+
+    #[test]
+    fn waits_grow_and_stay_under_the_cap() {
+        let mut config = Config::default();
+        config.max_retries = 20;
+        let error = Error::new(ErrorKind::Connect, "refused");
+        let mut retry = retry(false);
+        let waits: Vec<_> = (0..20)
+            .map(|_| retry.after(&config, error.clone(), Instant::now(), None).unwrap())
+            .collect();
+        assert!(waits[0] <= config.backoff.base);
+        assert!(waits.iter().all(|wait| *wait <= config.backoff.cap));
+        assert!(waits[10..].iter().any(|wait| *wait > 10 * config.backoff.base));
+    }
+}
