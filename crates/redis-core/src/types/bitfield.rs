@@ -1,5 +1,6 @@
 //! Numbers of any width within a value, and what is done with them.
 
+use super::short::short;
 use crate::command::{Arg, Args, One, ToArg, ToArgs, Written};
 
 /// A number's width in bits, and whether it has a sign.
@@ -14,11 +15,10 @@ pub enum BitType {
 
 impl ToArg for BitType {
     fn to_arg(&self, arg: Arg<'_>) -> Written {
-        let text = match self {
-            Self::Signed(bits) => format!("i{bits}"),
-            Self::Unsigned(bits) => format!("u{bits}"),
-        };
-        arg.bytes(text.as_bytes())
+        match self {
+            Self::Signed(bits) => short(arg, format_args!("i{bits}")),
+            Self::Unsigned(bits) => short(arg, format_args!("u{bits}")),
+        }
     }
 }
 
@@ -42,7 +42,7 @@ impl ToArg for BitOffset {
     fn to_arg(&self, arg: Arg<'_>) -> Written {
         match self {
             Self::Bit(bit) => arg.unsigned(*bit),
-            Self::Index(index) => arg.bytes(format!("#{index}").as_bytes()),
+            Self::Index(index) => short(arg, format_args!("#{index}")),
         }
     }
 }

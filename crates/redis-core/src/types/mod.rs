@@ -8,6 +8,7 @@ mod field_expiry;
 mod geo;
 mod lcs;
 mod scan;
+mod short;
 mod sorted_set;
 mod stream;
 mod stream_arguments;

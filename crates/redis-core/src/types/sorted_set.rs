@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::short::short;
 use crate::command::{Arg, ToArg, Written};
 
 /// Members and their scores.
@@ -33,7 +34,7 @@ impl ToArg for ScoreBound {
     fn to_arg(&self, arg: Arg<'_>) -> Written {
         match self {
             Self::Included(score) => arg.double(*score),
-            Self::Excluded(score) => arg.bytes(format!("({score}").as_bytes()),
+            Self::Excluded(score) => short(arg, format_args!("({score}")),
         }
     }
 }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use resp_proto::Token;
 
+use super::StreamId;
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, ReplyReader, mismatch};
-
-use super::StreamId;
 
 /// One entry of a stream.
 ///

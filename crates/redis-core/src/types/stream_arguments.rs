@@ -1,8 +1,8 @@
 //! Where commands on streams begin, end, read from and trim to.
 
-use crate::command::{Arg, Args, One, ToArg, ToArgs, Written};
-
 use super::StreamId;
+use super::short::short;
+use crate::command::{Arg, Args, One, ToArg, ToArgs, Written};
 
 /// The id of an entry that is added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,7 +26,7 @@ impl ToArg for AddId {
     fn to_arg(&self, arg: Arg<'_>) -> Written {
         match self {
             Self::Auto => arg.bytes(b"*"),
-            Self::AutoSequence(ms) => arg.bytes(format!("{ms}-*").as_bytes()),
+            Self::AutoSequence(ms) => short(arg, format_args!("{ms}-*")),
             Self::Id(id) => id.to_arg(arg),
         }
     }
@@ -60,7 +60,7 @@ impl ToArg for StreamBound {
             Self::Min => arg.bytes(b"-"),
             Self::Max => arg.bytes(b"+"),
             Self::Included(id) => id.to_arg(arg),
-            Self::Excluded(id) => arg.bytes(format!("({id}").as_bytes()),
+            Self::Excluded(id) => short(arg, format_args!("({id}")),
             Self::Millis(ms) => arg.unsigned(*ms),
         }
     }

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::short::short;
 use crate::command::{Arg, ToArg, Written};
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, ReplyReader};
@@ -68,19 +69,21 @@ impl From<(u64, u64)> for StreamId {
 
 impl ToArg for StreamId {
     fn to_arg(&self, arg: Arg<'_>) -> Written {
-        arg.bytes(self.to_string().as_bytes())
+        short(arg, format_args!("{self}"))
     }
 }
 
 impl FromReply for StreamId {
     fn from_reply(reply: &mut ReplyReader<'_>) -> Result<Self> {
-        String::from_reply(reply)?.parse()
+        // What is not UTF-8 is no id either.
+        std::str::from_utf8(&reply.string()?).unwrap_or_default().parse()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Cmd;
     use crate::error::ErrorKind;
     use crate::reply::decode;
 
@@ -91,6 +94,9 @@ mod tests {
         }
         assert_eq!("7".parse::<StreamId>().unwrap(), StreamId::new(7, 0));
         assert_eq!(decode::<StreamId>(b"$3\r\n1-2\r\n").unwrap(), StreamId::new(1, 2));
+        assert_eq!(decode::<StreamId>(b"$1\r\n\xff\r\n").unwrap_err().kind(), ErrorKind::Decode);
+        let cmd = Cmd::<()>::raw("X").arg(StreamId::MAX);
+        assert_eq!(cmd.words().last(), Some(StreamId::MAX.to_string().as_bytes()));
     }
 
     #[test]
