@@ -159,7 +159,7 @@ impl<'a> Builder<'a> {
         let sent = entry.within.iter().fold(arguments.clone(), |all, name| without(all, name));
         builder.sequence(&sent)?;
         builder.arguments =
-            arguments.iter().map(|argument| builder.picked(argument)).collect::<Result<_, _>>()?;
+            arguments.iter().map(|argument| builder.shown(argument)).collect::<Result<_, _>>()?;
         builder.check_turns()?;
         Ok(builder)
     }
@@ -580,6 +580,14 @@ impl<'a> Builder<'a> {
             doc.push_str(&format!(" Since {since}."));
         }
         doc
+    }
+
+    /// The argument as the documented syntax has it: words and blocks that are promoted are sent always.
+    fn shown(&self, argument: &Argument) -> Result<Argument, String> {
+        let mut argument = self.picked(argument)?;
+        let is_sent = matches!(argument.kind, Kind::Token | Kind::Block) && !argument.multiple;
+        argument.optional &= !(is_sent && self.entry.promoted.contains(&argument.name.as_str()));
+        Ok(argument)
     }
 
     fn picked(&self, argument: &Argument) -> Result<Argument, String> {

@@ -273,6 +273,7 @@ fn block_that_begins_with_an_option_becomes_parameters_when_it_is_promoted() {
             {"name": "start", "type": "string"},
             {"name": "consumer", "type": "string", "flags": ["optional"]}]}"#,
     );
+    assert!(text.contains("`PUT key [IDLE idle] start [consumer]`"), "{text}");
     assert!(text.contains("pub fn put(key: impl ToArg, start: impl ToArg) -> Put"), "{text}");
     assert!(
         text.contains("self.cmd.option(\"IDLE\", self.idle).rest(self.rest).choice(self.consumer)"),

@@ -214,7 +214,7 @@ pub trait Commands: Execute {
         self.execute(cmd::delex(key))
     }
 
-    /// Deletes a key if its value is this one. See [`cmd::delifeq`].
+    /// Deletes a key if its value is this one; Valkey alone has this. See [`cmd::delifeq`].
     fn delifeq(self, key: impl ToArg, value: impl ToArg) -> Self::Output<bool> {
         self.execute(cmd::delifeq(key, value))
     }
@@ -535,8 +535,8 @@ pub trait Commands: Execute {
         self.execute(cmd::hpersist(key, fields))
     }
 
-    /// Lets fields expire after a time to live, rounded up to whole milliseconds; returns as
-    /// `hexpire`. See [`cmd::hpexpire`].
+    /// Lets fields expire after a time to live, rounded up to whole milliseconds; tells what became of
+    /// each. See [`cmd::hpexpire`].
     fn hpexpire<M>(
         self,
         key: impl ToArg,
@@ -546,7 +546,7 @@ pub trait Commands: Execute {
         self.execute(cmd::hpexpire(key, ttl, fields))
     }
 
-    /// Lets fields expire at a time, rounded up to whole milliseconds; returns as `hexpire`. See
+    /// Lets fields expire at a time, rounded up to whole milliseconds; tells what became of each. See
     /// [`cmd::hpexpireat`].
     fn hpexpireat<M>(
         self,

@@ -198,7 +198,7 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::delex(key))
     }
 
-    /// Deletes a key if its value is this one. See [`cmd::delifeq`].
+    /// Deletes a key if its value is this one; Valkey alone has this. See [`cmd::delifeq`].
     fn delifeq(self, key: impl ToArg, value: impl ToArg) -> Self {
         self.queue(cmd::delifeq(key, value))
     }
@@ -471,13 +471,13 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::hpersist(key, fields))
     }
 
-    /// Lets fields expire after a time to live, rounded up to whole milliseconds; returns as
-    /// `hexpire`. See [`cmd::hpexpire`].
+    /// Lets fields expire after a time to live, rounded up to whole milliseconds; tells what became of
+    /// each. See [`cmd::hpexpire`].
     fn hpexpire<M>(self, key: impl ToArg, ttl: Duration, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hpexpire(key, ttl, fields))
     }
 
-    /// Lets fields expire at a time, rounded up to whole milliseconds; returns as `hexpire`. See
+    /// Lets fields expire at a time, rounded up to whole milliseconds; tells what became of each. See
     /// [`cmd::hpexpireat`].
     fn hpexpireat<M>(self, key: impl ToArg, time: SystemTime, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hpexpireat(key, time, fields))

@@ -10,7 +10,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("DELEX", "bool", "Deletes a string; false if the key does not exist or a condition did not hold.")
             .ty("ifdeq-digest", As::Any)
             .ty("ifdne-digest", As::Any),
-        entry("DELIFEQ", "bool", "Deletes a key if its value is this one."),
+        entry("DELIFEQ", "bool", "Deletes a key if its value is this one; Valkey alone has this."),
         entry("DIGEST", "Option<String>", "A digest of a value: 16 hexadecimal digits."),
         entry("GET", "Option<V>", "Gets the value of a key."),
         entry("GETDEL", "Option<V>", "Gets the value of a key and deletes it."),

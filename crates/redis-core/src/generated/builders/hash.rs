@@ -291,8 +291,8 @@ pub fn hpersist<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<FieldPers
         .some_counted_args(fields, "needs at least one field")
 }
 
-/// Lets fields expire after a time to live, rounded up to whole milliseconds; returns as
-/// `hexpire`.
+/// Lets fields expire after a time to live, rounded up to whole milliseconds; tells what became of
+/// each.
 ///
 /// `HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`, since
 /// 7.4.0.
@@ -349,7 +349,7 @@ impl Command for Hpexpire {
     }
 }
 
-/// Lets fields expire at a time, rounded up to whole milliseconds; returns as `hexpire`.
+/// Lets fields expire at a time, rounded up to whole milliseconds; tells what became of each.
 ///
 /// `HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`,
 /// since 7.4.0.
@@ -528,7 +528,7 @@ impl<R: FromReply> Command for Hscan<R> {
 
 /// A page of a hash's fields.
 ///
-/// `HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]`, since 2.8.0.
+/// `HSCAN key cursor [MATCH pattern] [COUNT count] NOVALUES`, since 2.8.0.
 pub fn hscan_no_values<F: FromReply>(
     key: impl ToArg,
     cursor: Cursor,

@@ -221,7 +221,7 @@ impl<R: FromReply> Command for Xautoclaim<R> {
 
 /// As `xautoclaim`, but returns the ids alone and counts no delivery.
 ///
-/// `XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]`, since 6.2.0.
+/// `XAUTOCLAIM key group consumer min-idle-time start [COUNT count] JUSTID`, since 6.2.0.
 pub fn xautoclaim_just_id(
     key: impl ToArg,
     group: impl ToArg,
@@ -406,7 +406,7 @@ impl<R: FromReply> Command for Xclaim<R> {
 /// As `xclaim`, but returns the ids alone and counts no delivery.
 ///
 /// `XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds]
-/// [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]`, since 5.0.0.
+/// [RETRYCOUNT count] [FORCE] JUSTID [LASTID lastid]`, since 5.0.0.
 pub fn xclaim_just_id<M>(
     key: impl ToArg,
     group: impl ToArg,
@@ -761,7 +761,7 @@ pub fn xpending(key: impl ToArg, group: impl ToArg) -> Cmd<PendingSummary> {
 
 /// A group's pending entries with ids from `start` to `end`, at most `count`.
 ///
-/// `XPENDING key group [[IDLE min-idle-time] start end count [consumer]]`, since 5.0.0.
+/// `XPENDING key group [IDLE min-idle-time] start end count [consumer]`, since 5.0.0.
 pub fn xpending_range(
     key: impl ToArg,
     group: impl ToArg,

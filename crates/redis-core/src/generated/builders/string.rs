@@ -80,7 +80,7 @@ impl Command for Delex {
     }
 }
 
-/// Deletes a key if its value is this one.
+/// Deletes a key if its value is this one; Valkey alone has this.
 ///
 /// `DELIFEQ key value`, since 9.0.0.
 pub fn delifeq(key: impl ToArg, value: impl ToArg) -> Cmd<bool> {
@@ -201,7 +201,7 @@ pub fn lcs<V: FromReply>(key1: impl ToArg, key2: impl ToArg) -> Cmd<V> {
 
 /// Where two values have the parts of their longest common subsequence.
 ///
-/// `LCS key1 key2 [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]`, since 7.0.0.
+/// `LCS key1 key2 IDX [MINMATCHLEN min-match-len] [WITHMATCHLEN]`, since 7.0.0.
 pub fn lcs_idx(key1: impl ToArg, key2: impl ToArg) -> LcsIdx {
     LcsIdx {
         cmd: Cmd::new(&info::LCS).key(key1).key(key2).arg("IDX"),
@@ -243,7 +243,7 @@ impl Command for LcsIdx {
 
 /// The length of the longest common subsequence of two values in bytes.
 ///
-/// `LCS key1 key2 [LEN]`, since 7.0.0.
+/// `LCS key1 key2 LEN`, since 7.0.0.
 pub fn lcs_len(key1: impl ToArg, key2: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::LCS).key(key1).key(key2).arg("LEN")
 }

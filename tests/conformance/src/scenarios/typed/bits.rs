@@ -84,8 +84,9 @@ async fn numbers_of_any_width_are_read_and_written<S: Subject>(cx: Context<S>) -
     assert_eq!(client.bitfield("k", [failing]).await?, [None]);
     let reads = [BitGet::new(u4, 0), BitGet::new(i8, BitOffset::Index(1)), BitGet::new(i8, 999)];
     assert_eq!(client.bitfield_ro("k", reads).await?, [1, -56, 0]);
-    assert_eq!(client.bitfield("k", [BitOperation::get(u4, 0); 0]).await?, []);
-    assert!(client.bitfield_ro("k", [BitGet::new(u4, 0); 0]).await?.is_empty());
+    let (no_operations, no_reads): ([BitOperation; 0], [BitGet; 0]) = ([], []);
+    assert_eq!(client.bitfield("k", no_operations).await?, []);
+    assert!(client.bitfield_ro("k", no_reads).await?.is_empty());
     Ok(())
 }
 
