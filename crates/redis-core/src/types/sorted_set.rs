@@ -65,15 +65,15 @@ impl LexBound {
     }
 }
 
-impl From<&str> for LexBound {
-    fn from(member: &str) -> Self {
+impl<T: AsRef<[u8]> + ?Sized> From<&T> for LexBound {
+    fn from(member: &T) -> Self {
         Self::included(member)
     }
 }
 
-impl From<&[u8]> for LexBound {
-    fn from(member: &[u8]) -> Self {
-        Self::included(member)
+impl From<String> for LexBound {
+    fn from(member: String) -> Self {
+        Self::Included(member.into())
     }
 }
 
@@ -118,6 +118,8 @@ mod tests {
         assert_eq!(written(LexBound::Max), b"+");
         assert_eq!(written(LexBound::from("a")), b"[a");
         assert_eq!(written(LexBound::from(&b"\xff"[..])), b"[\xff");
+        assert_eq!(written(LexBound::from(&"a".to_owned())), b"[a");
+        assert_eq!(written(LexBound::from("a".to_owned())), b"[a");
         assert_eq!(written(LexBound::excluded("a")), b"(a");
         assert_eq!(written(LexBound::from(Bytes::from("+"))), b"[+");
     }
