@@ -434,9 +434,19 @@ fn pushed(param: &Param) -> Result<String, String> {
                 format!(".some_{counted}{what}({name}, \"needs at least one {noun}\")")
             }
         }
-        Form::Tuples { items, counted, noun } => {
+        Form::Tuples { items, counted, columns, noun } => {
             let counted = if *counted { "counted_" } else { "" };
-            let what = tuples(items, name)?;
+            let what = match (columns, items.as_slice()) {
+                (true, [Type::Key, second]) => {
+                    let second = value(second, "second");
+                    let pairs = format!("{name}.into_iter().map(|(key, second)| (key, {second}))");
+                    return Ok(format!(
+                        ".some_key_columns({pairs}, \"needs at least one {noun}\")"
+                    ));
+                }
+                (true, _) => return Err(format!("`{name}` is no keys with a value each")),
+                (false, items) => tuples(items, name)?,
+            };
             format!(".some_{counted}{what}({name}, \"needs at least one {noun}\")")
         }
     })

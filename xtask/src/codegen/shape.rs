@@ -51,6 +51,8 @@ pub(crate) enum Form {
     Tuples {
         items: Vec<Type>,
         counted: bool,
+        /// All first values are written before all second ones.
+        columns: bool,
         noun: String,
     },
 }
@@ -158,9 +160,10 @@ impl<'a> Builder<'a> {
             enums: Vec::new(),
         };
         builder.check_names(command, &arguments)?;
-        builder.sequence(&arguments)?;
+        let sent = entry.within.iter().fold(arguments.clone(), |all, name| without(all, name));
+        builder.sequence(&sent)?;
         builder.arguments =
-            arguments.iter().map(|argument| builder.picked(argument)).collect::<Result<_, _>>()?;
+            arguments.iter().map(|argument| builder.shown(argument)).collect::<Result<_, _>>()?;
         builder.check_turns()?;
         Ok(builder)
     }
@@ -211,7 +214,7 @@ impl<'a> Builder<'a> {
                     argument.name
                 ));
             }
-            Kind::Block if ty.is_none() && !argument.multiple => {
+            Kind::Block if ty.is_none() && !argument.multiple && !is_columns(argument) => {
                 self.sequence(&argument.children)?
             }
             _ => {
@@ -226,7 +229,7 @@ impl<'a> Builder<'a> {
     fn optional(&mut self, argument: &Argument, parent: Option<usize>) -> Result<(), String> {
         let ty = self.type_of(argument)?;
         match argument.kind {
-            Kind::Token => {
+            Kind::Token if ty.is_none() => {
                 let word = argument.token.clone().unwrap_or_default();
                 let slot = self.slot(argument, SlotKind::Flag(word), parent);
                 self.setter(argument, Vec::new(), vec![(slot, Content::True)])
@@ -437,7 +440,8 @@ impl<'a> Builder<'a> {
 
     fn param(&mut self, argument: &Argument, counted: bool) -> Result<Param, String> {
         let own = self.entry.renamed.iter().find(|(name, _)| *name == argument.name);
-        if !argument.multiple {
+        let columns = is_columns(argument);
+        if !argument.multiple && !columns {
             let name = own.map_or_else(|| param_name(argument), |(_, name)| (*name).to_owned());
             let ty = self.type_of(argument)?.ok_or_else(|| {
                 format!("`{}` is no single argument: give it a type", argument.name)
@@ -457,11 +461,12 @@ impl<'a> Builder<'a> {
                 .iter()
                 .map(|child| {
                     self.type_of(child)?
-                        .filter(|_| !child.multiple && !child.optional && child.token.is_none())
+                        .filter(|_| child.multiple == columns)
+                        .filter(|_| !child.optional && child.token.is_none())
                         .ok_or_else(|| format!("`{}` is no plain value", child.name))
                 })
                 .collect::<Result<Vec<_>, _>>()?;
-            Form::Tuples { items, counted, noun: noun.clone() }
+            Form::Tuples { items, counted, columns, noun: noun.clone() }
         } else {
             let item = ty.ok_or_else(|| {
                 format!("`{}` is no list of values: give it a type", argument.name)
@@ -600,6 +605,14 @@ impl<'a> Builder<'a> {
         doc
     }
 
+    /// The argument as the documented syntax has it: words and blocks that are promoted are sent always.
+    fn shown(&self, argument: &Argument) -> Result<Argument, String> {
+        let mut argument = self.picked(argument)?;
+        let is_sent = matches!(argument.kind, Kind::Token | Kind::Block) && !argument.multiple;
+        argument.optional &= !(is_sent && self.entry.promoted.contains(&argument.name.as_str()));
+        Ok(argument)
+    }
+
     fn picked(&self, argument: &Argument) -> Result<Argument, String> {
         let Some((_, branch)) = self.entry.picked.iter().find(|(name, _)| *name == argument.name)
         else {
@@ -611,7 +624,7 @@ impl<'a> Builder<'a> {
             .find(|child| child.name == *branch)
             .ok_or_else(|| format!("`{}` has no branch `{branch}`", argument.name))?
             .clone();
-        child.optional |= argument.optional;
+        child.optional |= argument.optional && !self.entry.promoted.contains(branch);
         Ok(child)
     }
 
@@ -630,6 +643,7 @@ impl<'a> Builder<'a> {
         let expire = entry.renamed.iter().map(|(name, _)| *name);
         let names = entry.typed.iter().map(|(name, _)| *name);
         let names = names.chain(entry.promoted.iter().copied());
+        let names = names.chain(entry.within.iter().copied());
         let names = names.chain(entry.picked.iter().map(|(name, _)| *name));
         let names = names.chain(entry.setters.iter().map(|(name, _)| *name)).chain(expire);
         let names = names.chain(entry.notes.iter().map(|(name, _)| *name));
@@ -672,9 +686,19 @@ fn is_count(argument: &Argument, next: Option<&Argument>) -> bool {
         && next.is_some_and(|next| next.multiple)
 }
 
+/// Whether this block is lists of as many values each: all keys, then all their ids.
+fn is_columns(block: &Argument) -> bool {
+    block.kind == Kind::Block
+        && !block.multiple
+        && block.children.len() > 1
+        && block.children.iter().all(|child| child.multiple && child.token.is_none())
+}
+
 /// The words and the one parameter of an option with a value.
 fn option_parts(argument: &Argument) -> Vec<Part> {
     match &argument.token {
+        // A word that has a type is the first of those that the type writes.
+        Some(_) if argument.kind == Kind::Token => vec![Part::Param(0)],
         Some(token) if argument.multiple_token => vec![Part::Each(token.clone(), 0)],
         Some(token) => vec![Part::Word(token.clone()), Part::Param(0)],
         None => vec![Part::Param(0)],

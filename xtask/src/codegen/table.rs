@@ -141,7 +141,7 @@ pub(crate) fn merged(ours: &[Argument], valkey: &[Argument]) -> Vec<Argument> {
             if theirs.token.is_some() {
                 own.token == theirs.token
             } else {
-                own.name == theirs.name && own.kind == theirs.kind
+                own.name == theirs.name && own.kind == theirs.kind || share_words(own, theirs)
             }
         };
         if let Some(found) = all.iter().position(same) {
@@ -156,6 +156,16 @@ pub(crate) fn merged(ours: &[Argument], valkey: &[Argument]) -> Vec<Argument> {
         }
     }
     all
+}
+
+/// Whether both are choices and have a word in common.
+fn share_words(own: &Argument, theirs: &Argument) -> bool {
+    let has = |token: &Option<String>| {
+        token.is_some() && own.children.iter().any(|child| child.token == *token)
+    };
+    own.kind == Kind::OneOf
+        && theirs.kind == Kind::OneOf
+        && theirs.children.iter().any(|child| has(&child.token))
 }
 
 /// The arguments as the servers document them.

@@ -350,6 +350,7 @@ fn block_that_begins_with_an_option_becomes_parameters_when_it_is_promoted() {
             {"name": "start", "type": "string"},
             {"name": "consumer", "type": "string", "flags": ["optional"]}]}"#,
     );
+    assert!(text.contains("`PUT key [IDLE idle] start [consumer]`"), "{text}");
     assert!(text.contains("pub fn put(key: impl ToArg, start: impl ToArg) -> Put"), "{text}");
     assert!(
         text.contains("self.cmd.option(\"IDLE\", self.idle).rest(self.rest).choice(self.consumer)"),
@@ -382,4 +383,63 @@ fn command_with_neither_builder_nor_reason_is_named() {
     assert!(check_complete(&table, &[], &raw).is_ok());
     assert!(check_complete(&table, &put, &raw).is_err());
     assert!(check_complete(&table, &put, &[("GONE", "it is gone")]).is_err());
+}
+
+#[test]
+fn keys_with_a_value_each_are_pairs_sent_as_columns() {
+    let text = builder(
+        entry("PUT", "()", "Puts it.").ty("id", As::Into("Bound")).rename("streams", "streams"),
+        r#"{"name": "streams", "type": "block", "token": "STREAMS", "arguments": [
+            {"name": "stream", "type": "key", "flags": ["multiple"]},
+            {"name": "id", "type": "string", "flags": ["multiple"]}]}"#,
+    );
+    assert!(text.contains("streams: impl IntoIterator<Item = (impl ToArg, impl Into<Bound>)>"));
+    assert!(text.contains(".arg(\"STREAMS\").some_key_columns("), "{text}");
+    assert!(text.contains("|(key, second)| (key, Into::<Bound>::into(second))"), "{text}");
+}
+
+#[test]
+fn argument_that_another_type_writes_stays_in_the_syntax() {
+    let text = builder(
+        entry("PUT", "()", "Puts it.").ty("radius", As::Words("Shape")).within("BOX"),
+        r#"{"name": "radius", "type": "double"},
+        {"name": "box", "type": "double", "token": "BOX", "flags": ["optional"]}"#,
+    );
+    assert!(text.contains("/// `PUT key radius [BOX box]`"), "{text}");
+    assert!(text.contains("pub fn put(key: impl ToArg, radius: Shape) -> Cmd<()>"), "{text}");
+}
+
+#[test]
+fn word_can_have_a_type_that_writes_it() {
+    let text = builder(
+        entry("PUT", "()", "Puts it.").ty("withcoord", As::Words("Shape")),
+        r#"{"name": "withcoord", "type": "pure-token", "token": "WITHCOORD", "flags": ["optional"]}"#,
+    );
+    assert!(text.contains("pub fn withcoord(mut self, withcoord: Shape) -> Self"), "{text}");
+    assert!(text.contains("Some(Choice::plain().list(withcoord))"), "{text}");
+}
+
+#[test]
+fn picked_word_that_is_promoted_is_sent_always() {
+    let text = builder(
+        entry("PUT", "()", "Puts it.").pick("by", "byscore").promote("byscore"),
+        r#"{"name": "by", "type": "oneof", "flags": ["optional"], "arguments": [
+            {"name": "byscore", "type": "pure-token", "token": "BYSCORE"},
+            {"name": "bylex", "type": "pure-token", "token": "BYLEX"}]}"#,
+    );
+    assert!(text.contains("/// `PUT key BYSCORE`"), "{text}");
+    assert!(text.contains(".key(key).arg(\"BYSCORE\")"), "{text}");
+}
+
+#[test]
+fn choices_of_the_same_words_are_one_whatever_their_names() {
+    let choice = |name: &str, word: &str| {
+        let text = format!(
+            r#"{{"name": "{name}", "type": "oneof", "flags": ["optional"], "arguments": [
+                {{"name": "a", "type": "pure-token", "token": "{word}"}}]}}"#
+        );
+        table("PUT", &text).commands.remove(0).arguments
+    };
+    assert_eq!(table::merged(&choice("condition", "FNX"), &choice("fields", "FNX")).len(), 1);
+    assert_eq!(table::merged(&choice("condition", "FNX"), &choice("key", "NX")).len(), 2);
 }

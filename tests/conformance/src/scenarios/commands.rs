@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use redis_core::cmd::Side;
-use redis_core::types::{self, Ttl};
+use redis_core::types::{self, AddId, ScoreBound, StreamBound, StreamId, Ttl};
 use redis_core::{
     Cmd, Commands, Config, Delivery, Endpoint, ErrorKind, Execute, FromReply, ToArgs, Value, cmd,
 };
@@ -237,7 +237,7 @@ async fn structs_round_trip_as_hashes<S: Subject>(cx: Context<S>) -> Outcome {
         cx.saw("missing", error);
     }
     cx.step("XADD of a struct, TYPE as an enum");
-    client.xadd("log", "1-1", &ada).await?;
+    client.xadd("log", (1, 1), &ada).await?;
     client.set("text", "").await?;
     let type_of = |key| client.execute(Cmd::<KeyType>::raw("TYPE").key(key));
     assert_eq!(type_of("ada").await?, KeyType::Hash);
@@ -297,8 +297,9 @@ async fn sorted_sets_round_trip<S: Subject>(cx: Context<S>) -> Outcome {
     let scores = client.execute(cmd::zrange::<String>("z", 0, -1).rev().with_scores()).await?;
     let expected = [("c", 3.0), ("b", 2.0), ("a", 1.5)].map(|(name, n)| (name.to_owned(), n));
     assert_eq!(scores, expected);
+    let above = ScoreBound::Excluded(1.5);
     let page: Vec<String> =
-        client.execute(cmd::zrange("z", "(1.5", "+inf").by_score().limit(0, 1)).await?;
+        client.execute(cmd::zrange_by_score("z", above, f64::INFINITY).limit(0, 1)).await?;
     assert_eq!(page, ["b"]);
     assert_eq!(client.zmscore("z", ["a", "none"]).await?, [Some(1.5), None]);
     assert_eq!(
@@ -312,16 +313,17 @@ async fn sorted_sets_round_trip<S: Subject>(cx: Context<S>) -> Outcome {
 
 async fn streams_round_trip<S: Subject>(cx: Context<S>) -> Outcome {
     let client = cx.client()?;
-    assert_eq!(client.xadd("x", "1-1", [("f", "v"), ("g", "w")]).await?, "1-1");
-    assert_eq!(client.xadd("x", "2-0", [("f", "v2")]).await?, "2-0");
+    let id = client.xadd("x", (1, 1), [("f", "v"), ("g", "w")]).await?;
+    assert_eq!(id, StreamId::new(1, 1));
+    assert_eq!(client.xadd("x", (2, 0), [("f", "v2")]).await?, StreamId::new(2, 0));
     assert_eq!(client.xlen("x").await?, 2);
     type Fields = BTreeMap<String, String>;
-    cx.saw("XRANGE", client.xrange::<Fields>("x", "-", "+").await?);
-    let newest: Vec<(String, Fields)> =
-        client.execute(cmd::xrevrange("x", "+", "-").count(1)).await?;
-    assert_eq!(newest[0].0, "2-0");
-    cx.saw("id that is not newer", failed(client.xadd("x", "1-0", [("f", "v")]).await)?);
-    let id = client.execute(cmd::xadd("none", "*", [("f", "v")]).no_mkstream()).await?;
+    let (min, max) = (StreamBound::Min, StreamBound::Max);
+    cx.saw("XRANGE", client.xrange::<Fields>("x", min, max).await?);
+    let newest = client.execute(cmd::xrevrange::<Fields>("x", max, min).count(1)).await?;
+    assert_eq!(newest[0].id, StreamId::new(2, 0));
+    cx.saw("id that is not newer", failed(client.xadd("x", (1, 0), [("f", "v")]).await)?);
+    let id = client.execute(cmd::xadd("none", AddId::Auto, [("f", "v")]).no_mkstream()).await?;
     assert_eq!(id, None);
     Ok(())
 }

@@ -6,13 +6,19 @@
 
 // Tables read best with an entry a line, however long: rustfmt leaves those files alone.
 #[rustfmt::skip]
+mod bitmap;
+#[rustfmt::skip]
 mod cluster;
 #[rustfmt::skip]
 mod connection;
 #[rustfmt::skip]
 mod generic;
 #[rustfmt::skip]
+mod geo;
+#[rustfmt::skip]
 mod hash;
+#[rustfmt::skip]
+mod hyperloglog;
 #[rustfmt::skip]
 mod list;
 #[rustfmt::skip]
@@ -52,6 +58,9 @@ pub(crate) fn entries() -> Vec<Entry> {
         set::entries(),
         sorted_set::entries(),
         stream::entries(),
+        geo::entries(),
+        bitmap::entries(),
+        hyperloglog::entries(),
         scripting::entries(),
         cluster::entries(),
         module::entries(),
@@ -81,6 +90,8 @@ pub(crate) struct Entry {
     pub(crate) picked: Vec<(&'static str, &'static str)>,
     /// Arguments that another one's type writes, or that this builder leaves out.
     pub(crate) dropped: Vec<&'static str>,
+    /// Arguments that another one's type writes.
+    pub(crate) within: Vec<&'static str>,
     /// Setters and their words, by token (or argument name, where there is no token).
     pub(crate) setters: Vec<(&'static str, &'static str)>,
     pub(crate) notes: Vec<(&'static str, &'static str)>,
@@ -129,6 +140,7 @@ pub(super) fn entry(command: &'static str, reply: &'static str, doc: &'static st
         valkey_alone: false,
         picked: Vec::new(),
         dropped: Vec::new(),
+        within: Vec::new(),
         setters: Vec::new(),
         notes: Vec::new(),
         turns: Vec::new(),
@@ -176,6 +188,12 @@ impl Entry {
     /// Takes one branch of a choice and leaves the others out.
     pub(super) fn pick(mut self, choice: &'static str, branch: &'static str) -> Self {
         self.picked.push((choice, branch));
+        self
+    }
+
+    /// Leaves an argument out, which another one's type writes; it stays in the documented syntax.
+    pub(super) fn within(mut self, argument: &'static str) -> Self {
+        self.within.push(argument);
         self
     }
 

@@ -33,6 +33,8 @@ pub(crate) fn raw() -> Vec<(&'static str, &'static str)> {
         ("MONITOR", "it turns the connection into a stream of all commands, which no client here reads"),
         ("MULTI", "transactions have a type of their own"),
         ("OBJECT", "it is nothing without one of its subcommands"),
+        ("PFDEBUG", "it shows how the server keeps a value, for its developers"),
+        ("PFSELFTEST", "it tests the server's own code, for its developers"),
         ("PSUBSCRIBE", "subscriptions have a machine of their own, which writes it"),
         ("PSYNC", "it is what replicas say to their primary"),
         ("PUBSUB", "it is nothing without one of its subcommands"),
@@ -55,5 +57,7 @@ pub(crate) fn raw() -> Vec<(&'static str, &'static str)> {
         ("UNSUBSCRIBE", "subscriptions have a machine of their own, which writes it"),
         ("UNWATCH", "watches have a type of their own"),
         ("WATCH", "watches have a type of their own"),
+        ("XGROUP", "it is nothing without one of its subcommands"),
+        ("XINFO", "it is nothing without one of its subcommands"),
     ]
 }

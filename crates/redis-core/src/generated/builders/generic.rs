@@ -562,8 +562,8 @@ impl Command for Restore {
 
 /// Makes a key of a value that `dump` gave, expiring at a time.
 ///
-/// `RESTORE key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]`,
-/// since 2.6.0.
+/// `RESTORE key ttl serialized-value [REPLACE] ABSTTL [IDLETIME seconds] [FREQ frequency]`, since
+/// 2.6.0.
 pub fn restore_at(key: impl ToArg, time: SystemTime, value: impl ToArg) -> RestoreAt {
     RestoreAt {
         cmd: Cmd::new(&info::RESTORE).key(key).arg(unix_millis(time)).arg(value),

@@ -2,10 +2,13 @@
 
 //! A function for each command; a struct where the command has options.
 
+mod bitmap;
 mod cluster;
 mod connection;
 mod generic;
+mod geo;
 mod hash;
+mod hyperloglog;
 mod list;
 mod module;
 mod pubsub;
@@ -17,10 +20,13 @@ mod stream;
 mod string;
 mod words;
 
+pub use self::bitmap::*;
 pub use self::cluster::*;
 pub use self::connection::*;
 pub use self::generic::*;
+pub use self::geo::*;
 pub use self::hash::*;
+pub use self::hyperloglog::*;
 pub use self::list::*;
 pub use self::module::*;
 pub use self::pubsub::*;

@@ -426,7 +426,7 @@ impl<R: FromReply> Command for Vsim<R> {
 
 /// As `vsim`; each element comes with its attributes, JSON text, where it has some.
 ///
-/// `VSIM key vector_or_element [WITHSCORES] [WITHATTRIBS] [COUNT count] [EPSILON max_distance] [EF
+/// `VSIM key vector_or_element [WITHSCORES] WITHATTRIBS [COUNT count] [EPSILON max_distance] [EF
 /// search-exploration-factor] [FILTER expression] [FILTER-EF max-filtering-effort] [TRUTH]
 /// [NOTHREAD]`, since 8.0.0.
 pub fn vsim_with_attributes<M: FromReply>(

@@ -156,7 +156,7 @@ impl Command for AclLog {
 
 /// Forgets what was refused to users.
 ///
-/// `ACL LOG [RESET]`, since 6.0.0.
+/// `ACL LOG RESET`, since 6.0.0.
 pub fn acl_log_reset() -> Cmd<()> {
     Cmd::new(&info::ACL_LOG).arg("RESET")
 }
@@ -229,7 +229,7 @@ impl Command for Bgsave {
 
 /// Stops writing the data to disk in the background; Valkey alone has this.
 ///
-/// `BGSAVE [CANCEL]`, since 1.0.0.
+/// `BGSAVE CANCEL`, since 1.0.0.
 pub fn bgsave_cancel() -> Cmd<()> {
     Cmd::new(&info::BGSAVE).arg("CANCEL")
 }
@@ -447,7 +447,7 @@ impl Command for Failover {
 
 /// Gives up handing over to a replica.
 ///
-/// `FAILOVER [ABORT]`, since 6.2.0.
+/// `FAILOVER ABORT`, since 6.2.0.
 pub fn failover_abort() -> Cmd<()> {
     Cmd::new(&info::FAILOVER).arg("ABORT")
 }
@@ -946,7 +946,7 @@ pub fn save() -> Cmd<()> {
 
 /// Ends the server: its end is what answers, as a lost connection, and only a refusal is a reply.
 ///
-/// `SHUTDOWN [[NOSAVE | SAVE] [NOW] [FORCE] [SAFE] [FAILOVER]]`, since 1.0.0.
+/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [SAFE] [FAILOVER]`, since 1.0.0.
 pub fn shutdown() -> Shutdown {
     Shutdown {
         cmd: Cmd::new(&info::SHUTDOWN),
@@ -1023,7 +1023,7 @@ impl Command for Shutdown {
 
 /// Stops a shutdown that waits for replicas; 7.0 and newer.
 ///
-/// `SHUTDOWN [ABORT]`, since 1.0.0.
+/// `SHUTDOWN ABORT`, since 1.0.0.
 pub fn shutdown_abort() -> Cmd<()> {
     Cmd::new(&info::SHUTDOWN).arg("ABORT")
 }

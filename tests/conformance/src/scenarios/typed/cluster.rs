@@ -255,7 +255,7 @@ async fn cluster_nodes_meet_replicate_and_fail_over<S: Subject>(cx: Context<S>) 
     cx.step("CLUSTER REPLICATE");
     replica.cluster_replicate(&primary_id).await?;
     cx.until("the replica is up to date", async || {
-        Ok(replica.info().await?.contains("master_link_status:up"))
+        Ok(replica.info().await?.get("master_link_status") == Some("up"))
     })
     .await?;
     let seen = own(&replica).await?.ok_or("it does not see itself")?;
