@@ -8,7 +8,7 @@ use std::iter::{FusedIterator, StepBy};
 use std::ops::Range;
 use std::slice;
 
-use redis_core::{BeginSearch, CommandInfo, FindKeys, Flags, KeySpec, slot_of};
+use redis_core::{BeginSearch, CommandInfo, FindKeys, Flags, KeyFlags, KeySpec, slot_of};
 
 /// Where a command can run, by the slots of its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,8 +101,10 @@ fn is_described(info: &CommandInfo, words: usize) -> bool {
     // A command that the table lacks, or a subcommand: then it was its container that was found.
     let is_unknown = info.words == 0;
     let is_container = info.words == 1 && info.flags == Flags::NONE && info.keys.is_empty();
-    let told =
-        |spec: &KeySpec| spec.begin != BeginSearch::Unknown && spec.find != FindKeys::Unknown;
+    let told = |spec: &KeySpec| {
+        let is_unknown = spec.begin == BeginSearch::Unknown || spec.find == FindKeys::Unknown;
+        !is_unknown && !spec.flags.contains(KeyFlags::INCOMPLETE)
+    };
     !(is_unknown || is_container && words > 1) && info.keys.iter().all(told)
 }
 

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 use redis_cluster::{AddressMap, Health, Origin, Refusal, Topology, View, key_positions};
-use redis_core::{Cmd, Error, Value, slot_of};
+use redis_core::{Cmd, CommandInfo, Error, Flags, KeyFlags, Servers, Value, lookup, slot_of};
 use redis_sync::{Client, Execute};
 use testkit::servers::{self, Installed, Server, ServerOptions};
 
@@ -296,4 +296,110 @@ fn keys_of_random_words_are_those_of_the_server() {
             }
         }
     }
+}
+
+/// What a server says of a command: its flags and those of its key specs, by their names.
+struct Told {
+    name: String,
+    flags: Vec<String>,
+    keys: Vec<Vec<String>>,
+}
+
+/// Every command and subcommand, as `COMMAND` (and so `COMMAND INFO`) tells of it.
+fn told(client: &Client) -> Vec<Told> {
+    fn list(value: Option<&Value>) -> &[Value] {
+        match value {
+            Some(Value::Array(list) | Value::Set(list)) => list,
+            _ => &[],
+        }
+    }
+    fn words(value: Option<&Value>) -> Vec<String> {
+        let mut words: Vec<_> =
+            list(value).iter().map(|word| word.as_str().unwrap().to_owned()).collect();
+        words.sort();
+        words
+    }
+    fn key_flags(spec: &Value) -> Vec<String> {
+        // Maps, which are flat lists under RESP2.
+        let Value::Array(fields) = spec else { panic!("{spec:?}") };
+        let at = fields.iter().position(|field| field.as_str() == Some("flags")).unwrap();
+        words(fields.get(at + 1))
+    }
+    fn add(command: &Value, all: &mut Vec<Told>) {
+        let facts = list(Some(command));
+        all.push(Told {
+            name: facts[0].as_str().unwrap().replace('|', " ").to_ascii_uppercase(),
+            flags: words(facts.get(2)),
+            keys: list(facts.get(8)).iter().map(key_flags).collect(),
+        });
+        list(facts.get(9)).iter().for_each(|command| add(command, all));
+    }
+    let mut all = Vec::new();
+    let client = Client::open(&format!("redis://{}?protocol=2", client.config().endpoint)).unwrap();
+    let commands: Vec<Value> = client.execute(Cmd::raw("COMMAND")).unwrap();
+    commands.iter().for_each(|command| add(command, &mut all));
+    all
+}
+
+fn sorted_names(names: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn flags_are_those_of_the_server() {
+    // Their table was read last, and so is ours where they have a command.
+    let described_by = |installed: &Installed, info: &CommandInfo| {
+        let version = (installed.version.major, installed.version.minor);
+        match (installed.name, version) {
+            ("redis", (8, 6)) => info.servers.contains(Servers::REDIS_8_6),
+            ("valkey", (9, 1)) => info.servers == Servers::VALKEY_9_1,
+            _ => false,
+        }
+    };
+    // Flags by which a client decides where and how to send a command: these do not change with versions.
+    const DECISIVE: [Flags; 5] =
+        [Flags::WRITE, Flags::READONLY, Flags::BLOCKING, Flags::PUBSUB, Flags::NO_AUTH];
+    let mut differences = Vec::new();
+    for installed in installed() {
+        let (_server, client) = start(&installed, ServerOptions::new());
+        let (mut exact, mut decisive) = (0, 0);
+        for Told { name, flags, keys } in told(&client) {
+            let words: Vec<_> = name.split(' ').map(str::as_bytes).collect();
+            let Some(info) = lookup(&words) else { continue };
+            if described_by(&installed, info) {
+                assert_eq!(sorted_names(info.flags.names()), flags, "{installed}: {name}");
+                let ours: Vec<_> =
+                    info.keys.iter().map(|spec| sorted_names(spec.flags.names())).collect();
+                assert_eq!(ours, keys, "{installed}: {name}");
+                exact += 1;
+            }
+            // Redis 6.2 has no subcommands; their containers have the flags of some of them.
+            if installed.version.major < 7 {
+                continue;
+            }
+            let mut differ = |what: String| differences.push(format!("{installed}: {name} {what}"));
+            for flag in DECISIVE {
+                let theirs = flag.names().all(|name| flags.iter().any(|flag| flag == name));
+                if info.flags.contains(flag) != theirs {
+                    differ(format!("{flag:?}"));
+                }
+            }
+            for (spec, theirs) in info.keys.iter().zip(&keys) {
+                let has = |flag: &str| theirs.iter().any(|known| known == flag);
+                if spec.flags.writes() != (has("RW") || has("OW") || has("RM")) {
+                    differ("writes".to_owned());
+                }
+                if spec.flags.contains(KeyFlags::NOT_KEY) != has("not_key") {
+                    differ("not_key".to_owned());
+                }
+            }
+            decisive += 1;
+        }
+        eprintln!("{installed}: {exact} compared whole, {decisive} in what decides");
+    }
+    // Redis 7.0 did not call WAIT a command that blocks.
+    differences.retain(|difference| !difference.starts_with("redis 7.0.15: WAIT "));
+    assert_eq!(differences, [""; 0]);
 }

@@ -149,6 +149,14 @@ pub struct Config {
     /// How long a command may take from being asked for to its reply: waiting for a connection, opening it
     /// and waiting in queues included. Default: 10 s. None waits forever.
     pub command_timeout: Option<Duration>,
+    /// How long a peer may be silent before it is asked for a sign of life with a `PING`; when nothing comes
+    /// within `connect_timeout` of that, the connection is lost. Nobody is asked while commands wait
+    /// for their replies: those have deadlines. Once one has passed, `connect_timeout` is enough of
+    /// silence. Default: 30 s. None never asks.
+    pub health_interval: Option<Duration>,
+    /// How old a connection may become: then it is replaced by a new one, once everything under way on it is
+    /// answered. Default: none, which keeps connections for ever.
+    pub max_age: Option<Duration>,
     /// The most connections in a pool. Default: 32.
     pub pool_size: usize,
     /// How long to wait for a connection of a full pool. Default: 5 s. Zero fails at once.
@@ -184,6 +192,8 @@ impl Default for Config {
             protocol: Protocol::default(),
             connect_timeout: Duration::from_secs(5),
             command_timeout: Some(Duration::from_secs(10)),
+            health_interval: Some(Duration::from_secs(30)),
+            max_age: None,
             pool_size: 32,
             pool_timeout: Duration::from_secs(5),
             max_in_flight: 65_536,

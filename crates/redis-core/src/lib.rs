@@ -26,12 +26,13 @@ pub mod retry;
 pub mod send;
 pub mod session;
 mod slot;
+pub mod types;
 pub mod watch;
 
 pub use crate::command::{
-    Arg, Args, BeginSearch, Block, Cmd, Command, CommandInfo, Execute, FindKeys, Flags, KeySpec,
-    Many, One, Queue, RequestPolicy, ResponsePolicy, Servers, ToArg, ToArgs, ToPairs, Written,
-    lookup,
+    Arg, Args, BeginSearch, Block, Cmd, Command, CommandInfo, Execute, FindKeys, Flags, KeyFlags,
+    KeySpec, Many, One, Queue, RequestPolicy, ResponsePolicy, Servers, ToArg, ToArgs, ToPairs,
+    Written, lookup,
 };
 pub use crate::config::{Backoff, Config, Endpoint, Protocol, Secret};
 pub use crate::error::{Delivery, Error, ErrorKind, Result};

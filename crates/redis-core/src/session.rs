@@ -79,6 +79,10 @@ pub struct Session {
     wanted: bool,
     closing: bool,
     once: bool,
+    /// The connection is being replaced for its age: it takes nothing more, and its end is no failure.
+    renewing: bool,
+    /// When the connection is too old.
+    old_at: Option<Instant>,
     /// The next attempt to connect is not before this time.
     not_before: Option<Instant>,
     /// No deadline in the backlog is before this time.
@@ -108,6 +112,8 @@ impl Session {
             wanted: false,
             closing: false,
             once: false,
+            renewing: false,
+            old_at: None,
             not_before: None,
             earliest: None,
             failed: 0,
@@ -130,18 +136,22 @@ impl Session {
     /// [`SubmitError`]; the batch is left as it was then.
     pub fn submit(&mut self, now: Instant, batch: &mut Batch) -> Result<(), SubmitError> {
         match &mut self.link {
+            Link::Open(_) if self.renewing && !self.closing => self.put_off(now, batch),
             Link::Opening(conn) | Link::Open(conn) => conn.submit(now, batch),
             Link::Over => Err(SubmitError::Closed),
-            Link::Down => {
-                if !self.has_room() {
-                    return Err(SubmitError::Full);
-                }
-                self.backlog.append(batch);
-                self.expire_backlog(now);
-                self.connect_if_due(now);
-                Ok(())
-            }
+            Link::Down => self.put_off(now, batch),
         }
+    }
+
+    /// Takes requests that wait for a connection.
+    fn put_off(&mut self, now: Instant, batch: &mut Batch) -> Result<(), SubmitError> {
+        if !self.has_room() {
+            return Err(SubmitError::Full);
+        }
+        self.backlog.append(batch);
+        self.expire_backlog(now);
+        self.connect_if_due(now);
+        Ok(())
     }
 
     /// Connects, although no request waits; and again after each loss, until told otherwise.
@@ -166,8 +176,27 @@ impl Session {
     pub fn abandon(&mut self, ticket: Ticket) {
         self.events.retain(|event| !event.fails(ticket));
         match &mut self.link {
-            Link::Opening(conn) | Link::Open(conn) => conn.abandon(ticket),
+            Link::Opening(conn) | Link::Open(conn) if !self.renewing => conn.abandon(ticket),
+            Link::Opening(conn) | Link::Open(conn) => {
+                if !self.backlog.take_back(ticket) {
+                    conn.abandon(ticket);
+                }
+            }
             _ => drop(self.backlog.take_back(ticket)),
+        }
+    }
+
+    /// Replaces the connection when it is too old. Those of a single connection are left to their owner.
+    fn renew_if_old(&mut self, now: Instant) {
+        if self.old_at.is_none_or(|old_at| now < old_at) || self.once || self.closing {
+            return;
+        }
+        if let Link::Open(conn) = &mut self.link
+            && conn.is_ready()
+        {
+            (self.renewing, self.old_at) = (true, None);
+            conn.close();
+            self.take_events(now);
         }
     }
 
@@ -232,7 +261,10 @@ impl Session {
         let mut over = false;
         while let Some(event) = conn.poll_event() {
             match &event {
-                Event::Ready => self.failed = 0,
+                Event::Ready => {
+                    self.failed = 0;
+                    self.old_at = self.config.max_age.map(|age| now + age);
+                }
                 Event::Closed(_) => over = true,
                 _ => {}
             }
@@ -245,30 +277,35 @@ impl Session {
             }
             if self.closing || self.once {
                 self.link = Link::Over;
-                return;
+                return self.fail_backlog(&Error::new(ErrorKind::Closed, "the client was closed"));
+            }
+            self.link = Link::Down;
+            self.old_at = None;
+            if std::mem::take(&mut self.renewing) {
+                self.not_before = None;
+                return self.connect_if_due(now);
             }
             self.failed += 1;
             self.not_before = Some(now + self.config.backoff.wait(self.failed, &mut self.rng));
-            self.link = Link::Down;
         }
     }
 
     /// Whether a batch would be taken now.
     pub fn has_room(&self) -> bool {
         match &self.link {
-            Link::Opening(conn) | Link::Open(conn) => conn.has_room(),
-            Link::Down => {
+            Link::Opening(conn) | Link::Open(conn) if !self.renewing => conn.has_room(),
+            Link::Over => false,
+            _ => {
                 self.backlog.len() < self.config.max_in_flight
                     && self.backlog.bytes() <= self.config.max_unsent
             }
-            Link::Over => false,
         }
     }
 
     /// Bytes that wait to be written.
     pub fn unsent(&self) -> usize {
         match &self.link {
-            Link::Opening(conn) | Link::Open(conn) => conn.unsent(),
+            Link::Opening(conn) | Link::Open(conn) => conn.unsent() + self.backlog.bytes(),
             _ => self.backlog.bytes(),
         }
     }
@@ -291,7 +328,7 @@ impl Session {
     /// Requests that are not answered in full.
     pub fn in_flight(&self) -> usize {
         match &self.link {
-            Link::Opening(conn) | Link::Open(conn) => conn.in_flight(),
+            Link::Opening(conn) | Link::Open(conn) => conn.in_flight() + self.backlog.len(),
             _ => self.backlog.len(),
         }
     }
@@ -347,10 +384,14 @@ impl Machine for Session {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        self.renew_if_old(now);
         match &mut self.link {
             Link::Opening(conn) | Link::Open(conn) => {
                 conn.handle_timeout(now);
                 self.take_events(now);
+                if !self.backlog.is_empty() {
+                    self.expire_backlog(now);
+                }
             }
             Link::Down => {
                 self.expire_backlog(now);
@@ -379,7 +420,10 @@ impl Machine for Session {
 
     fn poll_timeout(&self) -> Option<Instant> {
         match &self.link {
-            Link::Opening(conn) | Link::Open(conn) => conn.poll_timeout(),
+            Link::Opening(conn) | Link::Open(conn) => {
+                let own = [self.old_at, self.earliest].into_iter().flatten();
+                own.chain(conn.poll_timeout()).min()
+            }
             Link::Down if self.wanted || !self.backlog.is_empty() => {
                 [self.not_before, self.earliest].into_iter().flatten().min()
             }
@@ -536,6 +580,66 @@ mod tests {
         let due = session.poll_timeout().unwrap();
         session.handle_timeout(due);
         connect(&mut session, due);
+    }
+
+    fn aging() -> (Session, Instant) {
+        let mut config = Config::default();
+        config.max_age = Some(Duration::from_secs(5));
+        (Session::new(Arc::new(config), Role::Commands, 1), Instant::now())
+    }
+
+    #[test]
+    fn old_connection_answers_what_is_under_way_and_another_takes_what_comes() {
+        let (mut session, now) = aging();
+        submit(&mut session, now, 1);
+        connect(&mut session, now);
+        write_all(&mut session);
+        let later = now + Duration::from_secs(5);
+        assert!(session.poll_timeout().unwrap() <= later);
+        session.handle_timeout(later);
+        submit(&mut session, later, 2);
+        assert_eq!((session.poll_action(), write_all(&mut session)), (None, 0));
+        assert_eq!(session.in_flight(), 2);
+        session.handle_input(later, b"+PONG\r\n", &mut Vec::new());
+        assert_eq!(session.poll_action(), Some(Action::Close));
+        assert_eq!(failures(&mut session), []);
+        connect(&mut session, later);
+        assert_eq!(write_all(&mut session), 14);
+    }
+
+    #[test]
+    fn what_waits_for_the_next_connection_can_be_given_up_and_has_its_deadline() {
+        let (mut session, now) = aging();
+        let mut batch = Batch::default();
+        batch.push(Ticket(1), &Cmd::<()>::raw("PING"), Deadline::Never);
+        session.submit(now, &mut batch).unwrap();
+        connect(&mut session, now);
+        write_all(&mut session);
+        let later = now + Duration::from_secs(5);
+        session.handle_timeout(later);
+        submit(&mut session, later, 2);
+        submit(&mut session, later, 3);
+        session.abandon(Ticket(2));
+        let late = later + Duration::from_secs(9);
+        assert!(session.poll_timeout().unwrap() <= late);
+        session.handle_timeout(late);
+        assert_eq!(failures(&mut session), [(3, ErrorKind::Timeout, Delivery::NotSent)]);
+        session.close(late);
+        session.handle_disconnect(late, None);
+        assert!(session.is_over());
+    }
+
+    #[test]
+    fn idle_connection_that_is_old_is_closed_and_not_replaced_before_it_is_needed() {
+        let (mut session, now) = aging();
+        submit(&mut session, now, 1);
+        connect(&mut session, now);
+        write_all(&mut session);
+        session.handle_input(now, b"+PONG\r\n", &mut Vec::new());
+        let later = now + Duration::from_secs(5);
+        session.handle_timeout(later);
+        assert_eq!(session.poll_action(), Some(Action::Close));
+        assert_eq!((session.poll_action(), session.poll_timeout()), (None, None));
     }
 
     #[test]

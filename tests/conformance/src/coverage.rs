@@ -18,8 +18,11 @@ const LONGEST: usize = 64;
 /// Commands since the last look. Scenarios run one after the other.
 static SENT: Mutex<BTreeSet<Words>> = Mutex::new(BTreeSet::new());
 
-/// Notes a command, unless it was put together by hand.
+/// Notes a command, unless it was put together by hand or is refused before it is sent.
 pub(crate) fn sent<R>(cmd: &Cmd<R>) {
+    if cmd.check().is_err() {
+        return;
+    }
     let name = cmd.info().name;
     let words: Vec<_> = name.split(' ').map(str::as_bytes).collect();
     let built = cmd.words().count() == words.len() + cmd.arguments().len();

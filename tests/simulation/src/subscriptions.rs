@@ -67,7 +67,8 @@ pub fn run(seed: u64) -> Result<(), String> {
         wanted.is_empty() || pair.machine.is_ready() && pair.server.subscribed == wanted
     })?;
     // It stays so: what is still on its way changes nothing.
-    while pair.step() {}
+    // Long enough for the peer to be asked for a sign of life, too.
+    pair.sleep(Duration::from_secs(100));
     drain(&mut pair, &mut notices)?;
     match wanted.is_empty() || pair.server.subscribed == wanted {
         true => Ok(()),

@@ -416,13 +416,15 @@ fn pushed(param: &Param) -> Result<String, String> {
         Form::One(Type::Key) => format!(".key({name})"),
         Form::One(Type::Timeout) => format!(".timeout({name}.into())"),
         Form::One(Type::TimeoutMillis) => format!(".timeout_millis({name}.into())"),
-        Form::One(Type::Words(_)) => format!(".any_args({name})"),
+        Form::One(ty @ (Type::Words(_) | Type::IntoWords(_))) => {
+            format!(".any_args({})", value(ty, name))
+        }
         Form::One(ty) => format!(".arg({})", value(ty, name)),
         Form::List { item, counted, may_be_empty, noun } => {
             let name = &listed(item, name);
             let what = match item {
                 Type::Key => "keys",
-                Type::Words(_) => "words",
+                Type::Words(_) | Type::IntoWords(_) => "words",
                 _ => "args",
             };
             let counted = if *counted { "counted_" } else { "" };
@@ -432,9 +434,19 @@ fn pushed(param: &Param) -> Result<String, String> {
                 format!(".some_{counted}{what}({name}, \"needs at least one {noun}\")")
             }
         }
-        Form::Tuples { items, counted, noun } => {
+        Form::Tuples { items, counted, columns, noun } => {
             let counted = if *counted { "counted_" } else { "" };
-            let what = tuples(items, name)?;
+            let what = match (columns, items.as_slice()) {
+                (true, [Type::Key, second]) => {
+                    let second = value(second, "second");
+                    let pairs = format!("{name}.into_iter().map(|(key, second)| (key, {second}))");
+                    return Ok(format!(
+                        ".some_key_columns({pairs}, \"needs at least one {noun}\")"
+                    ));
+                }
+                (true, _) => return Err(format!("`{name}` is no keys with a value each")),
+                (false, items) => tuples(items, name)?,
+            };
             format!(".some_{counted}{what}({name}, \"needs at least one {noun}\")")
         }
     })
@@ -452,7 +464,15 @@ fn choice(params: &[Param], parts: &[Part]) -> Result<String, String> {
                 let _ = write!(out, ".arg({word:?})");
             }
             Part::Each(word, at) => {
-                let _ = write!(out, ".each({word:?}, {})", params[*at].name);
+                let param = &params[*at];
+                let each = match &param.form {
+                    Form::Tuples { items, .. } if items.len() == 2 => "each_pair",
+                    Form::Tuples { .. } => {
+                        return Err(format!("`{}` has tuples that are no pairs", param.name));
+                    }
+                    _ => "each",
+                };
+                let _ = write!(out, ".{each}({word:?}, {})", param.name);
             }
             Part::Param(at) => {
                 let name = &params[*at].name;
@@ -463,9 +483,11 @@ fn choice(params: &[Param], parts: &[Part]) -> Result<String, String> {
                             "`{name}` waits inside an option of several arguments"
                         ));
                     }
-                    Form::One(Type::Words(_)) => write!(out, ".list({name})"),
+                    Form::One(ty @ (Type::Words(_) | Type::IntoWords(_))) => {
+                        write!(out, ".list({})", value(ty, name))
+                    }
                     Form::One(ty) => write!(out, ".arg({})", value(ty, name)),
-                    Form::List { item: Type::Words(_), .. } => {
+                    Form::List { item: Type::Words(_) | Type::IntoWords(_), .. } => {
                         return Err(format!("`{name}` is a list of lists inside an option"));
                     }
                     Form::List { item, counted, .. } => {
@@ -508,7 +530,7 @@ fn type_text(ty: &Type) -> String {
         Type::Enum(name) => name.clone(),
         Type::Seconds | Type::Millis => "Duration".to_owned(),
         Type::UnixSeconds | Type::UnixMillis => "SystemTime".to_owned(),
-        Type::Into(name) => format!("impl Into<{name}>"),
+        Type::Into(name) | Type::IntoWords(name) => format!("impl Into<{name}>"),
         Type::Words(name) => name.clone(),
         Type::Timeout | Type::TimeoutMillis => "impl Into<Option<Duration>>".to_owned(),
         Type::Switch(..) => "bool".to_owned(),
@@ -522,7 +544,7 @@ fn value(ty: &Type, name: &str) -> String {
         Type::Millis => format!("millis({name})"),
         Type::UnixSeconds => format!("unix_seconds({name})"),
         Type::UnixMillis => format!("unix_millis({name})"),
-        Type::Into(ty) => format!("Into::<{ty}>::into({name})"),
+        Type::Into(ty) | Type::IntoWords(ty) => format!("Into::<{ty}>::into({name})"),
         Type::Timeout | Type::TimeoutMillis => format!("{name}.into()"),
         Type::Switch(yes, no) => format!("if {name} {{ {yes:?} }} else {{ {no:?} }}"),
         _ => name.to_owned(),
@@ -609,8 +631,8 @@ pub(crate) fn imports(body: &str, enums: &[&str], types: &[String]) -> String {
             format!("use {path}::{{{}}};\n", used.join(", "))
         }
     };
-    let std =
-        from("std::collections", &["HashMap"]) + &from("std::time", &["Duration", "SystemTime"]);
+    let std = from("std::collections", &["BTreeMap", "HashMap"])
+        + &from("std::time", &["Duration", "SystemTime"]);
     let ours = [
         from("super::words", enums),
         from(
@@ -640,7 +662,11 @@ pub(crate) fn imports(body: &str, enums: &[&str], types: &[String]) -> String {
         from("crate::types", &types.iter().map(String::as_str).collect::<Vec<_>>()),
     ]
     .concat();
-    if std.is_empty() { ours } else { format!("{std}\n{ours}") }
+    let external = from("bytes", &["Bytes"]);
+    let blocks = [std, external, ours];
+    let blocks: Vec<_> =
+        blocks.iter().map(String::as_str).filter(|block| !block.is_empty()).collect();
+    blocks.join("\n")
 }
 
 /// Doc comment lines of at most 100 columns or so.

@@ -98,12 +98,14 @@ fn once(argument: &Argument, words: &[String], from: Ends) -> Ends {
     match argument.kind {
         Kind::Token => from,
         Kind::Key | Kind::String | Kind::Pattern => value(|_| true),
-        Kind::Integer | Kind::UnixTime => value(|word| word.parse::<i64>().is_ok()),
-        Kind::Double => value(|word| word.parse::<f64>().is_ok()),
+        Kind::Integer | Kind::UnixTime | Kind::Double => value(is_number),
         Kind::Block => sequence(&argument.children, words, from),
         Kind::OneOf => {
             let mut ends = Ends::new();
-            for child in &argument.children {
+            // Of a word and a string, each of which fits, the word is meant.
+            let (words_only, others): (Vec<_>, Vec<_>) =
+                argument.children.iter().partition(|child| child.kind == Kind::Token);
+            for child in words_only.into_iter().chain(others) {
                 for (at, mut used) in self::argument(child, words, from.clone()) {
                     used.insert(name(child));
                     keep(&mut ends, at, used);
@@ -112,6 +114,14 @@ fn once(argument: &Argument, words: &[String], from: Ends) -> Ends {
             ends
         }
     }
+}
+
+/// Whether this is what the table calls an integer or a double: numbers with decimals among the integers,
+/// `(2.5` for an end of a range that is left out, `#1` for an offset in units, and digests in hexadecimal.
+fn is_number(word: &str) -> bool {
+    let digits = word.strip_prefix(['(', '#']).unwrap_or(word);
+    let is_digest = word.len() == 16 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_digest || digits.parse::<f64>().is_ok()
 }
 
 #[cfg(test)]
@@ -167,5 +177,26 @@ mod tests {
         );
         assert!(used(&arguments, &words("GET a GET b")).is_some());
         assert!(used(&arguments, &words("GET a b")).is_none());
+    }
+
+    #[test]
+    fn numbers_are_all_that_the_table_calls_so() {
+        for number in ["-1", "0.5", "-inf", "(2", "(2.5", "#3", "87d57e269b9df0f0"] {
+            assert!(is_number(number), "{number}");
+        }
+        for word in ["", "(", "MAX", "[a", "#a", "87d57e269b9df0fg"] {
+            assert!(!is_number(word), "{word}");
+        }
+    }
+
+    #[test]
+    fn word_of_a_choice_counts_before_its_string() {
+        let start = arguments(
+            r#"{"name": "start", "type": "oneof", "arguments": [
+                {"name": "id", "type": "string"},
+                {"name": "new", "type": "pure-token", "token": "$"}]}"#,
+        );
+        assert_eq!(used(&start, &words("$")), Some(Used::from(["$".to_owned()])));
+        assert_eq!(used(&start, &words("1-1")), Some(Used::from(["id".to_owned()])));
     }
 }

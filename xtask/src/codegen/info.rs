@@ -20,39 +20,64 @@ const FLAGS: &[&str] = &[
     "no_multi",
     "movablekeys",
     "no_mandatory_keys",
+    "allow_busy",
+    "no_async_loading",
+    "skip_monitor",
+    "skip_slowlog",
+    "asking",
+    "module",
 ];
 
-/// Flags of the table that `Flags` does not have.
-const IGNORED: &[&str] =
-    &["allow_busy", "asking", "module", "no_async_loading", "skip_monitor", "skip_slowlog"];
+/// The servers that the table was read from, as `Servers` has them.
+pub(super) const SERIES: &[&str] =
+    &["redis-6.2", "redis-7.0", "redis-8.0", "redis-8.6", "valkey-9.1"];
+
+const KEY_FLAGS: &[&str] = &[
+    "RO",
+    "RW",
+    "OW",
+    "RM",
+    "access",
+    "update",
+    "insert",
+    "delete",
+    "not_key",
+    "incomplete",
+    "variable_flags",
+];
 
 const HEADER: &str = "\
 //! What the servers' command table says of every command.
 
 use crate::command::{
-    BeginSearch, CommandInfo, FindKeys, Flags, KeySpec, RequestPolicy, ResponsePolicy, Servers,
+    BeginSearch, CommandInfo, FindKeys, Flags, KeyFlags, KeySpec, RequestPolicy, ResponsePolicy,
+    Servers,
 };
 
-const READ: bool = false;
-const WRITE: bool = true;
-
-const fn range(begin: u16, last: i16, step: u16, limit: u16, write: bool) -> KeySpec {
+const fn range(begin: u16, last: i16, step: u16, limit: u16, flags: KeyFlags) -> KeySpec {
     let find = FindKeys::Range { last, step, limit };
-    KeySpec { begin: BeginSearch::Index(begin), find, write }
+    KeySpec { begin: BeginSearch::Index(begin), find, flags }
 }
 
-const fn counted(begin: u16, at: u16, first: u16, step: u16, write: bool) -> KeySpec {
+const fn counted(begin: u16, at: u16, first: u16, step: u16, flags: KeyFlags) -> KeySpec {
     let find = FindKeys::KeyNum { at, first, step };
-    KeySpec { begin: BeginSearch::Index(begin), find, write }
+    KeySpec { begin: BeginSearch::Index(begin), find, flags }
 }
 
-const fn after(word: &'static str, from: i16, last: i16, step: u16, limit: u16, write: bool) -> KeySpec {
+const fn after(word: &'static str, from: i16, last: i16, step: u16, limit: u16, flags: KeyFlags) -> KeySpec {
     let find = FindKeys::Range { last, step, limit };
-    KeySpec { begin: BeginSearch::Keyword { word, from }, find, write }
+    KeySpec { begin: BeginSearch::Keyword { word, from }, find, flags }
 }
 
-const fn unknown(write: bool) -> KeySpec {
-    KeySpec { begin: BeginSearch::Unknown, find: FindKeys::Unknown, write }
+const fn unknown(flags: KeyFlags) -> KeySpec {
+    KeySpec { begin: BeginSearch::Unknown, find: FindKeys::Unknown, flags }
+}
+
+const fn keys(all: &[KeyFlags]) -> KeyFlags {
+    match all {
+        [] => KeyFlags::NONE,
+        [first, rest @ ..] => first.union(keys(rest)),
+    }
 }
 
 const fn flags(all: &[Flags]) -> Flags {
@@ -99,16 +124,7 @@ pub(crate) fn entry(command: &Command) -> Result<String, String> {
     let words: Vec<_> = command.name.split(' ').collect();
     let head: String =
         words.iter().map(|word| format!("${}\\r\\n{word}\\r\\n", word.len())).collect();
-    let unknown =
-        |flag: &&String| !FLAGS.contains(&flag.as_str()) && !IGNORED.contains(&flag.as_str());
-    if let Some(flag) = command.flags.iter().find(unknown) {
-        return Err(format!("the flag `{flag}` is new: teach it to the generator"));
-    }
-    let flags: Vec<_> = FLAGS
-        .iter()
-        .filter(|flag| command.flags.iter().any(|f| f == *flag))
-        .map(|flag| format!("Flags::{}", flag.to_ascii_uppercase()))
-        .collect();
+    let flags = constants("Flags", FLAGS, &command.flags)?;
     let keys = command.keys.iter().map(key_spec).collect::<Result<Vec<_>, _>>()?;
     let servers =
         command.servers.iter().map(|server| self::server(server)).collect::<Result<Vec<_>, _>>()?;
@@ -150,19 +166,28 @@ fn set(ty: &str, function: &str, all: &[String]) -> String {
     }
 }
 
+/// The constants of the flags, in the order of all that are known.
+fn constants(ty: &str, known: &[&str], flags: &[String]) -> Result<Vec<String>, String> {
+    if let Some(flag) = flags.iter().find(|flag| !known.contains(&flag.as_str())) {
+        return Err(format!("the flag `{flag}` is new: teach it to the generator"));
+    }
+    let own = known.iter().filter(|known| flags.iter().any(|flag| flag == *known));
+    Ok(own.map(|flag| format!("{ty}::{}", flag.to_ascii_uppercase())).collect())
+}
+
 fn key_spec(keys: &Keys) -> Result<String, String> {
-    let write = if keys.write { "WRITE" } else { "READ" };
+    let flags = set("KeyFlags", "keys", &constants("KeyFlags", KEY_FLAGS, &keys.flags)?);
     Ok(match (&keys.begin, &keys.find) {
         (Begin::Index(begin), Find::Range { last, step, limit }) => {
-            format!("range({begin}, {last}, {step}, {limit}, {write})")
+            format!("range({begin}, {last}, {step}, {limit}, {flags})")
         }
         (Begin::Index(begin), Find::KeyNum { at, first, step }) => {
-            format!("counted({begin}, {at}, {first}, {step}, {write})")
+            format!("counted({begin}, {at}, {first}, {step}, {flags})")
         }
         (Begin::Keyword { word, from }, Find::Range { last, step, limit }) => {
-            format!("after({word:?}, {from}, {last}, {step}, {limit}, {write})")
+            format!("after({word:?}, {from}, {last}, {step}, {limit}, {flags})")
         }
-        (Begin::Unknown, _) | (_, Find::Unknown) => format!("unknown({write})"),
+        (Begin::Unknown, _) | (_, Find::Unknown) => format!("unknown({flags})"),
         (Begin::Keyword { word, .. }, Find::KeyNum { .. }) => {
             return Err(format!(
                 "a number of keys behind `{word}` is new: teach it to the generator"
@@ -176,6 +201,11 @@ fn server(name: &str) -> Result<String, String> {
         name.split_once('-').ok_or_else(|| format!("`{name}` names no server"))?;
     let mut parts = version.split('.');
     let (major, minor) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    if !SERIES.contains(&format!("{family}-{major}.{minor}").as_str()) {
+        return Err(format!(
+            "the server `{name}` is new: teach it to the generator and to `Servers`"
+        ));
+    }
     Ok(format!("Servers::{}_{major}_{minor}", family.to_ascii_uppercase()))
 }
 

@@ -4,7 +4,7 @@
 //! with a setter for each branch. Owns these rules; knows nothing of the text that is written.
 
 use super::overlay::{As, Entry, WORDS};
-use super::table::{Argument, Command, Kind, merged};
+use super::table::{Argument, Command, Keys, Kind, merged};
 
 /// A builder function, and the struct behind it where the command has options.
 pub(crate) struct Builder<'a> {
@@ -51,6 +51,8 @@ pub(crate) enum Form {
     Tuples {
         items: Vec<Type>,
         counted: bool,
+        /// All first values are written before all second ones.
+        columns: bool,
         noun: String,
     },
 }
@@ -68,6 +70,8 @@ pub(crate) enum Type {
     Into(String),
     /// This type writes any number of arguments.
     Words(String),
+    /// What converts to a type that writes any number of arguments.
+    IntoWords(String),
     Timeout,
     TimeoutMillis,
     /// `true` is the first word, `false` the second.
@@ -135,7 +139,9 @@ impl<'a> Builder<'a> {
     /// Derives the builder of `command` that `entry` describes.
     pub(crate) fn derive(command: &'a Command, entry: &'a Entry) -> Result<Self, String> {
         let function = entry.name.map_or_else(|| snake(&command.name), str::to_owned);
-        let arguments = if entry.valkey {
+        let arguments = if entry.valkey_alone {
+            command.valkey_arguments.clone()
+        } else if entry.valkey {
             merged(&command.arguments, &command.valkey_arguments)
         } else {
             command.arguments.clone()
@@ -154,9 +160,10 @@ impl<'a> Builder<'a> {
             enums: Vec::new(),
         };
         builder.check_names(command, &arguments)?;
-        builder.sequence(&arguments)?;
+        let sent = entry.within.iter().fold(arguments.clone(), |all, name| without(all, name));
+        builder.sequence(&sent)?;
         builder.arguments =
-            arguments.iter().map(|argument| builder.picked(argument)).collect::<Result<_, _>>()?;
+            arguments.iter().map(|argument| builder.shown(argument)).collect::<Result<_, _>>()?;
         builder.check_turns()?;
         Ok(builder)
     }
@@ -207,7 +214,7 @@ impl<'a> Builder<'a> {
                     argument.name
                 ));
             }
-            Kind::Block if ty.is_none() && !argument.multiple => {
+            Kind::Block if ty.is_none() && !argument.multiple && !is_columns(argument) => {
                 self.sequence(&argument.children)?
             }
             _ => {
@@ -222,7 +229,7 @@ impl<'a> Builder<'a> {
     fn optional(&mut self, argument: &Argument, parent: Option<usize>) -> Result<(), String> {
         let ty = self.type_of(argument)?;
         match argument.kind {
-            Kind::Token => {
+            Kind::Token if ty.is_none() => {
                 let word = argument.token.clone().unwrap_or_default();
                 let slot = self.slot(argument, SlotKind::Flag(word), parent);
                 self.setter(argument, Vec::new(), vec![(slot, Content::True)])
@@ -235,7 +242,12 @@ impl<'a> Builder<'a> {
                 let param = self.param(argument, false)?;
                 let word = argument.token.clone();
                 let (kind, content) = match &param.form {
-                    Form::One(ty) if !matches!(ty, Type::Any | Type::Key | Type::Words(_)) => {
+                    Form::One(ty)
+                        if !matches!(
+                            ty,
+                            Type::Any | Type::Key | Type::Words(_) | Type::IntoWords(_)
+                        ) =>
+                    {
                         (SlotKind::Value { word, ty: ty.clone() }, Content::Value)
                     }
                     _ => (SlotKind::Choice, Content::Parts(option_parts(argument))),
@@ -316,7 +328,12 @@ impl<'a> Builder<'a> {
             open = true;
             segments[0].1.push(Part::Word(token.clone()));
         }
-        for child in &block.children {
+        let mut counted = false;
+        for (at, child) in block.children.iter().enumerate() {
+            if is_count(child, block.children.get(at + 1)) && child.token.is_none() {
+                counted = true;
+                continue;
+            }
             if child.optional {
                 if segments.is_empty() {
                     return Err(format!("`{}` begins with an option: give it a shape", block.name));
@@ -340,6 +357,11 @@ impl<'a> Builder<'a> {
                     ));
                 }
                 fan = Some((at, child));
+                continue;
+            }
+            if std::mem::take(&mut counted) {
+                segments[at].1.push(Part::Param(params.len()));
+                params.push(self.param(child, true)?);
                 continue;
             }
             self.parts(child, &mut params, &mut segments[at].1)?;
@@ -418,7 +440,8 @@ impl<'a> Builder<'a> {
 
     fn param(&mut self, argument: &Argument, counted: bool) -> Result<Param, String> {
         let own = self.entry.renamed.iter().find(|(name, _)| *name == argument.name);
-        if !argument.multiple {
+        let columns = is_columns(argument);
+        if !argument.multiple && !columns {
             let name = own.map_or_else(|| param_name(argument), |(_, name)| (*name).to_owned());
             let ty = self.type_of(argument)?.ok_or_else(|| {
                 format!("`{}` is no single argument: give it a type", argument.name)
@@ -438,16 +461,19 @@ impl<'a> Builder<'a> {
                 .iter()
                 .map(|child| {
                     self.type_of(child)?
-                        .filter(|_| !child.multiple && !child.optional && child.token.is_none())
+                        .filter(|_| child.multiple == columns)
+                        .filter(|_| !child.optional && child.token.is_none())
                         .ok_or_else(|| format!("`{}` is no plain value", child.name))
                 })
                 .collect::<Result<Vec<_>, _>>()?;
-            Form::Tuples { items, counted, noun: noun.clone() }
+            Form::Tuples { items, counted, columns, noun: noun.clone() }
         } else {
             let item = ty.ok_or_else(|| {
                 format!("`{}` is no list of values: give it a type", argument.name)
             })?;
-            Form::List { item, counted, may_be_empty: argument.optional, noun: noun.clone() }
+            // A word with nothing behind it is nothing that a server takes.
+            let may_be_empty = argument.optional && argument.token.is_none();
+            Form::List { item, counted, may_be_empty, noun: noun.clone() }
         };
         let name = match (own, &form) {
             (Some((_, name)), _) => (*name).to_owned(),
@@ -467,6 +493,9 @@ impl<'a> Builder<'a> {
                 As::Type(name) => Type::Named((*name).to_owned()),
                 As::Into(name) => Type::Into((*name).to_owned()),
                 As::Words(name) => Type::Words((*name).to_owned()),
+                As::IntoWords(name) => Type::IntoWords((*name).to_owned()),
+                As::Millis => Type::Millis,
+                As::UnixMillis => Type::UnixMillis,
                 As::Seconds => Type::Seconds,
                 As::Timeout => Type::Timeout,
                 As::TimeoutMillis => Type::TimeoutMillis,
@@ -501,7 +530,7 @@ impl<'a> Builder<'a> {
     /// Whether the argument is no key, but decides the slot like one: a shard channel.
     fn routes(&self, argument: &Argument) -> bool {
         let first = self.command.arguments.first();
-        self.command.keys.iter().any(|keys| keys.not_key)
+        self.command.keys.iter().any(Keys::finds_no_key)
             && first.is_some_and(|first| first.name == argument.name)
     }
 
@@ -576,6 +605,14 @@ impl<'a> Builder<'a> {
         doc
     }
 
+    /// The argument as the documented syntax has it: words and blocks that are promoted are sent always.
+    fn shown(&self, argument: &Argument) -> Result<Argument, String> {
+        let mut argument = self.picked(argument)?;
+        let is_sent = matches!(argument.kind, Kind::Token | Kind::Block) && !argument.multiple;
+        argument.optional &= !(is_sent && self.entry.promoted.contains(&argument.name.as_str()));
+        Ok(argument)
+    }
+
     fn picked(&self, argument: &Argument) -> Result<Argument, String> {
         let Some((_, branch)) = self.entry.picked.iter().find(|(name, _)| *name == argument.name)
         else {
@@ -587,7 +624,7 @@ impl<'a> Builder<'a> {
             .find(|child| child.name == *branch)
             .ok_or_else(|| format!("`{}` has no branch `{branch}`", argument.name))?
             .clone();
-        child.optional |= argument.optional;
+        child.optional |= argument.optional && !self.entry.promoted.contains(branch);
         Ok(child)
     }
 
@@ -606,6 +643,7 @@ impl<'a> Builder<'a> {
         let expire = entry.renamed.iter().map(|(name, _)| *name);
         let names = entry.typed.iter().map(|(name, _)| *name);
         let names = names.chain(entry.promoted.iter().copied());
+        let names = names.chain(entry.within.iter().copied());
         let names = names.chain(entry.picked.iter().map(|(name, _)| *name));
         let names = names.chain(entry.setters.iter().map(|(name, _)| *name)).chain(expire);
         let names = names.chain(entry.notes.iter().map(|(name, _)| *name));
@@ -644,13 +682,23 @@ fn is(argument: &Argument, name: &str) -> bool {
 /// Whether this argument only says how many the next one has.
 fn is_count(argument: &Argument, next: Option<&Argument>) -> bool {
     argument.kind == Kind::Integer
-        && argument.name.starts_with("num")
+        && (argument.name.starts_with("num") || argument.name == "count")
         && next.is_some_and(|next| next.multiple)
+}
+
+/// Whether this block is lists of as many values each: all keys, then all their ids.
+fn is_columns(block: &Argument) -> bool {
+    block.kind == Kind::Block
+        && !block.multiple
+        && block.children.len() > 1
+        && block.children.iter().all(|child| child.multiple && child.token.is_none())
 }
 
 /// The words and the one parameter of an option with a value.
 fn option_parts(argument: &Argument) -> Vec<Part> {
     match &argument.token {
+        // A word that has a type is the first of those that the type writes.
+        Some(_) if argument.kind == Kind::Token => vec![Part::Param(0)],
         Some(token) if argument.multiple_token => vec![Part::Each(token.clone(), 0)],
         Some(token) => vec![Part::Word(token.clone()), Part::Param(0)],
         None => vec![Part::Param(0)],

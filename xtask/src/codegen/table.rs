@@ -28,9 +28,7 @@ pub(crate) struct Command {
 pub(crate) struct Keys {
     pub(crate) begin: Begin,
     pub(crate) find: Find,
-    pub(crate) write: bool,
-    /// What it finds decides the slot, but is no key: shard channels.
-    pub(crate) not_key: bool,
+    pub(crate) flags: Vec<String>,
 }
 
 pub(crate) enum Begin {
@@ -91,6 +89,13 @@ impl Table {
     }
 }
 
+impl Keys {
+    /// Whether what it finds decides the slot, but is no key: shard channels.
+    pub(crate) fn finds_no_key(&self) -> bool {
+        self.flags.iter().any(|flag| flag == "not_key")
+    }
+}
+
 impl Argument {
     /// `key`, `[NX | XX]`, `field value [field value ...]`: the argument as the servers document it.
     pub(crate) fn syntax(&self) -> String {
@@ -136,11 +141,12 @@ pub(crate) fn merged(ours: &[Argument], valkey: &[Argument]) -> Vec<Argument> {
             if theirs.token.is_some() {
                 own.token == theirs.token
             } else {
-                own.name == theirs.name && own.kind == theirs.kind
+                own.name == theirs.name && own.kind == theirs.kind || share_words(own, theirs)
             }
         };
         if let Some(found) = all.iter().position(same) {
             all[found].children = merged(&all[found].children, &theirs.children);
+            all[found].multiple |= theirs.multiple;
             at = found + 1;
         } else if theirs.optional || theirs.kind == Kind::Token {
             let mut new = theirs.clone();
@@ -150,6 +156,16 @@ pub(crate) fn merged(ours: &[Argument], valkey: &[Argument]) -> Vec<Argument> {
         }
     }
     all
+}
+
+/// Whether both are choices and have a word in common.
+fn share_words(own: &Argument, theirs: &Argument) -> bool {
+    let has = |token: &Option<String>| {
+        token.is_some() && own.children.iter().any(|child| child.token == *token)
+    };
+    own.kind == Kind::OneOf
+        && theirs.kind == Kind::OneOf
+        && theirs.children.iter().any(|child| has(&child.token))
 }
 
 /// The arguments as the servers document them.
@@ -201,9 +217,7 @@ fn keys(value: &Value) -> Result<Keys, String> {
         Some("unknown") => Find::Unknown,
         _ => return Err(format!("the key spec finds by an unknown {find}")),
     };
-    let flags = strings(value, "flags");
-    let has = |flag: &str| flags.iter().any(|f| f == flag);
-    Ok(Keys { begin, find, write: has("RW") || has("OW") || has("RM"), not_key: has("not_key") })
+    Ok(Keys { begin, find, flags: strings(value, "flags") })
 }
 
 fn argument(value: &Value) -> Result<Argument, String> {

@@ -140,6 +140,83 @@ fn choice_of_words_becomes_an_enum() {
 }
 
 #[test]
+fn what_converts_to_several_arguments_is_converted() {
+    let range = r#"{"name": "range", "type": "block", "flags": ["multiple"], "arguments": [
+        {"name": "start", "type": "integer"}, {"name": "end", "type": "integer"}]},
+        {"name": "to", "type": "string"}"#;
+    let put = entry("PUT", "()", "Puts it.")
+        .ty("range", As::IntoWords("Range"))
+        .rename("range", "ranges")
+        .ty("to", As::IntoWords("Range"));
+    let text = builder(put, range);
+    // Where rustfmt breaks lines is no matter here.
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("ranges: impl IntoIterator<Item = impl Into<Range>>,"));
+    assert!(text.contains("ranges.into_iter().map(|value| Into::<Range>::into(value))"));
+    assert!(text.contains(".any_args(Into::<Range>::into(to))"));
+}
+
+#[test]
+fn a_count_inside_an_option_is_that_of_its_list() {
+    let slots = r#"{"name": "slots", "type": "block", "token": "SLOTS", "flags": ["optional"], "arguments": [
+        {"name": "count", "type": "integer"},
+        {"name": "slot", "type": "integer", "flags": ["multiple"]}]}"#;
+    let text = builder(entry("PUT", "()", "Puts it.").ty("slot", As::Type("u16")), slots);
+    assert!(text.contains("pub fn slots(mut self, slots: impl IntoIterator<Item = u16>) -> Self"));
+    assert!(text.contains(r#"Some(Choice::word("SLOTS").counted_list(slots))"#));
+}
+
+#[test]
+fn a_list_behind_a_word_may_not_be_empty() {
+    let keys =
+        r#"{"name": "keys", "type": "key", "token": "KEYS", "flags": ["optional", "multiple"]}"#;
+    let text = builder(entry("PUT", "()", "Puts it.").promote("keys").rename("keys", "keys"), keys);
+    assert!(text.contains(r#".arg("KEYS").some_keys(keys, "needs at least one key")"#), "{text}");
+}
+
+#[test]
+fn each_pair_of_an_option_is_behind_its_word() {
+    let configs = r#"{"name": "configs", "type": "block", "token": "CONFIG",
+        "flags": ["optional", "multiple", "multiple_token"], "arguments": [
+        {"name": "name", "type": "string"}, {"name": "value", "type": "string"}]}"#;
+    let text = builder(entry("PUT", "()", "Puts it.").rename("configs", "settings"), configs);
+    assert!(text.contains("pub fn config(mut self, settings: impl ToPairs) -> Self"));
+    assert!(text.contains(r#"Some(Choice::plain().each_pair("CONFIG", settings))"#));
+}
+
+#[test]
+fn an_option_that_valkey_repeats_takes_a_list() {
+    let table = Table::parse(
+        r#"{"PUT": {"group": "string", "since": "1.0.0", "arguments": [
+            {"name": "id", "type": "integer", "token": "ID", "flags": ["optional"]}],
+        "valkey_arguments": [
+            {"name": "id", "type": "integer", "token": "ID", "flags": ["optional", "multiple"]}]}}"#,
+    );
+    let table = table.unwrap();
+    let put = entry("PUT", "()", "Puts it.").with_valkey();
+    let builder = Builder::derive(&table.commands[0], &put).unwrap();
+    let text = &builders::write(&[builder], &[]).unwrap()["string.rs"];
+    assert!(text.contains(r#"Some(Choice::word("ID").list(ids))"#));
+}
+
+#[test]
+fn arguments_of_valkey_can_be_taken_instead() {
+    let table = Table::parse(
+        r#"{"PUT": {"group": "string", "since": "1.0.0", "arguments": [{"name": "id", "type": "string"}],
+        "valkey_arguments": [{"name": "what", "type": "oneof", "arguments": [
+            {"name": "id", "type": "string"},
+            {"name": "no-one", "type": "block", "arguments": [
+                {"name": "no", "type": "pure-token", "token": "NO"},
+                {"name": "one", "type": "pure-token", "token": "ONE"}]}]}]}}"#,
+    );
+    let table = table.unwrap();
+    let put = entry("PUT", "()", "Puts it.").of_valkey().pick("what", "no-one");
+    let builder = Builder::derive(&table.commands[0], &put).unwrap();
+    let text = &builders::write(&[builder], &[]).unwrap()["string.rs"];
+    assert!(text.contains(r#".arg("NO").arg("ONE")"#));
+}
+
+#[test]
 fn overlay_that_contradicts_the_table_is_refused() {
     let refused = refusal(entry("PUT", "()", "Puts it.").rename("nosuch", "x"), CONDITION);
     assert_eq!(refused, "the overlay names `nosuch`, the table does not have it");
@@ -174,7 +251,7 @@ fn facts_come_from_the_table() {
     assert!(text.contains("pub(crate) static PUT_OFF: CommandInfo"));
     assert!(text.contains(r#"head: b"$3\r\nPUT\r\n$3\r\nOFF\r\n","#));
     assert!(text.contains("words: 2,"));
-    assert!(text.contains("keys: &[range(1, -1, 2, 0, WRITE)],"));
+    assert!(text.contains("keys: &[range(1, -1, 2, 0, KeyFlags::RW)],"));
     assert!(text.contains("servers(&[Servers::REDIS_7_0, Servers::VALKEY_9_1])"));
     assert!(text.contains("instead: None,"));
 }
@@ -273,6 +350,7 @@ fn block_that_begins_with_an_option_becomes_parameters_when_it_is_promoted() {
             {"name": "start", "type": "string"},
             {"name": "consumer", "type": "string", "flags": ["optional"]}]}"#,
     );
+    assert!(text.contains("`PUT key [IDLE idle] start [consumer]`"), "{text}");
     assert!(text.contains("pub fn put(key: impl ToArg, start: impl ToArg) -> Put"), "{text}");
     assert!(
         text.contains("self.cmd.option(\"IDLE\", self.idle).rest(self.rest).choice(self.consumer)"),
@@ -305,4 +383,63 @@ fn command_with_neither_builder_nor_reason_is_named() {
     assert!(check_complete(&table, &[], &raw).is_ok());
     assert!(check_complete(&table, &put, &raw).is_err());
     assert!(check_complete(&table, &put, &[("GONE", "it is gone")]).is_err());
+}
+
+#[test]
+fn keys_with_a_value_each_are_pairs_sent_as_columns() {
+    let text = builder(
+        entry("PUT", "()", "Puts it.").ty("id", As::Into("Bound")).rename("streams", "streams"),
+        r#"{"name": "streams", "type": "block", "token": "STREAMS", "arguments": [
+            {"name": "stream", "type": "key", "flags": ["multiple"]},
+            {"name": "id", "type": "string", "flags": ["multiple"]}]}"#,
+    );
+    assert!(text.contains("streams: impl IntoIterator<Item = (impl ToArg, impl Into<Bound>)>"));
+    assert!(text.contains(".arg(\"STREAMS\").some_key_columns("), "{text}");
+    assert!(text.contains("|(key, second)| (key, Into::<Bound>::into(second))"), "{text}");
+}
+
+#[test]
+fn argument_that_another_type_writes_stays_in_the_syntax() {
+    let text = builder(
+        entry("PUT", "()", "Puts it.").ty("radius", As::Words("Shape")).within("BOX"),
+        r#"{"name": "radius", "type": "double"},
+        {"name": "box", "type": "double", "token": "BOX", "flags": ["optional"]}"#,
+    );
+    assert!(text.contains("/// `PUT key radius [BOX box]`"), "{text}");
+    assert!(text.contains("pub fn put(key: impl ToArg, radius: Shape) -> Cmd<()>"), "{text}");
+}
+
+#[test]
+fn word_can_have_a_type_that_writes_it() {
+    let text = builder(
+        entry("PUT", "()", "Puts it.").ty("withcoord", As::Words("Shape")),
+        r#"{"name": "withcoord", "type": "pure-token", "token": "WITHCOORD", "flags": ["optional"]}"#,
+    );
+    assert!(text.contains("pub fn withcoord(mut self, withcoord: Shape) -> Self"), "{text}");
+    assert!(text.contains("Some(Choice::plain().list(withcoord))"), "{text}");
+}
+
+#[test]
+fn picked_word_that_is_promoted_is_sent_always() {
+    let text = builder(
+        entry("PUT", "()", "Puts it.").pick("by", "byscore").promote("byscore"),
+        r#"{"name": "by", "type": "oneof", "flags": ["optional"], "arguments": [
+            {"name": "byscore", "type": "pure-token", "token": "BYSCORE"},
+            {"name": "bylex", "type": "pure-token", "token": "BYLEX"}]}"#,
+    );
+    assert!(text.contains("/// `PUT key BYSCORE`"), "{text}");
+    assert!(text.contains(".key(key).arg(\"BYSCORE\")"), "{text}");
+}
+
+#[test]
+fn choices_of_the_same_words_are_one_whatever_their_names() {
+    let choice = |name: &str, word: &str| {
+        let text = format!(
+            r#"{{"name": "{name}", "type": "oneof", "flags": ["optional"], "arguments": [
+                {{"name": "a", "type": "pure-token", "token": "{word}"}}]}}"#
+        );
+        table("PUT", &text).commands.remove(0).arguments
+    };
+    assert_eq!(table::merged(&choice("condition", "FNX"), &choice("fields", "FNX")).len(), 1);
+    assert_eq!(table::merged(&choice("condition", "FNX"), &choice("key", "NX")).len(), 2);
 }

@@ -80,6 +80,7 @@ fn count<'a>(
         }
         let mut done = BTreeSet::new();
         for words in calls {
+            let words = &as_described(&command.name, words);
             let trees = [&command.arguments, &command.valkey_arguments];
             let fits: Vec<_> = trees.iter().filter_map(|tree| used(tree, words)).collect();
             if fits.is_empty() {
@@ -93,6 +94,18 @@ fn count<'a>(
         coverage.missing.extend(left.map(|option| format!("{} {option}", command.name)));
     }
     coverage
+}
+
+/// The words as the table knows them: it takes a vector, sent as a number of numbers, for one word.
+fn as_described(command: &str, words: &[String]) -> Vec<String> {
+    let mut words = words.to_vec();
+    let vector = words.iter().position(|word| word == "VALUES").map(|at| at + 1);
+    if let Some(at) = vector.filter(|_| ["VADD", "VSIM"].contains(&command))
+        && let Some(Ok(count)) = words.get(at).map(|count| count.parse::<usize>())
+    {
+        words.drain(at..words.len().min(at + count));
+    }
+    words
 }
 
 /// The options that some of these servers have; none where no server has the command.
@@ -161,6 +174,18 @@ mod tests {
         );
         let nine = counted(&["redis 7.0.15", "valkey 9.1.2"], &["GET a", "PUT a NX"]);
         assert_eq!(nine.missing, ["PUT GT"]);
+    }
+
+    #[test]
+    fn vectors_are_one_word_to_the_table() {
+        let described = |command: &str, line: &str| {
+            let words: Vec<_> = line.split(' ').map(str::to_owned).collect();
+            as_described(command, &words).join(" ")
+        };
+        assert_eq!(described("VADD", "k VALUES 2 0 1 e CAS"), "k VALUES 1 e CAS");
+        assert_eq!(described("VSIM", "k VALUES 1 0"), "k VALUES 0");
+        assert_eq!(described("VSIM", "k VALUES 9 0"), "k VALUES");
+        assert_eq!(described("SET", "k VALUES 2 0 1"), "k VALUES 2 0 1");
     }
 
     #[test]

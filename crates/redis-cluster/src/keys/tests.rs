@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use redis_core::{
-    RequestPolicy, ResponsePolicy, Servers, lookup, {Cmd, cmd},
+    KeyFlags, RequestPolicy, ResponsePolicy, Servers, lookup, {Cmd, cmd},
 };
 
 use super::*;
@@ -142,7 +142,7 @@ fn keyword_is_looked_for_backwards_from_the_end() {
     const SPECS: &[KeySpec] = &[KeySpec {
         begin: BeginSearch::Keyword { word: "KEYS", from: -2 },
         find: FindKeys::Range { last: -1, step: 1, limit: 0 },
-        write: true,
+        flags: KeyFlags::RW,
     }];
     let info = with_specs(SPECS);
     let positions = |words: &[&str]| key_positions(&info, words).unwrap().collect::<Vec<_>>();
@@ -159,22 +159,22 @@ fn specs_that_make_no_sense_do_no_harm() {
         KeySpec {
             begin: BeginSearch::Keyword { word: "K", from: i16::MIN },
             find: FindKeys::Range { last: i16::MIN, step: 0, limit: u16::MAX },
-            write: true,
+            flags: KeyFlags::RW,
         },
         KeySpec {
             begin: BeginSearch::Index(u16::MAX),
             find: FindKeys::Range { last: -1, step: u16::MAX, limit: 2 },
-            write: true,
+            flags: KeyFlags::RW,
         },
         KeySpec {
             begin: BeginSearch::Index(1),
             find: FindKeys::KeyNum { at: 0, first: u16::MAX, step: u16::MAX },
-            write: true,
+            flags: KeyFlags::RW,
         },
         KeySpec {
             begin: BeginSearch::Index(1),
             find: FindKeys::Range { last: 1, step: 0, limit: 0 },
-            write: true,
+            flags: KeyFlags::RW,
         },
     ];
     let words = ["TEST", "9223372036854775807", "K"];

@@ -2,6 +2,8 @@
 //!
 //! Owns the shape of the facts and their lookup by name. The facts themselves are generated.
 
+use std::fmt;
+
 use crate::generated;
 
 /// What the command table says of one command.
@@ -104,6 +106,41 @@ impl Flags {
     pub const MOVABLEKEYS: Self = Self(1 << 12);
     /// Runs without keys too, although it can have some.
     pub const NO_MANDATORY_KEYS: Self = Self(1 << 13);
+    /// Allowed while a script runs for too long.
+    pub const ALLOW_BUSY: Self = Self(1 << 14);
+    /// Not allowed while the server loads its data in the background.
+    pub const NO_ASYNC_LOADING: Self = Self(1 << 15);
+    /// Not shown to MONITOR.
+    pub const SKIP_MONITOR: Self = Self(1 << 16);
+    /// Not noted in the slow log.
+    pub const SKIP_SLOWLOG: Self = Self(1 << 17);
+    /// Allowed in a slot that is on its way to the node, as if ASKING came before.
+    pub const ASKING: Self = Self(1 << 18);
+    /// A module brings it.
+    pub const MODULE: Self = Self(1 << 19);
+
+    const NAMES: [&str; 20] = [
+        "write",
+        "readonly",
+        "denyoom",
+        "admin",
+        "pubsub",
+        "noscript",
+        "blocking",
+        "loading",
+        "stale",
+        "fast",
+        "no_auth",
+        "no_multi",
+        "movablekeys",
+        "no_mandatory_keys",
+        "allow_busy",
+        "no_async_loading",
+        "skip_monitor",
+        "skip_slowlog",
+        "asking",
+        "module",
+    ];
 
     /// Both sets together.
     #[must_use]
@@ -116,12 +153,23 @@ impl Flags {
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
+
+    /// The flags' names, as the server spells them.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        names(self.0, &Self::NAMES)
+    }
 }
 
-impl std::fmt::Debug for Flags {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Flags({:#x})", self.0)
+impl fmt::Debug for Flags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
     }
+}
+
+/// The names of the bits that are set.
+fn names(bits: u32, names: &'static [&'static str]) -> impl Iterator<Item = &'static str> {
+    let set = names.iter().enumerate().filter(move |(bit, _)| bits & 1 << bit != 0);
+    set.map(|(_, name)| *name)
 }
 
 /// A set of the servers the table was read from.
@@ -161,8 +209,94 @@ pub struct KeySpec {
     pub begin: BeginSearch,
     /// How to go on from there.
     pub find: FindKeys,
-    /// The keys are written to.
-    pub write: bool,
+    /// What is done with the keys, and how far the rule can be trusted.
+    pub flags: KeyFlags,
+}
+
+/// A set of key flags, named as the server names them: what a command does with the keys that a
+/// [`KeySpec`] finds.
+///
+/// One of the first four says it of the key as a whole; `ACCESS` to `DELETE` of the user's data in it.
+///
+/// # Examples
+///
+/// ```
+/// use redis_core::{KeyFlags, lookup};
+///
+/// let set = lookup(&[b"SET"]).unwrap();
+/// assert!(set.keys[0].flags.writes());
+/// assert_eq!(lookup(&[b"GET"]).unwrap().keys[0].flags, KeyFlags::RO.union(KeyFlags::ACCESS));
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct KeyFlags(u16);
+
+impl KeyFlags {
+    /// No flag.
+    pub const NONE: Self = Self(0);
+    /// Only reads.
+    pub const RO: Self = Self(1);
+    /// Reads and changes.
+    pub const RW: Self = Self(1 << 1);
+    /// Writes without regard to what was there.
+    pub const OW: Self = Self(1 << 2);
+    /// Removes.
+    pub const RM: Self = Self(1 << 3);
+    /// Returns the data, or copies it, or acts upon it.
+    pub const ACCESS: Self = Self(1 << 4);
+    /// Changes the data depending on what was there.
+    pub const UPDATE: Self = Self(1 << 5);
+    /// Adds data, and leaves what was there.
+    pub const INSERT: Self = Self(1 << 6);
+    /// Deletes some of the data.
+    pub const DELETE: Self = Self(1 << 7);
+    /// What is found decides the slot like a key, and is none: a shard channel, a cursor.
+    pub const NOT_KEY: Self = Self(1 << 8);
+    /// There may be keys that the rule does not find.
+    pub const INCOMPLETE: Self = Self(1 << 9);
+    /// Some arguments change what is done: these flags are the most that can be.
+    pub const VARIABLE_FLAGS: Self = Self(1 << 10);
+
+    const NAMES: [&str; 11] = [
+        "RO",
+        "RW",
+        "OW",
+        "RM",
+        "access",
+        "update",
+        "insert",
+        "delete",
+        "not_key",
+        "incomplete",
+        "variable_flags",
+    ];
+
+    /// Both sets together.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` is in this set.
+    #[inline]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether the keys may be written to, overwritten or removed.
+    pub const fn writes(self) -> bool {
+        self.0 & (Self::RW.0 | Self::OW.0 | Self::RM.0) != 0
+    }
+
+    /// The flags' names, as the server spells them.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        names(self.0.into(), &Self::NAMES)
+    }
+}
+
+impl fmt::Debug for KeyFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.names()).finish()
+    }
 }
 
 /// Where the keys of a [`KeySpec`] begin.

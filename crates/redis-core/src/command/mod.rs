@@ -15,8 +15,8 @@ use resp_proto::{Sink, request};
 pub(crate) use self::args::SEGMENT;
 pub use self::args::{Arg, Args, ToArg, Written};
 pub use self::info::{
-    BeginSearch, CommandInfo, FindKeys, Flags, KeySpec, RequestPolicy, ResponsePolicy, Servers,
-    lookup,
+    BeginSearch, CommandInfo, FindKeys, Flags, KeyFlags, KeySpec, RequestPolicy, ResponsePolicy,
+    Servers, lookup,
 };
 pub(crate) use self::option::{Choice, Expiry, millis, seconds, unix_millis, unix_seconds};
 pub use self::option::{Many, One, ToArgs, ToPairs};

@@ -165,6 +165,20 @@ impl Choice {
         }
         self
     }
+
+    /// Adds each pair behind the word.
+    pub(crate) fn each_pair(mut self, word: &'static str, pairs: impl ToPairs) -> Self {
+        let mut list = Args::default();
+        pairs.to_pairs(&mut list);
+        let all = self.values.get_or_insert_default();
+        for (at, value) in list.iter().enumerate() {
+            if at % 2 == 0 {
+                all.push(word);
+            }
+            all.push(value);
+        }
+        self
+    }
 }
 
 /// When a key expires, or that its expiry stays or goes.
@@ -272,6 +286,40 @@ impl<R> Cmd<R> {
             self.args.push_key(key);
             self.args.push(value);
         }
+        let ok = self.args.len() > before;
+        self.require(ok, empty)
+    }
+
+    /// Adds how many pairs of a key and a value there are, then the pairs, of which there must be one at least.
+    pub(crate) fn some_counted_key_pairs<K: ToArg, V: ToArg>(
+        mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+        empty: &'static str,
+    ) -> Self {
+        let mut list = Args::default();
+        for (key, value) in pairs {
+            list.push_key(key);
+            list.push(value);
+        }
+        let ok = !list.is_empty();
+        self.args.push(list.len() / 2);
+        self.args.append(list);
+        self.require(ok, empty)
+    }
+
+    /// Adds all keys, then the value of each, of which there must be one at least.
+    pub(crate) fn some_key_columns<K: ToArg, V: ToArg>(
+        mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+        empty: &'static str,
+    ) -> Self {
+        let before = self.args.len();
+        let mut values = Args::default();
+        for (key, value) in pairs {
+            self.args.push_key(key);
+            values.push(value);
+        }
+        self.args.append(values);
         let ok = self.args.len() > before;
         self.require(ok, empty)
     }
@@ -390,7 +438,11 @@ impl<R> Cmd<R> {
 
     /// Adds how long the server may wait: seconds with up to three decimals, 0 for ever.
     pub(crate) fn timeout(self, timeout: Option<Duration>) -> Self {
-        self.waiting(timeout, |cmd, ms| cmd.arg(ms as f64 / 1000.0))
+        self.waiting(timeout, |cmd, ms| match ms {
+            // Redis 6.2 makes no milliseconds of `0.001`, and so waits for ever.
+            1 => cmd.arg("0.0011"),
+            ms => cmd.arg(ms as f64 / 1000.0),
+        })
     }
 
     /// Adds how long the server may wait: milliseconds, 0 for ever.

@@ -4,6 +4,7 @@
 //! nothing of sockets, of reconnecting, or of what a command means.
 
 mod handshake;
+mod health;
 #[cfg(test)]
 mod tests;
 
@@ -14,10 +15,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use resp_proto::{FrameKind, Scanner, frame_kind};
+use resp_proto::{FrameKind, Scanner, Sink as _, frame_kind};
 
 pub use self::handshake::ServerInfo;
 use self::handshake::{Handshake, Progress};
+use self::health::{Due, Health};
 use crate::batch::{Batch, Ticket};
 use crate::config::Config;
 use crate::error::{Delivery, Error, ErrorKind};
@@ -95,8 +97,13 @@ pub struct Connection {
     earliest: Option<Instant>,
     events: VecDeque<Event>,
     info: ServerInfo,
-    heard: Instant,
+    health: Health,
+    /// Requests in `pending` that nobody waits for.
+    overdue: usize,
 }
+
+/// The ticket of what the connection asks for itself.
+const OWN: Ticket = Ticket(u64::MAX);
 
 #[derive(Debug)]
 enum State {
@@ -135,6 +142,8 @@ impl Connection {
         let handshake = Handshake::start(&config, deadline, &mut greeting);
         Self {
             scanner: Scanner::new(config.limits),
+            health: Health::new(&config, now),
+            overdue: 0,
             config,
             role,
             state: State::Handshake(handshake),
@@ -144,7 +153,6 @@ impl Connection {
             earliest: None,
             events: VecDeque::new(),
             info: ServerInfo::default(),
-            heard: now,
         }
     }
 
@@ -201,6 +209,7 @@ impl Connection {
                     self.pending.remove(at);
                 } else {
                     pending.abandoned = true;
+                    self.overdue += 1;
                 }
                 break;
             }
@@ -214,7 +223,7 @@ impl Connection {
     /// [`poll_event`](Self::poll_event). Returns how many bytes are used up: the rest is the beginning of
     /// a frame, to be handed in again with what follows it.
     pub fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize {
-        self.heard = now;
+        self.health.handle_input(now);
         let mut used = 0;
         while !self.is_closed() {
             match self.scanner.scan(&input[used..]) {
@@ -235,6 +244,9 @@ impl Connection {
         let kind = frame_kind(frame);
         if let State::Handshake(_) = self.state {
             return self.handle_greeting(kind, frame, range, events);
+        }
+        if self.role == Role::Subscriber && self.health.is_answer(frame) {
+            return self.health.answered();
         }
         if kind == FrameKind::Push || self.role == Role::Subscriber {
             return events.push(Event::Push(range));
@@ -264,6 +276,12 @@ impl Connection {
             }
         }
         if done {
+            if front.abandoned {
+                self.overdue -= 1;
+                if front.ticket == OWN {
+                    self.health.answered();
+                }
+            }
             self.pending.pop_front();
             if self.pending.is_empty() {
                 self.earliest = None;
@@ -338,6 +356,30 @@ impl Connection {
             self.expire(now);
             self.end_if_drained();
         }
+        if let State::Ready = self.state {
+            match self.health.due(now, !self.pending.is_empty(), self.overdue > 0) {
+                Due::Nothing => {}
+                Due::Ask => self.ask(now),
+                Due::Lost => self.handle_disconnect(Some(io::ErrorKind::TimedOut)),
+            }
+        }
+    }
+
+    /// Asks the peer for a sign of life.
+    fn ask(&mut self, now: Instant) {
+        let words = self.health.ask(now);
+        self.out.put(words);
+        if self.role == Role::Commands {
+            self.overdue += 1;
+            self.pending.push_back(Pending {
+                ticket: OWN,
+                deadline: None,
+                len: words.len(),
+                replies: 1,
+                single: true,
+                abandoned: true,
+            });
+        }
     }
 
     fn expire(&mut self, now: Instant) {
@@ -358,6 +400,7 @@ impl Connection {
                 let Pending { ticket, deadline, .. } = pending;
                 self.events.push_back(Event::Failed { ticket, error, deadline });
                 pending.abandoned = true;
+                self.overdue += usize::from(!unsent);
             } else if let Some(deadline) = pending.deadline.filter(|_| !pending.abandoned) {
                 self.earliest =
                     Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
@@ -450,7 +493,14 @@ impl Connection {
                 let deadline = handshake.deadline();
                 Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)))
             }
-            State::Ready | State::Draining => self.earliest,
+            State::Ready => {
+                let health = self.health.poll_timeout(!self.pending.is_empty(), self.overdue > 0);
+                match (self.earliest, health) {
+                    (Some(earliest), Some(health)) => Some(earliest.min(health)),
+                    (earliest, health) => earliest.or(health),
+                }
+            }
+            State::Draining => self.earliest,
             State::Closed => None,
         }
     }
@@ -493,7 +543,7 @@ impl Connection {
 
     /// When the server last sent anything, or the connection was opened.
     pub fn heard(&self) -> Instant {
-        self.heard
+        self.health.heard()
     }
 }
 

@@ -357,7 +357,7 @@ fn a_deadline_passing_fails_its_request_alone() {
     assert_eq!(peer.told(), [replies(2, "+two\r\n")]);
     peer.wait(3 * SECOND);
     assert_eq!(peer.told(), []);
-    assert_eq!(peer.conn.poll_timeout(), None);
+    assert_eq!(peer.conn.poll_timeout(), Some(peer.now + 27 * SECOND), "it is only idle");
 }
 
 #[test]
@@ -501,4 +501,95 @@ fn errors_never_show_the_password() {
         assert!(!format!("{event:?}").contains("hunter2"));
     }
     assert!(!format!("{:?}", peer.conn.config).contains("hunter2"));
+}
+
+const PING: &str = "*2\r\n$4\r\nPING\r\n$12\r\nhealth-check\r\n";
+const PONG: &str = "$12\r\nhealth-check\r\n";
+
+#[test]
+fn silent_peer_is_asked_for_a_sign_of_life_and_stays_when_it_gives_one() {
+    let mut peer = Peer::ready();
+    let interval = Duration::from_secs(30);
+    assert_eq!(peer.conn.poll_timeout(), Some(peer.now + interval));
+    peer.wait(interval - Duration::from_millis(1));
+    assert_eq!(peer.written(), "");
+    peer.wait(Duration::from_millis(1));
+    assert_eq!(peer.written(), PING);
+    assert_eq!(peer.conn.poll_timeout(), Some(peer.now + Duration::from_secs(5)));
+    peer.submit(1, "GET k");
+    peer.reply(PONG);
+    peer.reply("$1\r\nv\r\n");
+    assert_eq!(peer.told(), [Told::Replies(1, "$1\r\nv\r\n".into(), true)]);
+    assert_eq!(peer.conn.poll_timeout(), Some(peer.now + interval));
+}
+
+#[test]
+fn peer_that_gives_no_sign_of_life_is_lost() {
+    let mut peer = Peer::ready();
+    peer.wait(Duration::from_secs(30));
+    peer.written();
+    peer.wait(Duration::from_secs(5));
+    assert_eq!(peer.told(), [Told::Closed(ErrorKind::Io)]);
+}
+
+#[test]
+fn peer_that_is_still_sending_is_not_lost_however_late_its_sign_of_life() {
+    let mut peer = Peer::ready();
+    peer.wait(Duration::from_secs(30));
+    peer.written();
+    for _ in 0..5 {
+        peer.wait(Duration::from_secs(4));
+        peer.reply(">2\r\n+invalidate\r\n*0\r\n");
+    }
+    peer.reply(PONG);
+    assert!(peer.told().iter().all(|told| matches!(told, Told::Push(_))));
+    assert!(peer.conn.is_ready());
+}
+
+#[test]
+fn nobody_is_asked_while_a_reply_may_be_held() {
+    let mut peer = Peer::ready();
+    peer.submit(1, "BLPOP k 0");
+    peer.written();
+    peer.wait(Duration::from_secs(3600));
+    assert_eq!((peer.written(), peer.told()), (String::new(), vec![]));
+    assert_eq!(peer.conn.poll_timeout(), None);
+}
+
+#[test]
+fn silence_beyond_a_deadline_is_looked_into_and_ends_a_dead_link() {
+    let mut peer = Peer::ready();
+    peer.submit_within(1, "GET k", Deadline::In(Duration::from_secs(10)));
+    peer.written();
+    peer.wait(Duration::from_secs(10));
+    assert_eq!(peer.told(), [Told::Failed(1, ErrorKind::Timeout, Delivery::MaybeExecuted)]);
+    assert_eq!(peer.written(), PING);
+    peer.submit_within(2, "GET k", Deadline::In(Duration::from_secs(10)));
+    peer.wait(Duration::from_secs(5));
+    assert_eq!(
+        peer.told(),
+        [Told::Failed(2, ErrorKind::Io, Delivery::NotSent), Told::Closed(ErrorKind::Io)]
+    );
+}
+
+#[test]
+fn sign_of_life_of_a_subscriber_is_no_message() {
+    for (answer, ours) in [
+        ("*2\r\n$4\r\npong\r\n$12\r\nhealth-check\r\n", true),
+        (PONG, true),
+        ("*2\r\n$4\r\npong\r\n$0\r\n\r\n", false),
+        (">3\r\n+message\r\n+a\r\n$12\r\nhealth-check\r\n", false),
+    ] {
+        let mut peer = Peer::new(Config::default());
+        peer.conn = Connection::new(Arc::new(Config::default()), Role::Subscriber, peer.now);
+        peer.write_all();
+        peer.reply("%1\r\n+proto\r\n:3\r\n+OK\r\n+OK\r\n");
+        peer.told();
+        peer.written.clear();
+        peer.wait(Duration::from_secs(30));
+        assert_eq!(peer.written(), PING);
+        peer.reply(answer);
+        let expected = if ours { vec![] } else { vec![Told::Push(answer.into())] };
+        assert_eq!(peer.told(), expected);
+    }
 }

@@ -2,18 +2,168 @@
 
 //! Every command as a method of whatever runs commands.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime};
+
+use bytes::Bytes;
 
 use crate::cmd::{self, *};
 use crate::command::{Execute, ToArg, ToArgs, ToPairs};
 use crate::reply::FromReply;
+use crate::types::{
+    AclLogEntry, AclUser, AclVerdict, AddId, AofAcks, AutoClaimed, BitGet, BitOperation,
+    ClientInfo, ClusterInfo, ClusterLink, ClusterNode, ClusterScanPage, ClusterShard, ClusterSlots,
+    CommandDetails, CommandDoc, CommandLatency, CommandLogEntry, ConsumerInfo, Cursor, Encoding,
+    EntryDeletion, EpochBump, ExpireTime, FieldExpiry, FieldPersist, FunctionLibrary,
+    FunctionStats, GeoArea, GeoPoint, GeoUnit, GroupInfo, GroupReadFrom, GroupStart, HotKeys,
+    HotKeysMetrics, InfoReply, KeyAccess, KeyType, LatencyEvent, LatencySample, LcsMatches,
+    LexBound, MemoryStats, Migrated, MigrationTask, MigrationTasks, ModuleInfo, PendingEntry,
+    PendingSummary, ReadFrom, RestoreTtl, Role, ScanPage, ScoreBound, ScoredMembers, Seconds,
+    ServerTime, SlotMetric, SlotMigration, SlotMove, SlotRange, SlotState, SlotStats, SlowlogEntry,
+    StreamBound, StreamEntries, StreamEntry, StreamId, StreamInfo, StreamTrim, TrackingInfo,
+    TrackingRedirect, Ttl, Vector, VectorLinks, VectorQuery, VectorSetInfo,
+};
 
 /// Commands as methods, with their required arguments; the functions of [`cmd`] have the options too.
 pub trait Commands: Execute {
+    /// The categories of commands. See [`cmd::acl_cat`].
+    fn acl_cat(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::acl_cat())
+    }
+
+    /// Deletes users and closes their connections; returns how many there were. See
+    /// [`cmd::acl_deluser`].
+    fn acl_deluser<M>(self, usernames: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::acl_deluser(usernames))
+    }
+
+    /// Tells whether a user may run a command, without running it. See [`cmd::acl_dryrun`].
+    fn acl_dryrun<M>(
+        self,
+        username: impl ToArg,
+        command: impl ToArg,
+        args: impl ToArgs<M>,
+    ) -> Self::Output<AclVerdict> {
+        self.execute(cmd::acl_dryrun(username, command, args))
+    }
+
+    /// Makes a random password, in hexadecimal. See [`cmd::acl_genpass`].
+    fn acl_genpass(self) -> Self::Output<String> {
+        self.execute(cmd::acl_genpass())
+    }
+
+    /// A user, and what it may do. See [`cmd::acl_getuser`].
+    fn acl_getuser(self, username: impl ToArg) -> Self::Output<Option<AclUser>> {
+        self.execute(cmd::acl_getuser(username))
+    }
+
+    /// What the server says of the `ACL` commands, in lines. See [`cmd::acl_help`].
+    fn acl_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::acl_help())
+    }
+
+    /// The users with their rules, each as in a configuration file. See [`cmd::acl_list`].
+    fn acl_list(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::acl_list())
+    }
+
+    /// Replaces all users by those of the ACL file. See [`cmd::acl_load`].
+    fn acl_load(self) -> Self::Output<()> {
+        self.execute(cmd::acl_load())
+    }
+
+    /// What was refused to users, newest first; 10 entries unless told otherwise. See
+    /// [`cmd::acl_log`].
+    fn acl_log(self) -> Self::Output<Vec<AclLogEntry>> {
+        self.execute(cmd::acl_log())
+    }
+
+    /// Forgets what was refused to users. See [`cmd::acl_log_reset`].
+    fn acl_log_reset(self) -> Self::Output<()> {
+        self.execute(cmd::acl_log_reset())
+    }
+
+    /// Writes all users to the ACL file. See [`cmd::acl_save`].
+    fn acl_save(self) -> Self::Output<()> {
+        self.execute(cmd::acl_save())
+    }
+
+    /// Makes a user, or changes one, by rules such as `on`, `+@read` and `~key:*`. See
+    /// [`cmd::acl_setuser`].
+    fn acl_setuser<M>(self, username: impl ToArg, rules: impl ToArgs<M>) -> Self::Output<()> {
+        self.execute(cmd::acl_setuser(username, rules))
+    }
+
+    /// The names of the users. See [`cmd::acl_users`].
+    fn acl_users(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::acl_users())
+    }
+
+    /// The user of the connection. See [`cmd::acl_whoami`].
+    fn acl_whoami(self) -> Self::Output<String> {
+        self.execute(cmd::acl_whoami())
+    }
+
     /// Appends to a value; returns its new length in bytes. See [`cmd::append`].
     fn append(self, key: impl ToArg, value: impl ToArg) -> Self::Output<u64> {
         self.execute(cmd::append(key, value))
+    }
+
+    /// Begins to rewrite the append-only file in the background, or says that it has to be. See
+    /// [`cmd::bgrewriteaof`].
+    fn bgrewriteaof(self) -> Self::Output<()> {
+        self.execute(cmd::bgrewriteaof())
+    }
+
+    /// Begins to write the data to disk in the background. See [`cmd::bgsave`].
+    fn bgsave(self) -> Self::Output<()> {
+        self.execute(cmd::bgsave())
+    }
+
+    /// Stops writing the data to disk in the background; Valkey alone has this. See
+    /// [`cmd::bgsave_cancel`].
+    fn bgsave_cancel(self) -> Self::Output<()> {
+        self.execute(cmd::bgsave_cancel())
+    }
+
+    /// Counts the bits that are set. See [`cmd::bitcount`].
+    fn bitcount(self, key: impl ToArg) -> Self::Output<u64> {
+        self.execute(cmd::bitcount(key))
+    }
+
+    /// Reads and writes numbers of any width; none where `Overflow::Fail` held back a write. See
+    /// [`cmd::bitfield`].
+    fn bitfield(
+        self,
+        key: impl ToArg,
+        operations: impl IntoIterator<Item = BitOperation>,
+    ) -> Self::Output<Vec<Option<i64>>> {
+        self.execute(cmd::bitfield(key, operations))
+    }
+
+    /// Reads numbers of any width. See [`cmd::bitfield_ro`].
+    fn bitfield_ro(
+        self,
+        key: impl ToArg,
+        gets: impl IntoIterator<Item = BitGet>,
+    ) -> Self::Output<Vec<i64>> {
+        self.execute(cmd::bitfield_ro(key, gets))
+    }
+
+    /// Combines values bit by bit and stores the result; returns its length in bytes. See
+    /// [`cmd::bitop`].
+    fn bitop<M>(
+        self,
+        operation: Bitwise,
+        destination: impl ToArg,
+        keys: impl ToArgs<M>,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::bitop(operation, destination, keys))
+    }
+
+    /// The position of the first bit that is set, or is not; -1 if there is none. See [`cmd::bitpos`].
+    fn bitpos(self, key: impl ToArg, bit: bool) -> Self::Output<i64> {
+        self.execute(cmd::bitpos(key, bit))
     }
 
     /// Moves an element from list to list, waiting for one. See [`cmd::blmove`].
@@ -26,6 +176,16 @@ pub trait Commands: Execute {
         timeout: impl Into<Option<Duration>>,
     ) -> Self::Output<Option<V>> {
         self.execute(cmd::blmove::<V>(source, destination, from, to, timeout))
+    }
+
+    /// Removes elements of the first list that has one, waiting for it. See [`cmd::blmpop`].
+    fn blmpop<K: FromReply, V: FromReply>(
+        self,
+        timeout: impl Into<Option<Duration>>,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        side: Side,
+    ) -> Self::Output<Option<(K, Vec<V>)>> {
+        self.execute(cmd::blmpop::<K, V>(timeout, keys, side))
     }
 
     /// Removes the first element of the first list that has one, waiting for it. See [`cmd::blpop`].
@@ -44,6 +204,27 @@ pub trait Commands: Execute {
         timeout: impl Into<Option<Duration>>,
     ) -> Self::Output<Option<(K, V)>> {
         self.execute(cmd::brpop::<K, V>(keys, timeout))
+    }
+
+    /// Moves the last element of a list to the front of another, waiting for one. See
+    /// [`cmd::brpoplpush`].
+    fn brpoplpush<V: FromReply>(
+        self,
+        source: impl ToArg,
+        destination: impl ToArg,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Self::Output<Option<V>> {
+        self.execute(cmd::brpoplpush::<V>(source, destination, timeout))
+    }
+
+    /// Removes members of the first sorted set that has one, waiting for it. See [`cmd::bzmpop`].
+    fn bzmpop<K: FromReply, M: FromReply>(
+        self,
+        timeout: impl Into<Option<Duration>>,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        which: Extreme,
+    ) -> Self::Output<Option<(K, ScoredMembers<M>)>> {
+        self.execute(cmd::bzmpop::<K, M>(timeout, keys, which))
     }
 
     /// Removes the member with the highest score of the first sorted set that has one, waiting for it.
@@ -71,24 +252,347 @@ pub trait Commands: Execute {
         self.execute(cmd::client_getname())
     }
 
+    /// Where notices of keys that this connection has read go. See [`cmd::client_getredir`].
+    fn client_getredir(self) -> Self::Output<TrackingRedirect> {
+        self.execute(cmd::client_getredir())
+    }
+
+    /// What the server says of the `CLIENT` commands, in lines. See [`cmd::client_help`].
+    fn client_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::client_help())
+    }
+
     /// The id of this connection. See [`cmd::client_id`].
     fn client_id(self) -> Self::Output<u64> {
         self.execute(cmd::client_id())
     }
 
-    /// What the server knows of this connection, as it prints it. See [`cmd::client_info`].
-    fn client_info(self) -> Self::Output<String> {
+    /// What the server knows of this connection. See [`cmd::client_info`].
+    fn client_info(self) -> Self::Output<ClientInfo> {
         self.execute(cmd::client_info())
     }
 
-    /// The connections, one a line, as the server prints them. See [`cmd::client_list`].
-    fn client_list(self) -> Self::Output<String> {
+    /// Closes the connection from an `address:port`; fails if there is none. See
+    /// [`cmd::client_kill_addr`].
+    fn client_kill_addr(self, addr: impl ToArg) -> Self::Output<()> {
+        self.execute(cmd::client_kill_addr(addr))
+    }
+
+    /// What the server knows of the connections. See [`cmd::client_list`].
+    fn client_list(self) -> Self::Output<Vec<ClientInfo>> {
         self.execute(cmd::client_list())
+    }
+
+    /// Lets commands of all clients wait for a time, or until `client_unpause`. See
+    /// [`cmd::client_pause`].
+    fn client_pause(self, timeout: Duration) -> Self::Output<()> {
+        self.execute(cmd::client_pause(timeout))
+    }
+
+    /// How the server tracks the keys that this connection reads. See [`cmd::client_trackinginfo`].
+    fn client_trackinginfo(self) -> Self::Output<TrackingInfo> {
+        self.execute(cmd::client_trackinginfo())
+    }
+
+    /// Ends the wait of a connection in a blocking command; false if it does not wait. See
+    /// [`cmd::client_unblock`].
+    fn client_unblock(self, client_id: u64) -> Self::Output<bool> {
+        self.execute(cmd::client_unblock(client_id))
+    }
+
+    /// Lets the commands that `client_pause` holds go on. See [`cmd::client_unpause`].
+    fn client_unpause(self) -> Self::Output<()> {
+        self.execute(cmd::client_unpause())
+    }
+
+    /// Makes slots, which no node serves, the node's own. See [`cmd::cluster_addslots`].
+    fn cluster_addslots(self, slots: impl IntoIterator<Item = u16>) -> Self::Output<()> {
+        self.execute(cmd::cluster_addslots(slots))
+    }
+
+    /// As `cluster_addslots`, for whole ranges. See [`cmd::cluster_addslotsrange`].
+    fn cluster_addslotsrange(
+        self,
+        ranges: impl IntoIterator<Item = impl Into<SlotRange>>,
+    ) -> Self::Output<()> {
+        self.execute(cmd::cluster_addslotsrange(ranges))
+    }
+
+    /// Makes the node's epoch the greatest of the cluster. See [`cmd::cluster_bumpepoch`].
+    fn cluster_bumpepoch(self) -> Self::Output<EpochBump> {
+        self.execute(cmd::cluster_bumpepoch())
+    }
+
+    /// Stops all migrations of slots from the node; an error when there are none. See
+    /// [`cmd::cluster_cancelslotmigrations`].
+    fn cluster_cancelslotmigrations(self) -> Self::Output<()> {
+        self.execute(cmd::cluster_cancelslotmigrations())
+    }
+
+    /// How many nodes have told that they do not reach this one. See
+    /// [`cmd::cluster_count_failure_reports`].
+    fn cluster_count_failure_reports(self, node_id: impl ToArg) -> Self::Output<u64> {
+        self.execute(cmd::cluster_count_failure_reports(node_id))
+    }
+
+    /// How many keys of a slot the node has. See [`cmd::cluster_countkeysinslot`].
+    fn cluster_countkeysinslot(self, slot: u16) -> Self::Output<u64> {
+        self.execute(cmd::cluster_countkeysinslot(slot))
+    }
+
+    /// Makes slots belong to nobody, as the node sees it. See [`cmd::cluster_delslots`].
+    fn cluster_delslots(self, slots: impl IntoIterator<Item = u16>) -> Self::Output<()> {
+        self.execute(cmd::cluster_delslots(slots))
+    }
+
+    /// As `cluster_delslots`, for whole ranges. See [`cmd::cluster_delslotsrange`].
+    fn cluster_delslotsrange(
+        self,
+        ranges: impl IntoIterator<Item = impl Into<SlotRange>>,
+    ) -> Self::Output<()> {
+        self.execute(cmd::cluster_delslotsrange(ranges))
+    }
+
+    /// Makes the replica that gets this the primary; `()` means that it begins. See
+    /// [`cmd::cluster_failover`].
+    fn cluster_failover(self) -> Self::Output<()> {
+        self.execute(cmd::cluster_failover())
+    }
+
+    /// Deletes all keys of a slot. See [`cmd::cluster_flushslot`].
+    fn cluster_flushslot(self, slot: u16) -> Self::Output<()> {
+        self.execute(cmd::cluster_flushslot(slot))
+    }
+
+    /// Makes the node serve no slots; it must be empty. See [`cmd::cluster_flushslots`].
+    fn cluster_flushslots(self) -> Self::Output<()> {
+        self.execute(cmd::cluster_flushslots())
+    }
+
+    /// Makes the node forget another one, and not learn of it again for a minute. See
+    /// [`cmd::cluster_forget`].
+    fn cluster_forget(self, node_id: impl ToArg) -> Self::Output<()> {
+        self.execute(cmd::cluster_forget(node_id))
+    }
+
+    /// Some keys of a slot. See [`cmd::cluster_getkeysinslot`].
+    fn cluster_getkeysinslot<K: FromReply>(self, slot: u16, count: u64) -> Self::Output<Vec<K>> {
+        self.execute(cmd::cluster_getkeysinslot::<K>(slot, count))
+    }
+
+    /// The node's migrations of slots: those that run, and some that are over. See
+    /// [`cmd::cluster_getslotmigrations`].
+    fn cluster_getslotmigrations(self) -> Self::Output<Vec<SlotMigration>> {
+        self.execute(cmd::cluster_getslotmigrations())
+    }
+
+    /// The subcommands, as the server describes them. See [`cmd::cluster_help`].
+    fn cluster_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::cluster_help())
+    }
+
+    /// How the node sees the cluster as a whole. See [`cmd::cluster_info`].
+    fn cluster_info(self) -> Self::Output<ClusterInfo> {
+        self.execute(cmd::cluster_info())
+    }
+
+    /// The slot of a key. See [`cmd::cluster_keyslot`].
+    fn cluster_keyslot(self, key: impl ToArg) -> Self::Output<u16> {
+        self.execute(cmd::cluster_keyslot(key))
+    }
+
+    /// The node's connections with the other nodes. See [`cmd::cluster_links`].
+    fn cluster_links(self) -> Self::Output<Vec<ClusterLink>> {
+        self.execute(cmd::cluster_links())
+    }
+
+    /// Makes the node, and its cluster, know another node. See [`cmd::cluster_meet`].
+    fn cluster_meet(self, ip: impl ToArg, port: u16) -> Self::Output<()> {
+        self.execute(cmd::cluster_meet(ip, port))
+    }
+
+    /// Begins to move slots of the node to others; `cluster_getslotmigrations` tells how far it is.
+    /// See [`cmd::cluster_migrateslots`].
+    fn cluster_migrateslots(self, moves: impl IntoIterator<Item = SlotMove>) -> Self::Output<()> {
+        self.execute(cmd::cluster_migrateslots(moves))
+    }
+
+    /// Stops migrations to the node; returns how many. See [`cmd::cluster_migration_cancel`].
+    fn cluster_migration_cancel(self, tasks: MigrationTasks) -> Self::Output<u64> {
+        self.execute(cmd::cluster_migration_cancel(tasks))
+    }
+
+    /// Begins to move slots from other nodes to this one; returns the id that
+    /// `cluster_migration_status` tells of. See [`cmd::cluster_migration_import`].
+    fn cluster_migration_import(
+        self,
+        ranges: impl IntoIterator<Item = impl Into<SlotRange>>,
+    ) -> Self::Output<String> {
+        self.execute(cmd::cluster_migration_import(ranges))
+    }
+
+    /// The node's migrations of slots: those that run, and some that are over. See
+    /// [`cmd::cluster_migration_status`].
+    fn cluster_migration_status(self, tasks: MigrationTasks) -> Self::Output<Vec<MigrationTask>> {
+        self.execute(cmd::cluster_migration_status(tasks))
+    }
+
+    /// The id of the node. See [`cmd::cluster_myid`].
+    fn cluster_myid(self) -> Self::Output<String> {
+        self.execute(cmd::cluster_myid())
+    }
+
+    /// The id of the node's shard. See [`cmd::cluster_myshardid`].
+    fn cluster_myshardid(self) -> Self::Output<String> {
+        self.execute(cmd::cluster_myshardid())
+    }
+
+    /// The nodes, as the one that replies sees them. See [`cmd::cluster_nodes`].
+    fn cluster_nodes(self) -> Self::Output<Vec<ClusterNode>> {
+        self.execute(cmd::cluster_nodes())
+    }
+
+    /// The replicas of a primary. See [`cmd::cluster_replicas`].
+    fn cluster_replicas(self, node_id: impl ToArg) -> Self::Output<Vec<ClusterNode>> {
+        self.execute(cmd::cluster_replicas(node_id))
+    }
+
+    /// Makes the node a replica of a primary. See [`cmd::cluster_replicate`].
+    fn cluster_replicate(self, node_id: impl ToArg) -> Self::Output<()> {
+        self.execute(cmd::cluster_replicate(node_id))
+    }
+
+    /// Makes the node, a replica, a primary without slots and keys. See
+    /// [`cmd::cluster_replicate_no_one`].
+    fn cluster_replicate_no_one(self) -> Self::Output<()> {
+        self.execute(cmd::cluster_replicate_no_one())
+    }
+
+    /// Makes the node forget the cluster. See [`cmd::cluster_reset`].
+    fn cluster_reset(self) -> Self::Output<()> {
+        self.execute(cmd::cluster_reset())
+    }
+
+    /// Writes what the node knows of the cluster to its disk. See [`cmd::cluster_saveconfig`].
+    fn cluster_saveconfig(self) -> Self::Output<()> {
+        self.execute(cmd::cluster_saveconfig())
+    }
+
+    /// Gives a node that knows no other its epoch. See [`cmd::cluster_set_config_epoch`].
+    fn cluster_set_config_epoch(self, config_epoch: u64) -> Self::Output<()> {
+        self.execute(cmd::cluster_set_config_epoch(config_epoch))
+    }
+
+    /// Says of a slot where it is going, or where it is. See [`cmd::cluster_setslot`].
+    fn cluster_setslot(self, slot: u16, state: SlotState) -> Self::Output<()> {
+        self.execute(cmd::cluster_setslot(slot, state))
+    }
+
+    /// The primaries with their replicas and slots. See [`cmd::cluster_shards`].
+    fn cluster_shards(self) -> Self::Output<Vec<ClusterShard>> {
+        self.execute(cmd::cluster_shards())
+    }
+
+    /// As `cluster_replicas`. See [`cmd::cluster_slaves`].
+    fn cluster_slaves(self, node_id: impl ToArg) -> Self::Output<Vec<ClusterNode>> {
+        self.execute(cmd::cluster_slaves(node_id))
+    }
+
+    /// What the node counts of its slots, sorted by one of the numbers, highest first. See
+    /// [`cmd::cluster_slot_stats`].
+    fn cluster_slot_stats(self, metric: SlotMetric) -> Self::Output<Vec<SlotStats>> {
+        self.execute(cmd::cluster_slot_stats(metric))
+    }
+
+    /// What the node counts of each of its slots in a range. See [`cmd::cluster_slot_stats_range`].
+    fn cluster_slot_stats_range(self, range: impl Into<SlotRange>) -> Self::Output<Vec<SlotStats>> {
+        self.execute(cmd::cluster_slot_stats_range(range))
+    }
+
+    /// Ranges of slots and the nodes that serve them. See [`cmd::cluster_slots`].
+    fn cluster_slots(self) -> Self::Output<Vec<ClusterSlots>> {
+        self.execute(cmd::cluster_slots())
+    }
+
+    /// Lists some keys of the whole cluster; begins with the default cursor. See [`cmd::clusterscan`].
+    fn clusterscan<K: FromReply>(self, cursor: impl ToArg) -> Self::Output<ClusterScanPage<K>> {
+        self.execute(cmd::clusterscan::<K>(cursor))
+    }
+
+    /// How many commands the server has. See [`cmd::command_count`].
+    fn command_count(self) -> Self::Output<u64> {
+        self.execute(cmd::command_count())
+    }
+
+    /// How the server documents commands, or all where the list is empty. See [`cmd::command_docs`].
+    fn command_docs<M>(self, names: impl ToArgs<M>) -> Self::Output<BTreeMap<String, CommandDoc>> {
+        self.execute(cmd::command_docs(names))
+    }
+
+    /// The keys of a command with its arguments. See [`cmd::command_getkeys`].
+    fn command_getkeys<K: FromReply>(
+        self,
+        command: impl ToArg,
+        args: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self::Output<Vec<K>> {
+        self.execute(cmd::command_getkeys::<K>(command, args))
+    }
+
+    /// The keys of a command with its arguments, and what it does with each. See
+    /// [`cmd::command_getkeysandflags`].
+    fn command_getkeysandflags<M>(
+        self,
+        command: impl ToArg,
+        args: impl ToArgs<M>,
+    ) -> Self::Output<Vec<KeyAccess>> {
+        self.execute(cmd::command_getkeysandflags(command, args))
+    }
+
+    /// What the server says of the `COMMAND` commands, in lines. See [`cmd::command_help`].
+    fn command_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::command_help())
+    }
+
+    /// What the server says of commands; of all where the list is empty, since 7.0. See
+    /// [`cmd::command_info`].
+    fn command_info<M>(self, names: impl ToArgs<M>) -> Self::Output<Vec<Option<CommandDetails>>> {
+        self.execute(cmd::command_info(names))
+    }
+
+    /// The names of the server's commands. See [`cmd::command_list`].
+    fn command_list(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::command_list())
+    }
+
+    /// Commands that took long or moved much data, newest first; all where `count` is -1. See
+    /// [`cmd::commandlog_get`].
+    fn commandlog_get(self, count: i64, log: CommandLogType) -> Self::Output<Vec<CommandLogEntry>> {
+        self.execute(cmd::commandlog_get(count, log))
+    }
+
+    /// What the server says of the `COMMANDLOG` commands, in lines. See [`cmd::commandlog_help`].
+    fn commandlog_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::commandlog_help())
+    }
+
+    /// How many entries a log of commands has. See [`cmd::commandlog_len`].
+    fn commandlog_len(self, log: CommandLogType) -> Self::Output<u64> {
+        self.execute(cmd::commandlog_len(log))
+    }
+
+    /// Empties a log of commands. See [`cmd::commandlog_reset`].
+    fn commandlog_reset(self, log: CommandLogType) -> Self::Output<()> {
+        self.execute(cmd::commandlog_reset(log))
     }
 
     /// The settings that match patterns. See [`cmd::config_get`].
     fn config_get<M>(self, parameters: impl ToArgs<M>) -> Self::Output<HashMap<String, String>> {
         self.execute(cmd::config_get(parameters))
+    }
+
+    /// What the server says of the `CONFIG` commands, in lines. See [`cmd::config_help`].
+    fn config_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::config_help())
     }
 
     /// Resets the statistics that `INFO` shows. See [`cmd::config_resetstat`].
@@ -129,6 +633,27 @@ pub trait Commands: Execute {
     /// Deletes keys; returns how many there were. See [`cmd::del`].
     fn del<M>(self, keys: impl ToArgs<M>) -> Self::Output<u64> {
         self.execute(cmd::del(keys))
+    }
+
+    /// Deletes a string; false if the key does not exist or a condition did not hold. See
+    /// [`cmd::delex`].
+    fn delex(self, key: impl ToArg) -> Self::Output<bool> {
+        self.execute(cmd::delex(key))
+    }
+
+    /// Deletes a key if its value is this one; Valkey alone has this. See [`cmd::delifeq`].
+    fn delifeq(self, key: impl ToArg, value: impl ToArg) -> Self::Output<bool> {
+        self.execute(cmd::delifeq(key, value))
+    }
+
+    /// A digest of a value: 16 hexadecimal digits. See [`cmd::digest`].
+    fn digest(self, key: impl ToArg) -> Self::Output<Option<String>> {
+        self.execute(cmd::digest(key))
+    }
+
+    /// A value as `restore` takes it, in the server's own format. See [`cmd::dump`].
+    fn dump(self, key: impl ToArg) -> Self::Output<Option<Bytes>> {
+        self.execute(cmd::dump(key))
     }
 
     /// Returns the message. See [`cmd::echo`].
@@ -191,6 +716,42 @@ pub trait Commands: Execute {
         self.execute(cmd::expireat(key, time))
     }
 
+    /// When a key expires, to the second. See [`cmd::expiretime`].
+    fn expiretime(self, key: impl ToArg) -> Self::Output<ExpireTime<1>> {
+        self.execute(cmd::expiretime(key))
+    }
+
+    /// Begins to hand over to a replica, without losing writes; `role` tells when it is done. See
+    /// [`cmd::failover`].
+    fn failover(self) -> Self::Output<()> {
+        self.execute(cmd::failover())
+    }
+
+    /// Gives up handing over to a replica. See [`cmd::failover_abort`].
+    fn failover_abort(self) -> Self::Output<()> {
+        self.execute(cmd::failover_abort())
+    }
+
+    /// Calls a function of the server with keys and arguments. See [`cmd::fcall`].
+    fn fcall<T: FromReply>(
+        self,
+        name: impl ToArg,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        args: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self::Output<T> {
+        self.execute(cmd::fcall::<T>(name, keys, args))
+    }
+
+    /// As `fcall`, for functions that only read. See [`cmd::fcall_ro`].
+    fn fcall_ro<T: FromReply>(
+        self,
+        name: impl ToArg,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        args: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self::Output<T> {
+        self.execute(cmd::fcall_ro::<T>(name, keys, args))
+    }
+
     /// Deletes all keys of all databases. See [`cmd::flushall`].
     fn flushall(self) -> Self::Output<()> {
         self.execute(cmd::flushall())
@@ -201,9 +762,159 @@ pub trait Commands: Execute {
         self.execute(cmd::flushdb())
     }
 
+    /// Deletes a library of functions. See [`cmd::function_delete`].
+    fn function_delete(self, library: impl ToArg) -> Self::Output<()> {
+        self.execute(cmd::function_delete(library))
+    }
+
+    /// All libraries, as `function_restore` takes them. See [`cmd::function_dump`].
+    fn function_dump(self) -> Self::Output<Bytes> {
+        self.execute(cmd::function_dump())
+    }
+
+    /// Deletes all libraries. See [`cmd::function_flush`].
+    fn function_flush(self) -> Self::Output<()> {
+        self.execute(cmd::function_flush())
+    }
+
+    /// The subcommands, as the server describes them. See [`cmd::function_help`].
+    fn function_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::function_help())
+    }
+
+    /// Stops the function that runs, unless it has written. On a shared connection it waits for that
+    /// function like any other command: use another client. See [`cmd::function_kill`].
+    fn function_kill(self) -> Self::Output<()> {
+        self.execute(cmd::function_kill())
+    }
+
+    /// The libraries and their functions. See [`cmd::function_list`].
+    fn function_list(self) -> Self::Output<Vec<FunctionLibrary>> {
+        self.execute(cmd::function_list())
+    }
+
+    /// Loads a library of functions from its source; returns its name. See [`cmd::function_load`].
+    fn function_load(self, code: impl ToArg) -> Self::Output<String> {
+        self.execute(cmd::function_load(code))
+    }
+
+    /// Loads the libraries that `function_dump` returned. See [`cmd::function_restore`].
+    fn function_restore(self, dump: impl ToArg) -> Self::Output<()> {
+        self.execute(cmd::function_restore(dump))
+    }
+
+    /// The function that runs, and how many there are. See [`cmd::function_stats`].
+    fn function_stats(self) -> Self::Output<FunctionStats> {
+        self.execute(cmd::function_stats())
+    }
+
+    /// Adds members with their longitude and latitude in degrees; returns how many are new. See
+    /// [`cmd::geoadd`].
+    fn geoadd(
+        self,
+        key: impl ToArg,
+        members: impl IntoIterator<Item = (f64, f64, impl ToArg)>,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::geoadd(key, members))
+    }
+
+    /// The distance of two members in metres. See [`cmd::geodist`].
+    fn geodist(
+        self,
+        key: impl ToArg,
+        member1: impl ToArg,
+        member2: impl ToArg,
+    ) -> Self::Output<Option<f64>> {
+        self.execute(cmd::geodist(key, member1, member2))
+    }
+
+    /// The places of members as geohashes of 11 characters. See [`cmd::geohash`].
+    fn geohash<M>(
+        self,
+        key: impl ToArg,
+        members: impl ToArgs<M>,
+    ) -> Self::Output<Vec<Option<String>>> {
+        self.execute(cmd::geohash(key, members))
+    }
+
+    /// The places of members. See [`cmd::geopos`].
+    fn geopos<M>(
+        self,
+        key: impl ToArg,
+        members: impl ToArgs<M>,
+    ) -> Self::Output<Vec<Option<GeoPoint>>> {
+        self.execute(cmd::geopos(key, members))
+    }
+
+    /// The members within a distance of a place. See [`cmd::georadius`].
+    fn georadius<M: FromReply>(
+        self,
+        key: impl ToArg,
+        longitude: f64,
+        latitude: f64,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::georadius::<M>(key, longitude, latitude, radius, unit))
+    }
+
+    /// As `georadius`, without storing. See [`cmd::georadius_ro`].
+    fn georadius_ro<M: FromReply>(
+        self,
+        key: impl ToArg,
+        longitude: f64,
+        latitude: f64,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::georadius_ro::<M>(key, longitude, latitude, radius, unit))
+    }
+
+    /// The members within a distance of a member. See [`cmd::georadiusbymember`].
+    fn georadiusbymember<M: FromReply>(
+        self,
+        key: impl ToArg,
+        member: impl ToArg,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::georadiusbymember::<M>(key, member, radius, unit))
+    }
+
+    /// As `georadiusbymember`, without storing. See [`cmd::georadiusbymember_ro`].
+    fn georadiusbymember_ro<M: FromReply>(
+        self,
+        key: impl ToArg,
+        member: impl ToArg,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::georadiusbymember_ro::<M>(key, member, radius, unit))
+    }
+
+    /// The members in an area. See [`cmd::geosearch`].
+    fn geosearch<M: FromReply>(self, key: impl ToArg, area: GeoArea) -> Self::Output<Vec<M>> {
+        self.execute(cmd::geosearch::<M>(key, area))
+    }
+
+    /// Stores the members in an area; returns how many. See [`cmd::geosearchstore`].
+    fn geosearchstore(
+        self,
+        destination: impl ToArg,
+        source: impl ToArg,
+        area: GeoArea,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::geosearchstore(destination, source, area))
+    }
+
     /// Gets the value of a key. See [`cmd::get`].
     fn get<V: FromReply>(self, key: impl ToArg) -> Self::Output<Option<V>> {
         self.execute(cmd::get::<V>(key))
+    }
+
+    /// Reads one bit. See [`cmd::getbit`].
+    fn getbit(self, key: impl ToArg, offset: u64) -> Self::Output<bool> {
+        self.execute(cmd::getbit(key, offset))
     }
 
     /// Gets the value of a key and deletes it. See [`cmd::getdel`].
@@ -236,32 +947,34 @@ pub trait Commands: Execute {
         self.execute(cmd::hexists(key, field))
     }
 
-    /// Lets fields expire after a time to live, rounded up to whole seconds. For each field: 1 if that
-    /// was set, 0 if a condition did not hold, 2 if it was deleted at once, -2 without the field. See
-    /// [`cmd::hexpire`].
+    /// Lets fields expire after a time to live, rounded up to whole seconds; tells what became of
+    /// each. See [`cmd::hexpire`].
     fn hexpire<M>(
         self,
         key: impl ToArg,
         ttl: Duration,
         fields: impl ToArgs<M>,
-    ) -> Self::Output<Vec<i64>> {
+    ) -> Self::Output<Vec<FieldExpiry>> {
         self.execute(cmd::hexpire(key, ttl, fields))
     }
 
-    /// Lets fields expire at a time, rounded up to whole seconds; returns as `hexpire`. See
+    /// Lets fields expire at a time, rounded up to whole seconds; tells what became of each. See
     /// [`cmd::hexpireat`].
     fn hexpireat<M>(
         self,
         key: impl ToArg,
         time: SystemTime,
         fields: impl ToArgs<M>,
-    ) -> Self::Output<Vec<i64>> {
+    ) -> Self::Output<Vec<FieldExpiry>> {
         self.execute(cmd::hexpireat(key, time, fields))
     }
 
-    /// When fields expire, in seconds since 1970; -1 without an expiry, -2 without the field. See
-    /// [`cmd::hexpiretime`].
-    fn hexpiretime<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
+    /// When fields expire, in whole seconds. See [`cmd::hexpiretime`].
+    fn hexpiretime<M>(
+        self,
+        key: impl ToArg,
+        fields: impl ToArgs<M>,
+    ) -> Self::Output<Vec<ExpireTime<1>>> {
         self.execute(cmd::hexpiretime(key, fields))
     }
 
@@ -322,44 +1035,103 @@ pub trait Commands: Execute {
         self.execute(cmd::hmget::<V>(key, fields))
     }
 
-    /// Removes the expiry of fields; for each field: 1 if it had one, -1 if not, -2 without the field.
-    /// See [`cmd::hpersist`].
-    fn hpersist<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
+    /// As `hset`, without telling how many are new. See [`cmd::hmset`].
+    fn hmset(self, key: impl ToArg, fields: impl ToPairs) -> Self::Output<()> {
+        self.execute(cmd::hmset(key, fields))
+    }
+
+    /// The keys that cost the most, a report a node; none before anything was measured. See
+    /// [`cmd::hotkeys_get`].
+    fn hotkeys_get(self) -> Self::Output<Option<Vec<HotKeys>>> {
+        self.execute(cmd::hotkeys_get())
+    }
+
+    /// What the server says of the `HOTKEYS` commands, in lines. See [`cmd::hotkeys_help`].
+    fn hotkeys_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::hotkeys_help())
+    }
+
+    /// Forgets what was measured of keys. See [`cmd::hotkeys_reset`].
+    fn hotkeys_reset(self) -> Self::Output<()> {
+        self.execute(cmd::hotkeys_reset())
+    }
+
+    /// Begins to measure what keys cost. See [`cmd::hotkeys_start`].
+    fn hotkeys_start(self, metrics: HotKeysMetrics) -> Self::Output<()> {
+        self.execute(cmd::hotkeys_start(metrics))
+    }
+
+    /// Stops measuring what keys cost; the report is still there. See [`cmd::hotkeys_stop`].
+    fn hotkeys_stop(self) -> Self::Output<()> {
+        self.execute(cmd::hotkeys_stop())
+    }
+
+    /// Removes the expiry of fields; tells what became of each. See [`cmd::hpersist`].
+    fn hpersist<M>(
+        self,
+        key: impl ToArg,
+        fields: impl ToArgs<M>,
+    ) -> Self::Output<Vec<FieldPersist>> {
         self.execute(cmd::hpersist(key, fields))
     }
 
-    /// Lets fields expire after a time to live, rounded up to whole milliseconds; returns as
-    /// `hexpire`. See [`cmd::hpexpire`].
+    /// Lets fields expire after a time to live, rounded up to whole milliseconds; tells what became of
+    /// each. See [`cmd::hpexpire`].
     fn hpexpire<M>(
         self,
         key: impl ToArg,
         ttl: Duration,
         fields: impl ToArgs<M>,
-    ) -> Self::Output<Vec<i64>> {
+    ) -> Self::Output<Vec<FieldExpiry>> {
         self.execute(cmd::hpexpire(key, ttl, fields))
     }
 
-    /// Lets fields expire at a time, rounded up to whole milliseconds; returns as `hexpire`. See
+    /// Lets fields expire at a time, rounded up to whole milliseconds; tells what became of each. See
     /// [`cmd::hpexpireat`].
     fn hpexpireat<M>(
         self,
         key: impl ToArg,
         time: SystemTime,
         fields: impl ToArgs<M>,
-    ) -> Self::Output<Vec<i64>> {
+    ) -> Self::Output<Vec<FieldExpiry>> {
         self.execute(cmd::hpexpireat(key, time, fields))
     }
 
-    /// When fields expire, in milliseconds since 1970; -1 without an expiry, -2 without the field. See
-    /// [`cmd::hpexpiretime`].
-    fn hpexpiretime<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
+    /// When fields expire. See [`cmd::hpexpiretime`].
+    fn hpexpiretime<M>(
+        self,
+        key: impl ToArg,
+        fields: impl ToArgs<M>,
+    ) -> Self::Output<Vec<ExpireTime>> {
         self.execute(cmd::hpexpiretime(key, fields))
     }
 
-    /// Milliseconds until fields expire; -1 without an expiry, -2 without the field. See
-    /// [`cmd::hpttl`].
-    fn hpttl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
+    /// How long fields are still to live. See [`cmd::hpttl`].
+    fn hpttl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<Ttl>> {
         self.execute(cmd::hpttl(key, fields))
+    }
+
+    /// Returns a random field. See [`cmd::hrandfield`].
+    fn hrandfield<F: FromReply>(self, key: impl ToArg) -> Self::Output<Option<F>> {
+        self.execute(cmd::hrandfield::<F>(key))
+    }
+
+    /// A page of a hash's fields and values. See [`cmd::hscan`].
+    fn hscan<F: FromReply, V: FromReply>(
+        self,
+        key: impl ToArg,
+        cursor: Cursor,
+    ) -> Self::Output<ScanPage<(F, V)>> {
+        self.execute(cmd::hscan::<F, V>(key, cursor))
+    }
+
+    /// A page of a hash's fields. See [`cmd::hscan_no_values`].
+    fn hscan_no_values<F: FromReply>(
+        self,
+        key: impl ToArg,
+        cursor: Cursor,
+    ) -> Self::Output<ScanPage<F>> {
+        self.execute(cmd::hscan_no_values::<F>(key, cursor))
     }
 
     /// Sets fields; returns how many are new. See [`cmd::hset`].
@@ -382,8 +1154,8 @@ pub trait Commands: Execute {
         self.execute(cmd::hstrlen(key, field))
     }
 
-    /// Seconds until fields expire; -1 without an expiry, -2 without the field. See [`cmd::httl`].
-    fn httl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<i64>> {
+    /// How long fields are still to live, in whole seconds. See [`cmd::httl`].
+    fn httl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self::Output<Vec<Ttl<1>>> {
         self.execute(cmd::httl(key, fields))
     }
 
@@ -407,14 +1179,13 @@ pub trait Commands: Execute {
         self.execute(cmd::incrbyfloat(key, by))
     }
 
-    /// Facts and statistics of the server, as it prints them. See [`cmd::info`].
-    fn info(self) -> Self::Output<String> {
+    /// The server's report on itself. See [`cmd::info`].
+    fn info(self) -> Self::Output<InfoReply> {
         self.execute(cmd::info())
     }
 
-    /// The type of a key's value, such as `string` or `zset`; `none` without the key. See
-    /// [`cmd::key_type`].
-    fn key_type(self, key: impl ToArg) -> Self::Output<String> {
+    /// The type of a key's value. See [`cmd::key_type`].
+    fn key_type(self, key: impl ToArg) -> Self::Output<KeyType> {
         self.execute(cmd::key_type(key))
     }
 
@@ -423,13 +1194,68 @@ pub trait Commands: Execute {
         self.execute(cmd::keys::<K>(pattern))
     }
 
+    /// When the data was last written to disk, to the second. See [`cmd::lastsave`].
+    fn lastsave(self) -> Self::Output<ServerTime> {
+        self.execute(cmd::lastsave())
+    }
+
+    /// What the server thinks of its latency, in prose. See [`cmd::latency_doctor`].
+    fn latency_doctor(self) -> Self::Output<String> {
+        self.execute(cmd::latency_doctor())
+    }
+
+    /// The spikes of an event, as a drawing. See [`cmd::latency_graph`].
+    fn latency_graph(self, event: impl ToArg) -> Self::Output<String> {
+        self.execute(cmd::latency_graph(event))
+    }
+
+    /// What the server says of the `LATENCY` commands, in lines. See [`cmd::latency_help`].
+    fn latency_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::latency_help())
+    }
+
+    /// How long the calls of commands took, by command. See [`cmd::latency_histogram`].
+    fn latency_histogram(self) -> Self::Output<BTreeMap<String, CommandLatency>> {
+        self.execute(cmd::latency_histogram())
+    }
+
+    /// The spikes of an event, oldest first. See [`cmd::latency_history`].
+    fn latency_history(self, event: impl ToArg) -> Self::Output<Vec<LatencySample>> {
+        self.execute(cmd::latency_history(event))
+    }
+
+    /// The latest spike of each event. See [`cmd::latency_latest`].
+    fn latency_latest(self) -> Self::Output<Vec<LatencyEvent>> {
+        self.execute(cmd::latency_latest())
+    }
+
+    /// Forgets the spikes of events; returns of how many. See [`cmd::latency_reset`].
+    fn latency_reset(self) -> Self::Output<u64> {
+        self.execute(cmd::latency_reset())
+    }
+
+    /// The longest common subsequence of two values. See [`cmd::lcs`].
+    fn lcs<V: FromReply>(self, key1: impl ToArg, key2: impl ToArg) -> Self::Output<V> {
+        self.execute(cmd::lcs::<V>(key1, key2))
+    }
+
+    /// Where two values have the parts of their longest common subsequence. See [`cmd::lcs_idx`].
+    fn lcs_idx(self, key1: impl ToArg, key2: impl ToArg) -> Self::Output<LcsMatches> {
+        self.execute(cmd::lcs_idx(key1, key2))
+    }
+
+    /// The length of the longest common subsequence of two values in bytes. See [`cmd::lcs_len`].
+    fn lcs_len(self, key1: impl ToArg, key2: impl ToArg) -> Self::Output<u64> {
+        self.execute(cmd::lcs_len(key1, key2))
+    }
+
     /// Gets the element at an index; negative ones count from the end. See [`cmd::lindex`].
     fn lindex<V: FromReply>(self, key: impl ToArg, index: i64) -> Self::Output<Option<V>> {
         self.execute(cmd::lindex::<V>(key, index))
     }
 
-    /// Adds an element beside another; returns the new length, -1 if the other is not there. See
-    /// [`cmd::linsert`].
+    /// Adds an element beside another; returns the new length, -1 if the other is not there, 0 without
+    /// the list. See [`cmd::linsert`].
     fn linsert(
         self,
         key: impl ToArg,
@@ -454,6 +1280,20 @@ pub trait Commands: Execute {
         to: Side,
     ) -> Self::Output<Option<V>> {
         self.execute(cmd::lmove::<V>(source, destination, from, to))
+    }
+
+    /// Removes elements of the first list that has one. See [`cmd::lmpop`].
+    fn lmpop<K: FromReply, V: FromReply>(
+        self,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        side: Side,
+    ) -> Self::Output<Option<(K, Vec<V>)>> {
+        self.execute(cmd::lmpop::<K, V>(keys, side))
+    }
+
+    /// A piece of generative art, with the server's version. See [`cmd::lolwut`].
+    fn lolwut(self) -> Self::Output<String> {
+        self.execute(cmd::lolwut())
     }
 
     /// Removes and returns the first element. See [`cmd::lpop`].
@@ -496,6 +1336,36 @@ pub trait Commands: Execute {
         self.execute(cmd::ltrim(key, start, stop))
     }
 
+    /// What the server thinks of its memory, in prose. See [`cmd::memory_doctor`].
+    fn memory_doctor(self) -> Self::Output<String> {
+        self.execute(cmd::memory_doctor())
+    }
+
+    /// What the server says of the `MEMORY` commands, in lines. See [`cmd::memory_help`].
+    fn memory_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::memory_help())
+    }
+
+    /// What the server's allocator says of itself. See [`cmd::memory_malloc_stats`].
+    fn memory_malloc_stats(self) -> Self::Output<String> {
+        self.execute(cmd::memory_malloc_stats())
+    }
+
+    /// Asks the allocator to give memory back to the system. See [`cmd::memory_purge`].
+    fn memory_purge(self) -> Self::Output<()> {
+        self.execute(cmd::memory_purge())
+    }
+
+    /// What the server's memory is used for. See [`cmd::memory_stats`].
+    fn memory_stats(self) -> Self::Output<MemoryStats> {
+        self.execute(cmd::memory_stats())
+    }
+
+    /// How many bytes a key and its value take. See [`cmd::memory_usage`].
+    fn memory_usage(self, key: impl ToArg) -> Self::Output<Option<u64>> {
+        self.execute(cmd::memory_usage(key))
+    }
+
     /// Gets the values of keys. See [`cmd::mget`].
     fn mget<V: FromReply>(
         self,
@@ -504,9 +1374,74 @@ pub trait Commands: Execute {
         self.execute(cmd::mget::<V>(keys))
     }
 
+    /// Moves a key to another server, over a connection of this server's own. See [`cmd::migrate`].
+    fn migrate(
+        self,
+        host: impl ToArg,
+        port: u16,
+        key: impl ToArg,
+        db: u64,
+        timeout: Duration,
+    ) -> Self::Output<Migrated> {
+        self.execute(cmd::migrate(host, port, key, db, timeout))
+    }
+
+    /// Moves keys to another server, over a connection of this server's own. See
+    /// [`cmd::migrate_keys`].
+    fn migrate_keys<M>(
+        self,
+        host: impl ToArg,
+        port: u16,
+        db: u64,
+        timeout: Duration,
+        keys: impl ToArgs<M>,
+    ) -> Self::Output<Migrated> {
+        self.execute(cmd::migrate_keys(host, port, db, timeout, keys))
+    }
+
+    /// What the server says of the `MODULE` commands, in lines. See [`cmd::module_help`].
+    fn module_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::module_help())
+    }
+
+    /// The modules that the server has loaded. See [`cmd::module_list`].
+    fn module_list(self) -> Self::Output<Vec<ModuleInfo>> {
+        self.execute(cmd::module_list())
+    }
+
+    /// Loads a module from a file of the server. See [`cmd::module_load`].
+    fn module_load<M>(self, path: impl ToArg, args: impl ToArgs<M>) -> Self::Output<()> {
+        self.execute(cmd::module_load(path, args))
+    }
+
+    /// Loads a module from a file of the server, with settings. See [`cmd::module_loadex`].
+    fn module_loadex(self, path: impl ToArg) -> Self::Output<()> {
+        self.execute(cmd::module_loadex(path))
+    }
+
+    /// Unloads a module. See [`cmd::module_unload`].
+    fn module_unload(self, name: impl ToArg) -> Self::Output<()> {
+        self.execute(cmd::module_unload(name))
+    }
+
+    /// Moves a key to another database; false if it is not there, or is there already. See
+    /// [`cmd::move_key`].
+    fn move_key(self, key: impl ToArg, db: u64) -> Self::Output<bool> {
+        self.execute(cmd::move_key(key, db))
+    }
+
     /// Sets the values of keys. See [`cmd::mset`].
     fn mset(self, pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Self::Output<()> {
         self.execute(cmd::mset(pairs))
+    }
+
+    /// Sets the values of keys and when they expire; false if a condition did not hold. See
+    /// [`cmd::msetex`].
+    fn msetex(
+        self,
+        pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>,
+    ) -> Self::Output<bool> {
+        self.execute(cmd::msetex(pairs))
     }
 
     /// Sets the values of keys if none of them exists. See [`cmd::msetnx`].
@@ -517,8 +1452,8 @@ pub trait Commands: Execute {
         self.execute(cmd::msetnx(pairs))
     }
 
-    /// How the server keeps a value in memory, such as `listpack`. See [`cmd::object_encoding`].
-    fn object_encoding(self, key: impl ToArg) -> Self::Output<Option<String>> {
+    /// How the server keeps a value in memory. See [`cmd::object_encoding`].
+    fn object_encoding(self, key: impl ToArg) -> Self::Output<Option<Encoding>> {
         self.execute(cmd::object_encoding(key))
     }
 
@@ -527,8 +1462,13 @@ pub trait Commands: Execute {
         self.execute(cmd::object_freq(key))
     }
 
-    /// Seconds since a key was last used. See [`cmd::object_idletime`].
-    fn object_idletime(self, key: impl ToArg) -> Self::Output<Option<u64>> {
+    /// What the server says of the `OBJECT` commands, in lines. See [`cmd::object_help`].
+    fn object_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::object_help())
+    }
+
+    /// How long a key was not used, in whole seconds. See [`cmd::object_idletime`].
+    fn object_idletime(self, key: impl ToArg) -> Self::Output<Option<Seconds>> {
         self.execute(cmd::object_idletime(key))
     }
 
@@ -552,6 +1492,26 @@ pub trait Commands: Execute {
         self.execute(cmd::pexpireat(key, time))
     }
 
+    /// When a key expires. See [`cmd::pexpiretime`].
+    fn pexpiretime(self, key: impl ToArg) -> Self::Output<ExpireTime> {
+        self.execute(cmd::pexpiretime(key))
+    }
+
+    /// Counts elements; whether the estimate may have changed. See [`cmd::pfadd`].
+    fn pfadd<M>(self, key: impl ToArg, elements: impl ToArgs<M>) -> Self::Output<bool> {
+        self.execute(cmd::pfadd(key, elements))
+    }
+
+    /// Estimates how many different elements were counted. See [`cmd::pfcount`].
+    fn pfcount<M>(self, keys: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::pfcount(keys))
+    }
+
+    /// Joins what was counted of several keys into one. See [`cmd::pfmerge`].
+    fn pfmerge<M>(self, destination: impl ToArg, sources: impl ToArgs<M>) -> Self::Output<()> {
+        self.execute(cmd::pfmerge(destination, sources))
+    }
+
     /// Asks for a sign of life. See [`cmd::ping`].
     fn ping(self) -> Self::Output<()> {
         self.execute(cmd::ping())
@@ -562,8 +1522,8 @@ pub trait Commands: Execute {
         self.execute(cmd::psetex(key, ttl, value))
     }
 
-    /// Milliseconds until a key expires; -1 without an expiry, -2 without the key. See [`cmd::pttl`].
-    fn pttl(self, key: impl ToArg) -> Self::Output<i64> {
+    /// How long a key is still to live. See [`cmd::pttl`].
+    fn pttl(self, key: impl ToArg) -> Self::Output<Ttl> {
         self.execute(cmd::pttl(key))
     }
 
@@ -575,6 +1535,11 @@ pub trait Commands: Execute {
     /// The channels that have subscribers. See [`cmd::pubsub_channels`].
     fn pubsub_channels<C: FromReply>(self) -> Self::Output<Vec<C>> {
         self.execute(cmd::pubsub_channels::<C>())
+    }
+
+    /// What the server says of the `PUBSUB` commands, in lines. See [`cmd::pubsub_help`].
+    fn pubsub_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::pubsub_help())
     }
 
     /// How many patterns have subscribers. See [`cmd::pubsub_numpat`].
@@ -618,9 +1583,49 @@ pub trait Commands: Execute {
         self.execute(cmd::renamenx(key, newkey))
     }
 
+    /// Makes the server follow a primary, and replaces its data by that one's. See [`cmd::replicaof`].
+    fn replicaof(self, host: impl ToArg, port: u16) -> Self::Output<()> {
+        self.execute(cmd::replicaof(host, port))
+    }
+
+    /// Makes the server a primary, with the data it has. See [`cmd::replicaof_no_one`].
+    fn replicaof_no_one(self) -> Self::Output<()> {
+        self.execute(cmd::replicaof_no_one())
+    }
+
+    /// Makes a key of a value that `dump` gave, expiring after a time to live or never. See
+    /// [`cmd::restore`].
+    fn restore(
+        self,
+        key: impl ToArg,
+        ttl: impl Into<RestoreTtl>,
+        value: impl ToArg,
+    ) -> Self::Output<()> {
+        self.execute(cmd::restore(key, ttl, value))
+    }
+
+    /// Makes a key of a value that `dump` gave, expiring at a time. See [`cmd::restore_at`].
+    fn restore_at(self, key: impl ToArg, time: SystemTime, value: impl ToArg) -> Self::Output<()> {
+        self.execute(cmd::restore_at(key, time, value))
+    }
+
+    /// The server's part in replication. See [`cmd::role`].
+    fn role(self) -> Self::Output<Role> {
+        self.execute(cmd::role())
+    }
+
     /// Removes and returns the last element. See [`cmd::rpop`].
     fn rpop<V: FromReply>(self, key: impl ToArg) -> Self::Output<Option<V>> {
         self.execute(cmd::rpop::<V>(key))
+    }
+
+    /// Moves the last element of a list to the front of another. See [`cmd::rpoplpush`].
+    fn rpoplpush<V: FromReply>(
+        self,
+        source: impl ToArg,
+        destination: impl ToArg,
+    ) -> Self::Output<Option<V>> {
+        self.execute(cmd::rpoplpush::<V>(source, destination))
     }
 
     /// Adds elements at the end; returns the new length. See [`cmd::rpush`].
@@ -638,6 +1643,16 @@ pub trait Commands: Execute {
         self.execute(cmd::sadd(key, members))
     }
 
+    /// Writes the data to disk; blocks the server meanwhile. See [`cmd::save`].
+    fn save(self) -> Self::Output<()> {
+        self.execute(cmd::save())
+    }
+
+    /// A page of the database's keys. See [`cmd::scan`].
+    fn scan<K: FromReply>(self, cursor: Cursor) -> Self::Output<ScanPage<K>> {
+        self.execute(cmd::scan::<K>(cursor))
+    }
+
     /// How many members a set has. See [`cmd::scard`].
     fn scard(self, key: impl ToArg) -> Self::Output<u64> {
         self.execute(cmd::scard(key))
@@ -653,9 +1668,25 @@ pub trait Commands: Execute {
         self.execute(cmd::script_flush())
     }
 
+    /// The subcommands, as the server describes them. See [`cmd::script_help`].
+    fn script_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::script_help())
+    }
+
+    /// Stops the script that runs, unless it has written. On a shared connection it waits for that
+    /// script like any other command: use another client. See [`cmd::script_kill`].
+    fn script_kill(self) -> Self::Output<()> {
+        self.execute(cmd::script_kill())
+    }
+
     /// Loads a script; returns its SHA-1 in hexadecimal. See [`cmd::script_load`].
     fn script_load(self, script: impl ToArg) -> Self::Output<String> {
         self.execute(cmd::script_load(script))
+    }
+
+    /// The source of a script, named by its SHA-1. See [`cmd::script_show`].
+    fn script_show<S: FromReply>(self, sha1: impl ToArg) -> Self::Output<S> {
+        self.execute(cmd::script_show::<S>(sha1))
     }
 
     /// The members of the first set that no other has. See [`cmd::sdiff`].
@@ -677,6 +1708,11 @@ pub trait Commands: Execute {
         self.execute(cmd::set(key, value))
     }
 
+    /// Writes one bit; returns the one before. See [`cmd::setbit`].
+    fn setbit(self, key: impl ToArg, offset: u64, value: bool) -> Self::Output<bool> {
+        self.execute(cmd::setbit(key, offset, value))
+    }
+
     /// Sets the value of a key that expires, with whole seconds. See [`cmd::setex`].
     fn setex(self, key: impl ToArg, ttl: Duration, value: impl ToArg) -> Self::Output<()> {
         self.execute(cmd::setex(key, ttl, value))
@@ -691,6 +1727,17 @@ pub trait Commands: Execute {
     /// [`cmd::setrange`].
     fn setrange(self, key: impl ToArg, offset: u64, value: impl ToArg) -> Self::Output<u64> {
         self.execute(cmd::setrange(key, offset, value))
+    }
+
+    /// Ends the server: its end is what answers, as a lost connection, and only a refusal is a reply.
+    /// See [`cmd::shutdown`].
+    fn shutdown(self) -> Self::Output<()> {
+        self.execute(cmd::shutdown())
+    }
+
+    /// Stops a shutdown that waits for replicas; 7.0 and newer. See [`cmd::shutdown_abort`].
+    fn shutdown_abort(self) -> Self::Output<()> {
+        self.execute(cmd::shutdown_abort())
     }
 
     /// The members that all sets have. See [`cmd::sinter`].
@@ -716,6 +1763,26 @@ pub trait Commands: Execute {
         self.execute(cmd::sismember(key, member))
     }
 
+    /// Commands that took long, newest first; 10 unless told otherwise. See [`cmd::slowlog_get`].
+    fn slowlog_get(self) -> Self::Output<Vec<SlowlogEntry>> {
+        self.execute(cmd::slowlog_get())
+    }
+
+    /// What the server says of the `SLOWLOG` commands, in lines. See [`cmd::slowlog_help`].
+    fn slowlog_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::slowlog_help())
+    }
+
+    /// How many commands that took long it remembers. See [`cmd::slowlog_len`].
+    fn slowlog_len(self) -> Self::Output<u64> {
+        self.execute(cmd::slowlog_len())
+    }
+
+    /// Forgets the commands that took long. See [`cmd::slowlog_reset`].
+    fn slowlog_reset(self) -> Self::Output<()> {
+        self.execute(cmd::slowlog_reset())
+    }
+
     /// All members of a set. See [`cmd::smembers`].
     fn smembers<M: FromReply>(self, key: impl ToArg) -> Self::Output<Vec<M>> {
         self.execute(cmd::smembers::<M>(key))
@@ -734,6 +1801,16 @@ pub trait Commands: Execute {
         member: impl ToArg,
     ) -> Self::Output<bool> {
         self.execute(cmd::smove(source, destination, member))
+    }
+
+    /// The sorted elements of a list, set or sorted set. See [`cmd::sort`].
+    fn sort<T: FromReply>(self, key: impl ToArg) -> Self::Output<Vec<T>> {
+        self.execute(cmd::sort::<T>(key))
+    }
+
+    /// As `sort`, for replicas too. See [`cmd::sort_ro`].
+    fn sort_ro<T: FromReply>(self, key: impl ToArg) -> Self::Output<Vec<T>> {
+        self.execute(cmd::sort_ro::<T>(key))
     }
 
     /// Removes and returns a random member. See [`cmd::spop`].
@@ -756,9 +1833,19 @@ pub trait Commands: Execute {
         self.execute(cmd::srem(key, members))
     }
 
+    /// A page of a set's members. See [`cmd::sscan`].
+    fn sscan<M: FromReply>(self, key: impl ToArg, cursor: Cursor) -> Self::Output<ScanPage<M>> {
+        self.execute(cmd::sscan::<M>(key, cursor))
+    }
+
     /// The length of a value in bytes; 0 without the key. See [`cmd::strlen`].
     fn strlen(self, key: impl ToArg) -> Self::Output<u64> {
         self.execute(cmd::strlen(key))
+    }
+
+    /// As `getrange`. See [`cmd::substr`].
+    fn substr<V: FromReply>(self, key: impl ToArg, start: i64, end: i64) -> Self::Output<V> {
+        self.execute(cmd::substr::<V>(key, start, end))
     }
 
     /// The members that any of the sets has. See [`cmd::sunion`].
@@ -774,8 +1861,13 @@ pub trait Commands: Execute {
         self.execute(cmd::sunionstore(destination, keys))
     }
 
-    /// The server's time: seconds since 1970, and microseconds on top. See [`cmd::time`].
-    fn time(self) -> Self::Output<(u64, u64)> {
+    /// Exchanges the data of two databases. See [`cmd::swapdb`].
+    fn swapdb(self, index1: u64, index2: u64) -> Self::Output<()> {
+        self.execute(cmd::swapdb(index1, index2))
+    }
+
+    /// The server's time, to the microsecond. See [`cmd::time`].
+    fn time(self) -> Self::Output<ServerTime> {
         self.execute(cmd::time())
     }
 
@@ -784,8 +1876,13 @@ pub trait Commands: Execute {
         self.execute(cmd::touch(keys))
     }
 
-    /// Seconds until a key expires; -1 without an expiry, -2 without the key. See [`cmd::ttl`].
-    fn ttl(self, key: impl ToArg) -> Self::Output<i64> {
+    /// Deletes the keys of ranges of slots, in the background. See [`cmd::trimslots`].
+    fn trimslots(self, ranges: impl IntoIterator<Item = (u16, u16)>) -> Self::Output<()> {
+        self.execute(cmd::trimslots(ranges))
+    }
+
+    /// How long a key is still to live, in whole seconds. See [`cmd::ttl`].
+    fn ttl(self, key: impl ToArg) -> Self::Output<Ttl<1>> {
         self.execute(cmd::ttl(key))
     }
 
@@ -795,9 +1892,306 @@ pub trait Commands: Execute {
         self.execute(cmd::unlink(keys))
     }
 
-    /// Adds an entry to a stream; returns its id. `*` as id lets the server choose. See [`cmd::xadd`].
-    fn xadd(self, key: impl ToArg, id: impl ToArg, fields: impl ToPairs) -> Self::Output<String> {
+    /// Adds an element with its vector, or gives it a new one; whether it is new. See [`cmd::vadd`].
+    fn vadd(
+        self,
+        key: impl ToArg,
+        vector: impl Into<Vector>,
+        element: impl ToArg,
+    ) -> Self::Output<bool> {
+        self.execute(cmd::vadd(key, vector, element))
+    }
+
+    /// How many elements a vector set has. See [`cmd::vcard`].
+    fn vcard(self, key: impl ToArg) -> Self::Output<u64> {
+        self.execute(cmd::vcard(key))
+    }
+
+    /// How many numbers the vectors of a set have. See [`cmd::vdim`].
+    fn vdim(self, key: impl ToArg) -> Self::Output<u64> {
+        self.execute(cmd::vdim(key))
+    }
+
+    /// The vector of an element, about as it was added. See [`cmd::vemb`].
+    fn vemb(self, key: impl ToArg, element: impl ToArg) -> Self::Output<Option<Vec<f32>>> {
+        self.execute(cmd::vemb(key, element))
+    }
+
+    /// The attributes of an element: JSON text. See [`cmd::vgetattr`].
+    fn vgetattr<V: FromReply>(
+        self,
+        key: impl ToArg,
+        element: impl ToArg,
+    ) -> Self::Output<Option<V>> {
+        self.execute(cmd::vgetattr::<V>(key, element))
+    }
+
+    /// Facts of a vector set. See [`cmd::vinfo`].
+    fn vinfo(self, key: impl ToArg) -> Self::Output<Option<VectorSetInfo>> {
+        self.execute(cmd::vinfo(key))
+    }
+
+    /// Whether a vector set has an element. See [`cmd::vismember`].
+    fn vismember(self, key: impl ToArg, element: impl ToArg) -> Self::Output<bool> {
+        self.execute(cmd::vismember(key, element))
+    }
+
+    /// The neighbours of an element. See [`cmd::vlinks`].
+    fn vlinks<M: FromReply>(
+        self,
+        key: impl ToArg,
+        element: impl ToArg,
+    ) -> Self::Output<Option<VectorLinks<M>>> {
+        self.execute(cmd::vlinks::<M>(key, element))
+    }
+
+    /// A random element. See [`cmd::vrandmember`].
+    fn vrandmember<M: FromReply>(self, key: impl ToArg) -> Self::Output<Option<M>> {
+        self.execute(cmd::vrandmember::<M>(key))
+    }
+
+    /// Lists elements from `start` to `end`, in the order of their bytes: `[` before one includes it,
+    /// `(` leaves it out, `-` and `+` are the ends. See [`cmd::vrange`].
+    fn vrange<M: FromReply>(
+        self,
+        key: impl ToArg,
+        start: impl ToArg,
+        end: impl ToArg,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::vrange::<M>(key, start, end))
+    }
+
+    /// Removes an element; whether there was one. See [`cmd::vrem`].
+    fn vrem(self, key: impl ToArg, element: impl ToArg) -> Self::Output<bool> {
+        self.execute(cmd::vrem(key, element))
+    }
+
+    /// Sets the attributes of an element, JSON text; the empty text removes them. Whether there is
+    /// such an element. See [`cmd::vsetattr`].
+    fn vsetattr(
+        self,
+        key: impl ToArg,
+        element: impl ToArg,
+        attributes: impl ToArg,
+    ) -> Self::Output<bool> {
+        self.execute(cmd::vsetattr(key, element, attributes))
+    }
+
+    /// Lists the elements that are most like another one, or like a vector. See [`cmd::vsim`].
+    fn vsim<M: FromReply>(
+        self,
+        key: impl ToArg,
+        query: impl Into<VectorQuery>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::vsim::<M>(key, query))
+    }
+
+    /// As `vsim`; each element comes with its attributes, JSON text, where it has some. See
+    /// [`cmd::vsim_with_attributes`].
+    fn vsim_with_attributes<M: FromReply>(
+        self,
+        key: impl ToArg,
+        query: impl Into<VectorQuery>,
+    ) -> Self::Output<Vec<(M, Option<String>)>> {
+        self.execute(cmd::vsim_with_attributes::<M>(key, query))
+    }
+
+    /// Waits until replicas have what this connection wrote; returns how many have it. See
+    /// [`cmd::wait`].
+    fn wait(self, replicas: u64, timeout: impl Into<Option<Duration>>) -> Self::Output<u64> {
+        self.execute(cmd::wait(replicas, timeout))
+    }
+
+    /// Waits until what this connection wrote is on the disks of the server and of replicas. See
+    /// [`cmd::waitaof`].
+    fn waitaof(
+        self,
+        local: u64,
+        replicas: u64,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Self::Output<AofAcks> {
+        self.execute(cmd::waitaof(local, replicas, timeout))
+    }
+
+    /// Acknowledges entries that a group gave to a consumer; returns how many were pending. See
+    /// [`cmd::xack`].
+    fn xack<M>(self, key: impl ToArg, group: impl ToArg, ids: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::xack(key, group, ids))
+    }
+
+    /// Acknowledges and deletes entries; tells what became of each. See [`cmd::xackdel`].
+    fn xackdel<M>(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        ids: impl ToArgs<M>,
+    ) -> Self::Output<Vec<EntryDeletion>> {
+        self.execute(cmd::xackdel(key, group, ids))
+    }
+
+    /// Adds an entry to a stream; returns its id. See [`cmd::xadd`].
+    fn xadd(
+        self,
+        key: impl ToArg,
+        id: impl Into<AddId>,
+        fields: impl ToPairs,
+    ) -> Self::Output<StreamId> {
         self.execute(cmd::xadd(key, id, fields))
+    }
+
+    /// Gives a consumer the entries that have been pending for at least a time, from an id on. See
+    /// [`cmd::xautoclaim`].
+    fn xautoclaim<T: FromReply>(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        start: impl Into<StreamBound>,
+    ) -> Self::Output<AutoClaimed<StreamEntry<T>>> {
+        self.execute(cmd::xautoclaim::<T>(key, group, consumer, min_idle, start))
+    }
+
+    /// As `xautoclaim`, but returns the ids alone and counts no delivery. See
+    /// [`cmd::xautoclaim_just_id`].
+    fn xautoclaim_just_id(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        start: impl Into<StreamBound>,
+    ) -> Self::Output<AutoClaimed<StreamId>> {
+        self.execute(cmd::xautoclaim_just_id(key, group, consumer, min_idle, start))
+    }
+
+    /// Changes how long and how many messages are remembered that are to be added once. See
+    /// [`cmd::xcfgset`].
+    fn xcfgset(self, key: impl ToArg) -> Self::Output<()> {
+        self.execute(cmd::xcfgset(key))
+    }
+
+    /// Gives a consumer those of the entries that have been pending for at least a time. See
+    /// [`cmd::xclaim`].
+    fn xclaim<T: FromReply>(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        ids: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self::Output<Vec<StreamEntry<T>>> {
+        self.execute(cmd::xclaim::<T>(key, group, consumer, min_idle, ids))
+    }
+
+    /// As `xclaim`, but returns the ids alone and counts no delivery. See [`cmd::xclaim_just_id`].
+    fn xclaim_just_id<M>(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        ids: impl ToArgs<M>,
+    ) -> Self::Output<Vec<StreamId>> {
+        self.execute(cmd::xclaim_just_id(key, group, consumer, min_idle, ids))
+    }
+
+    /// Deletes entries; returns how many there were. See [`cmd::xdel`].
+    fn xdel<M>(self, key: impl ToArg, ids: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::xdel(key, ids))
+    }
+
+    /// Deletes entries; tells what became of each. See [`cmd::xdelex`].
+    fn xdelex<M>(self, key: impl ToArg, ids: impl ToArgs<M>) -> Self::Output<Vec<EntryDeletion>> {
+        self.execute(cmd::xdelex(key, ids))
+    }
+
+    /// Creates a consumer group. See [`cmd::xgroup_create`].
+    fn xgroup_create(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        start: impl Into<GroupStart>,
+    ) -> Self::Output<()> {
+        self.execute(cmd::xgroup_create(key, group, start))
+    }
+
+    /// Creates a consumer of a group; false if there is one of the name. See
+    /// [`cmd::xgroup_createconsumer`].
+    fn xgroup_createconsumer(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+    ) -> Self::Output<bool> {
+        self.execute(cmd::xgroup_createconsumer(key, group, consumer))
+    }
+
+    /// Removes a consumer from a group; returns how many pending entries it had, which are lost to the
+    /// group. See [`cmd::xgroup_delconsumer`].
+    fn xgroup_delconsumer(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::xgroup_delconsumer(key, group, consumer))
+    }
+
+    /// Removes a consumer group; false if there is none of the name. See [`cmd::xgroup_destroy`].
+    fn xgroup_destroy(self, key: impl ToArg, group: impl ToArg) -> Self::Output<bool> {
+        self.execute(cmd::xgroup_destroy(key, group))
+    }
+
+    /// How to use `XGROUP`, a line an element. See [`cmd::xgroup_help`].
+    fn xgroup_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::xgroup_help())
+    }
+
+    /// Lets a consumer group go on after another entry. See [`cmd::xgroup_setid`].
+    fn xgroup_setid(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        start: impl Into<GroupStart>,
+    ) -> Self::Output<()> {
+        self.execute(cmd::xgroup_setid(key, group, start))
+    }
+
+    /// Remembers that a producer's message is a certain entry, so that it is not added again. See
+    /// [`cmd::xidmprecord`].
+    fn xidmprecord(
+        self,
+        key: impl ToArg,
+        pid: impl ToArg,
+        iid: impl ToArg,
+        id: impl Into<StreamId>,
+    ) -> Self::Output<()> {
+        self.execute(cmd::xidmprecord(key, pid, iid, id))
+    }
+
+    /// What the server knows of a group's consumers. See [`cmd::xinfo_consumers`].
+    fn xinfo_consumers(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+    ) -> Self::Output<Vec<ConsumerInfo>> {
+        self.execute(cmd::xinfo_consumers(key, group))
+    }
+
+    /// What the server knows of a stream's consumer groups. See [`cmd::xinfo_groups`].
+    fn xinfo_groups(self, key: impl ToArg) -> Self::Output<Vec<GroupInfo>> {
+        self.execute(cmd::xinfo_groups(key))
+    }
+
+    /// How to use `XINFO`, a line an element. See [`cmd::xinfo_help`].
+    fn xinfo_help(self) -> Self::Output<Vec<String>> {
+        self.execute(cmd::xinfo_help())
+    }
+
+    /// What the server knows of a stream. See [`cmd::xinfo_stream`].
+    fn xinfo_stream<T: FromReply>(self, key: impl ToArg) -> Self::Output<StreamInfo<T>> {
+        self.execute(cmd::xinfo_stream::<T>(key))
     }
 
     /// How many entries a stream has. See [`cmd::xlen`].
@@ -805,25 +2199,71 @@ pub trait Commands: Execute {
         self.execute(cmd::xlen(key))
     }
 
-    /// The entries with ids from `start` to `end`, `-` and `+` being the ends of the stream. See
-    /// [`cmd::xrange`].
+    /// A group's pending entries in short. See [`cmd::xpending`].
+    fn xpending(self, key: impl ToArg, group: impl ToArg) -> Self::Output<PendingSummary> {
+        self.execute(cmd::xpending(key, group))
+    }
+
+    /// A group's pending entries with ids from `start` to `end`, at most `count`. See
+    /// [`cmd::xpending_range`].
+    fn xpending_range(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        start: impl Into<StreamBound>,
+        end: impl Into<StreamBound>,
+        count: u64,
+    ) -> Self::Output<Vec<PendingEntry>> {
+        self.execute(cmd::xpending_range(key, group, start, end, count))
+    }
+
+    /// The entries with ids from `start` to `end`. See [`cmd::xrange`].
     fn xrange<T: FromReply>(
         self,
         key: impl ToArg,
-        start: impl ToArg,
-        end: impl ToArg,
-    ) -> Self::Output<Vec<(String, T)>> {
+        start: impl Into<StreamBound>,
+        end: impl Into<StreamBound>,
+    ) -> Self::Output<Vec<StreamEntry<T>>> {
         self.execute(cmd::xrange::<T>(key, start, end))
+    }
+
+    /// The entries that streams have; none if there are none. See [`cmd::xread`].
+    fn xread<K: FromReply, T: FromReply>(
+        self,
+        streams: impl IntoIterator<Item = (impl ToArg, impl Into<ReadFrom>)>,
+    ) -> Self::Output<Option<StreamEntries<K, T>>> {
+        self.execute(cmd::xread::<K, T>(streams))
+    }
+
+    /// The entries that a consumer group gives a consumer; none if there are none. See
+    /// [`cmd::xreadgroup`].
+    fn xreadgroup<K: FromReply, T: FromReply>(
+        self,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        streams: impl IntoIterator<Item = (impl ToArg, impl Into<GroupReadFrom>)>,
+    ) -> Self::Output<Option<StreamEntries<K, T>>> {
+        self.execute(cmd::xreadgroup::<K, T>(group, consumer, streams))
     }
 
     /// The entries with ids from `end` down to `start`, newest first. See [`cmd::xrevrange`].
     fn xrevrange<T: FromReply>(
         self,
         key: impl ToArg,
-        end: impl ToArg,
-        start: impl ToArg,
-    ) -> Self::Output<Vec<(String, T)>> {
+        end: impl Into<StreamBound>,
+        start: impl Into<StreamBound>,
+    ) -> Self::Output<Vec<StreamEntry<T>>> {
         self.execute(cmd::xrevrange::<T>(key, end, start))
+    }
+
+    /// Sets the highest id that a stream has given. See [`cmd::xsetid`].
+    fn xsetid(self, key: impl ToArg, last_id: impl Into<StreamId>) -> Self::Output<()> {
+        self.execute(cmd::xsetid(key, last_id))
+    }
+
+    /// Deletes the oldest entries of a stream; returns how many. See [`cmd::xtrim`].
+    fn xtrim(self, key: impl ToArg, trim: StreamTrim) -> Self::Output<u64> {
+        self.execute(cmd::xtrim(key, trim))
     }
 
     /// Adds members with their scores; returns how many are new. See [`cmd::zadd`].
@@ -840,15 +2280,71 @@ pub trait Commands: Execute {
         self.execute(cmd::zcard(key))
     }
 
-    /// Counts the members with scores from `min` to `max`; `(` before a score leaves it out. See
-    /// [`cmd::zcount`].
-    fn zcount(self, key: impl ToArg, min: impl ToArg, max: impl ToArg) -> Self::Output<u64> {
+    /// Counts the members with scores from `min` to `max`. See [`cmd::zcount`].
+    fn zcount(
+        self,
+        key: impl ToArg,
+        min: impl Into<ScoreBound>,
+        max: impl Into<ScoreBound>,
+    ) -> Self::Output<u64> {
         self.execute(cmd::zcount(key, min, max))
+    }
+
+    /// The members of the first sorted set that no other has. See [`cmd::zdiff`].
+    fn zdiff<M: FromReply>(
+        self,
+        keys: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zdiff::<M>(keys))
+    }
+
+    /// Stores the members of the first sorted set that no other has; returns how many. See
+    /// [`cmd::zdiffstore`].
+    fn zdiffstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::zdiffstore(destination, keys))
     }
 
     /// Increments a member's score; returns the new one. See [`cmd::zincrby`].
     fn zincrby(self, key: impl ToArg, by: f64, member: impl ToArg) -> Self::Output<f64> {
         self.execute(cmd::zincrby(key, by, member))
+    }
+
+    /// The members that all sorted sets have. See [`cmd::zinter`].
+    fn zinter<M: FromReply>(
+        self,
+        keys: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zinter::<M>(keys))
+    }
+
+    /// Counts the members that all sorted sets have. See [`cmd::zintercard`].
+    fn zintercard<M>(self, keys: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::zintercard(keys))
+    }
+
+    /// Stores the members that all sorted sets have; returns how many. See [`cmd::zinterstore`].
+    fn zinterstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::zinterstore(destination, keys))
+    }
+
+    /// Counts the members from `min` to `max`, all of which have the same score. See
+    /// [`cmd::zlexcount`].
+    fn zlexcount(
+        self,
+        key: impl ToArg,
+        min: impl Into<LexBound>,
+        max: impl Into<LexBound>,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::zlexcount(key, min, max))
+    }
+
+    /// Removes members of the first sorted set that has one. See [`cmd::zmpop`].
+    fn zmpop<K: FromReply, M: FromReply>(
+        self,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        which: Extreme,
+    ) -> Self::Output<Option<(K, ScoredMembers<M>)>> {
+        self.execute(cmd::zmpop::<K, M>(keys, which))
     }
 
     /// The scores of members. See [`cmd::zmscore`].
@@ -870,14 +2366,91 @@ pub trait Commands: Execute {
         self.execute(cmd::zpopmin::<M>(key))
     }
 
-    /// Lists the members from `start` to `stop`, both included. See [`cmd::zrange`].
-    fn zrange<M: FromReply>(
+    /// Returns a random member. See [`cmd::zrandmember`].
+    fn zrandmember<M: FromReply>(self, key: impl ToArg) -> Self::Output<Option<M>> {
+        self.execute(cmd::zrandmember::<M>(key))
+    }
+
+    /// Lists the members at positions `start` to `stop`, both included; negative ones count from the
+    /// end. See [`cmd::zrange`].
+    fn zrange<M: FromReply>(self, key: impl ToArg, start: i64, stop: i64) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zrange::<M>(key, start, stop))
+    }
+
+    /// Lists the members from `start` to `stop`, all of which have the same score. See
+    /// [`cmd::zrange_by_lex`].
+    fn zrange_by_lex<M: FromReply>(
         self,
         key: impl ToArg,
-        start: impl ToArg,
-        stop: impl ToArg,
+        start: impl Into<LexBound>,
+        stop: impl Into<LexBound>,
     ) -> Self::Output<Vec<M>> {
-        self.execute(cmd::zrange::<M>(key, start, stop))
+        self.execute(cmd::zrange_by_lex::<M>(key, start, stop))
+    }
+
+    /// Lists the members with scores from `start` to `stop`. See [`cmd::zrange_by_score`].
+    fn zrange_by_score<M: FromReply>(
+        self,
+        key: impl ToArg,
+        start: impl Into<ScoreBound>,
+        stop: impl Into<ScoreBound>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zrange_by_score::<M>(key, start, stop))
+    }
+
+    /// As `zrange_by_lex`. See [`cmd::zrangebylex`].
+    fn zrangebylex<M: FromReply>(
+        self,
+        key: impl ToArg,
+        min: impl Into<LexBound>,
+        max: impl Into<LexBound>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zrangebylex::<M>(key, min, max))
+    }
+
+    /// As `zrange_by_score`. See [`cmd::zrangebyscore`].
+    fn zrangebyscore<M: FromReply>(
+        self,
+        key: impl ToArg,
+        min: impl Into<ScoreBound>,
+        max: impl Into<ScoreBound>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zrangebyscore::<M>(key, min, max))
+    }
+
+    /// Stores the members at positions `start` to `stop`; returns how many. See [`cmd::zrangestore`].
+    fn zrangestore(
+        self,
+        destination: impl ToArg,
+        source: impl ToArg,
+        start: i64,
+        stop: i64,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::zrangestore(destination, source, start, stop))
+    }
+
+    /// Stores the members from `start` to `stop`, all of which have the same score; returns how many.
+    /// See [`cmd::zrangestore_by_lex`].
+    fn zrangestore_by_lex(
+        self,
+        destination: impl ToArg,
+        source: impl ToArg,
+        start: impl Into<LexBound>,
+        stop: impl Into<LexBound>,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::zrangestore_by_lex(destination, source, start, stop))
+    }
+
+    /// Stores the members with scores from `start` to `stop`; returns how many. See
+    /// [`cmd::zrangestore_by_score`].
+    fn zrangestore_by_score(
+        self,
+        destination: impl ToArg,
+        source: impl ToArg,
+        start: impl Into<ScoreBound>,
+        stop: impl Into<ScoreBound>,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::zrangestore_by_score(destination, source, start, stop))
     }
 
     /// The position of a member, from 0, lowest score first. See [`cmd::zrank`].
@@ -888,6 +2461,17 @@ pub trait Commands: Execute {
     /// Removes members; returns how many there were. See [`cmd::zrem`].
     fn zrem<M>(self, key: impl ToArg, members: impl ToArgs<M>) -> Self::Output<u64> {
         self.execute(cmd::zrem(key, members))
+    }
+
+    /// Removes the members from `min` to `max`, all of which have the same score; returns how many.
+    /// See [`cmd::zremrangebylex`].
+    fn zremrangebylex(
+        self,
+        key: impl ToArg,
+        min: impl Into<LexBound>,
+        max: impl Into<LexBound>,
+    ) -> Self::Output<u64> {
+        self.execute(cmd::zremrangebylex(key, min, max))
     }
 
     /// Removes the members at positions `start` to `stop`; returns how many. See
@@ -901,10 +2485,40 @@ pub trait Commands: Execute {
     fn zremrangebyscore(
         self,
         key: impl ToArg,
-        min: impl ToArg,
-        max: impl ToArg,
+        min: impl Into<ScoreBound>,
+        max: impl Into<ScoreBound>,
     ) -> Self::Output<u64> {
         self.execute(cmd::zremrangebyscore(key, min, max))
+    }
+
+    /// As `zrange` with `rev`. See [`cmd::zrevrange`].
+    fn zrevrange<M: FromReply>(
+        self,
+        key: impl ToArg,
+        start: i64,
+        stop: i64,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zrevrange::<M>(key, start, stop))
+    }
+
+    /// As `zrange_by_lex` with `rev`. See [`cmd::zrevrangebylex`].
+    fn zrevrangebylex<M: FromReply>(
+        self,
+        key: impl ToArg,
+        max: impl Into<LexBound>,
+        min: impl Into<LexBound>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zrevrangebylex::<M>(key, max, min))
+    }
+
+    /// As `zrange_by_score` with `rev`. See [`cmd::zrevrangebyscore`].
+    fn zrevrangebyscore<M: FromReply>(
+        self,
+        key: impl ToArg,
+        max: impl Into<ScoreBound>,
+        min: impl Into<ScoreBound>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zrevrangebyscore::<M>(key, max, min))
     }
 
     /// The position of a member, from 0, highest score first. See [`cmd::zrevrank`].
@@ -912,9 +2526,31 @@ pub trait Commands: Execute {
         self.execute(cmd::zrevrank(key, member))
     }
 
+    /// A page of a sorted set's members and their scores. See [`cmd::zscan`].
+    fn zscan<M: FromReply>(
+        self,
+        key: impl ToArg,
+        cursor: Cursor,
+    ) -> Self::Output<ScanPage<(M, f64)>> {
+        self.execute(cmd::zscan::<M>(key, cursor))
+    }
+
     /// The score of a member. See [`cmd::zscore`].
     fn zscore(self, key: impl ToArg, member: impl ToArg) -> Self::Output<Option<f64>> {
         self.execute(cmd::zscore(key, member))
+    }
+
+    /// The members that any of the sorted sets has. See [`cmd::zunion`].
+    fn zunion<M: FromReply>(
+        self,
+        keys: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self::Output<Vec<M>> {
+        self.execute(cmd::zunion::<M>(keys))
+    }
+
+    /// Stores the members that any of the sorted sets has; returns how many. See [`cmd::zunionstore`].
+    fn zunionstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self::Output<u64> {
+        self.execute(cmd::zunionstore(destination, keys))
     }
 }
 

@@ -7,12 +7,139 @@ use std::time::{Duration, SystemTime};
 use crate::cmd::{self, *};
 use crate::command::{Queue, ToArg, ToArgs, ToPairs};
 use crate::reply::Value;
+use crate::types::{
+    AddId, BitGet, BitOperation, Cursor, GeoArea, GeoUnit, GroupReadFrom, GroupStart,
+    HotKeysMetrics, LexBound, MigrationTasks, ReadFrom, RestoreTtl, ScoreBound, SlotMetric,
+    SlotMove, SlotRange, SlotState, StreamBound, StreamId, StreamTrim, Vector, VectorQuery,
+};
 
 /// Commands as methods that chain: each is queued behind the ones before, whose replies come together.
 pub trait QueueCommands: Queue {
+    /// The categories of commands. See [`cmd::acl_cat`].
+    fn acl_cat(self) -> Self {
+        self.queue(cmd::acl_cat())
+    }
+
+    /// Deletes users and closes their connections; returns how many there were. See
+    /// [`cmd::acl_deluser`].
+    fn acl_deluser<M>(self, usernames: impl ToArgs<M>) -> Self {
+        self.queue(cmd::acl_deluser(usernames))
+    }
+
+    /// Tells whether a user may run a command, without running it. See [`cmd::acl_dryrun`].
+    fn acl_dryrun<M>(
+        self,
+        username: impl ToArg,
+        command: impl ToArg,
+        args: impl ToArgs<M>,
+    ) -> Self {
+        self.queue(cmd::acl_dryrun(username, command, args))
+    }
+
+    /// Makes a random password, in hexadecimal. See [`cmd::acl_genpass`].
+    fn acl_genpass(self) -> Self {
+        self.queue(cmd::acl_genpass())
+    }
+
+    /// A user, and what it may do. See [`cmd::acl_getuser`].
+    fn acl_getuser(self, username: impl ToArg) -> Self {
+        self.queue(cmd::acl_getuser(username))
+    }
+
+    /// What the server says of the `ACL` commands, in lines. See [`cmd::acl_help`].
+    fn acl_help(self) -> Self {
+        self.queue(cmd::acl_help())
+    }
+
+    /// The users with their rules, each as in a configuration file. See [`cmd::acl_list`].
+    fn acl_list(self) -> Self {
+        self.queue(cmd::acl_list())
+    }
+
+    /// Replaces all users by those of the ACL file. See [`cmd::acl_load`].
+    fn acl_load(self) -> Self {
+        self.queue(cmd::acl_load())
+    }
+
+    /// What was refused to users, newest first; 10 entries unless told otherwise. See
+    /// [`cmd::acl_log`].
+    fn acl_log(self) -> Self {
+        self.queue(cmd::acl_log())
+    }
+
+    /// Forgets what was refused to users. See [`cmd::acl_log_reset`].
+    fn acl_log_reset(self) -> Self {
+        self.queue(cmd::acl_log_reset())
+    }
+
+    /// Writes all users to the ACL file. See [`cmd::acl_save`].
+    fn acl_save(self) -> Self {
+        self.queue(cmd::acl_save())
+    }
+
+    /// Makes a user, or changes one, by rules such as `on`, `+@read` and `~key:*`. See
+    /// [`cmd::acl_setuser`].
+    fn acl_setuser<M>(self, username: impl ToArg, rules: impl ToArgs<M>) -> Self {
+        self.queue(cmd::acl_setuser(username, rules))
+    }
+
+    /// The names of the users. See [`cmd::acl_users`].
+    fn acl_users(self) -> Self {
+        self.queue(cmd::acl_users())
+    }
+
+    /// The user of the connection. See [`cmd::acl_whoami`].
+    fn acl_whoami(self) -> Self {
+        self.queue(cmd::acl_whoami())
+    }
+
     /// Appends to a value; returns its new length in bytes. See [`cmd::append`].
     fn append(self, key: impl ToArg, value: impl ToArg) -> Self {
         self.queue(cmd::append(key, value))
+    }
+
+    /// Begins to rewrite the append-only file in the background, or says that it has to be. See
+    /// [`cmd::bgrewriteaof`].
+    fn bgrewriteaof(self) -> Self {
+        self.queue(cmd::bgrewriteaof())
+    }
+
+    /// Begins to write the data to disk in the background. See [`cmd::bgsave`].
+    fn bgsave(self) -> Self {
+        self.queue(cmd::bgsave())
+    }
+
+    /// Stops writing the data to disk in the background; Valkey alone has this. See
+    /// [`cmd::bgsave_cancel`].
+    fn bgsave_cancel(self) -> Self {
+        self.queue(cmd::bgsave_cancel())
+    }
+
+    /// Counts the bits that are set. See [`cmd::bitcount`].
+    fn bitcount(self, key: impl ToArg) -> Self {
+        self.queue(cmd::bitcount(key))
+    }
+
+    /// Reads and writes numbers of any width; none where `Overflow::Fail` held back a write. See
+    /// [`cmd::bitfield`].
+    fn bitfield(self, key: impl ToArg, operations: impl IntoIterator<Item = BitOperation>) -> Self {
+        self.queue(cmd::bitfield(key, operations))
+    }
+
+    /// Reads numbers of any width. See [`cmd::bitfield_ro`].
+    fn bitfield_ro(self, key: impl ToArg, gets: impl IntoIterator<Item = BitGet>) -> Self {
+        self.queue(cmd::bitfield_ro(key, gets))
+    }
+
+    /// Combines values bit by bit and stores the result; returns its length in bytes. See
+    /// [`cmd::bitop`].
+    fn bitop<M>(self, operation: Bitwise, destination: impl ToArg, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::bitop(operation, destination, keys))
+    }
+
+    /// The position of the first bit that is set, or is not; -1 if there is none. See [`cmd::bitpos`].
+    fn bitpos(self, key: impl ToArg, bit: bool) -> Self {
+        self.queue(cmd::bitpos(key, bit))
     }
 
     /// Moves an element from list to list, waiting for one. See [`cmd::blmove`].
@@ -25,6 +152,16 @@ pub trait QueueCommands: Queue {
         timeout: impl Into<Option<Duration>>,
     ) -> Self {
         self.queue(cmd::blmove::<Value>(source, destination, from, to, timeout))
+    }
+
+    /// Removes elements of the first list that has one, waiting for it. See [`cmd::blmpop`].
+    fn blmpop(
+        self,
+        timeout: impl Into<Option<Duration>>,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        side: Side,
+    ) -> Self {
+        self.queue(cmd::blmpop::<Value, Value>(timeout, keys, side))
     }
 
     /// Removes the first element of the first list that has one, waiting for it. See [`cmd::blpop`].
@@ -43,6 +180,27 @@ pub trait QueueCommands: Queue {
         timeout: impl Into<Option<Duration>>,
     ) -> Self {
         self.queue(cmd::brpop::<Value, Value>(keys, timeout))
+    }
+
+    /// Moves the last element of a list to the front of another, waiting for one. See
+    /// [`cmd::brpoplpush`].
+    fn brpoplpush(
+        self,
+        source: impl ToArg,
+        destination: impl ToArg,
+        timeout: impl Into<Option<Duration>>,
+    ) -> Self {
+        self.queue(cmd::brpoplpush::<Value>(source, destination, timeout))
+    }
+
+    /// Removes members of the first sorted set that has one, waiting for it. See [`cmd::bzmpop`].
+    fn bzmpop(
+        self,
+        timeout: impl Into<Option<Duration>>,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        which: Extreme,
+    ) -> Self {
+        self.queue(cmd::bzmpop::<Value, Value>(timeout, keys, which))
     }
 
     /// Removes the member with the highest score of the first sorted set that has one, waiting for it.
@@ -70,24 +228,337 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::client_getname())
     }
 
+    /// Where notices of keys that this connection has read go. See [`cmd::client_getredir`].
+    fn client_getredir(self) -> Self {
+        self.queue(cmd::client_getredir())
+    }
+
+    /// What the server says of the `CLIENT` commands, in lines. See [`cmd::client_help`].
+    fn client_help(self) -> Self {
+        self.queue(cmd::client_help())
+    }
+
     /// The id of this connection. See [`cmd::client_id`].
     fn client_id(self) -> Self {
         self.queue(cmd::client_id())
     }
 
-    /// What the server knows of this connection, as it prints it. See [`cmd::client_info`].
+    /// What the server knows of this connection. See [`cmd::client_info`].
     fn client_info(self) -> Self {
         self.queue(cmd::client_info())
     }
 
-    /// The connections, one a line, as the server prints them. See [`cmd::client_list`].
+    /// Closes the connection from an `address:port`; fails if there is none. See
+    /// [`cmd::client_kill_addr`].
+    fn client_kill_addr(self, addr: impl ToArg) -> Self {
+        self.queue(cmd::client_kill_addr(addr))
+    }
+
+    /// What the server knows of the connections. See [`cmd::client_list`].
     fn client_list(self) -> Self {
         self.queue(cmd::client_list())
+    }
+
+    /// Lets commands of all clients wait for a time, or until `client_unpause`. See
+    /// [`cmd::client_pause`].
+    fn client_pause(self, timeout: Duration) -> Self {
+        self.queue(cmd::client_pause(timeout))
+    }
+
+    /// How the server tracks the keys that this connection reads. See [`cmd::client_trackinginfo`].
+    fn client_trackinginfo(self) -> Self {
+        self.queue(cmd::client_trackinginfo())
+    }
+
+    /// Ends the wait of a connection in a blocking command; false if it does not wait. See
+    /// [`cmd::client_unblock`].
+    fn client_unblock(self, client_id: u64) -> Self {
+        self.queue(cmd::client_unblock(client_id))
+    }
+
+    /// Lets the commands that `client_pause` holds go on. See [`cmd::client_unpause`].
+    fn client_unpause(self) -> Self {
+        self.queue(cmd::client_unpause())
+    }
+
+    /// Makes slots, which no node serves, the node's own. See [`cmd::cluster_addslots`].
+    fn cluster_addslots(self, slots: impl IntoIterator<Item = u16>) -> Self {
+        self.queue(cmd::cluster_addslots(slots))
+    }
+
+    /// As `cluster_addslots`, for whole ranges. See [`cmd::cluster_addslotsrange`].
+    fn cluster_addslotsrange(self, ranges: impl IntoIterator<Item = impl Into<SlotRange>>) -> Self {
+        self.queue(cmd::cluster_addslotsrange(ranges))
+    }
+
+    /// Makes the node's epoch the greatest of the cluster. See [`cmd::cluster_bumpepoch`].
+    fn cluster_bumpepoch(self) -> Self {
+        self.queue(cmd::cluster_bumpepoch())
+    }
+
+    /// Stops all migrations of slots from the node; an error when there are none. See
+    /// [`cmd::cluster_cancelslotmigrations`].
+    fn cluster_cancelslotmigrations(self) -> Self {
+        self.queue(cmd::cluster_cancelslotmigrations())
+    }
+
+    /// How many nodes have told that they do not reach this one. See
+    /// [`cmd::cluster_count_failure_reports`].
+    fn cluster_count_failure_reports(self, node_id: impl ToArg) -> Self {
+        self.queue(cmd::cluster_count_failure_reports(node_id))
+    }
+
+    /// How many keys of a slot the node has. See [`cmd::cluster_countkeysinslot`].
+    fn cluster_countkeysinslot(self, slot: u16) -> Self {
+        self.queue(cmd::cluster_countkeysinslot(slot))
+    }
+
+    /// Makes slots belong to nobody, as the node sees it. See [`cmd::cluster_delslots`].
+    fn cluster_delslots(self, slots: impl IntoIterator<Item = u16>) -> Self {
+        self.queue(cmd::cluster_delslots(slots))
+    }
+
+    /// As `cluster_delslots`, for whole ranges. See [`cmd::cluster_delslotsrange`].
+    fn cluster_delslotsrange(self, ranges: impl IntoIterator<Item = impl Into<SlotRange>>) -> Self {
+        self.queue(cmd::cluster_delslotsrange(ranges))
+    }
+
+    /// Makes the replica that gets this the primary; `()` means that it begins. See
+    /// [`cmd::cluster_failover`].
+    fn cluster_failover(self) -> Self {
+        self.queue(cmd::cluster_failover())
+    }
+
+    /// Deletes all keys of a slot. See [`cmd::cluster_flushslot`].
+    fn cluster_flushslot(self, slot: u16) -> Self {
+        self.queue(cmd::cluster_flushslot(slot))
+    }
+
+    /// Makes the node serve no slots; it must be empty. See [`cmd::cluster_flushslots`].
+    fn cluster_flushslots(self) -> Self {
+        self.queue(cmd::cluster_flushslots())
+    }
+
+    /// Makes the node forget another one, and not learn of it again for a minute. See
+    /// [`cmd::cluster_forget`].
+    fn cluster_forget(self, node_id: impl ToArg) -> Self {
+        self.queue(cmd::cluster_forget(node_id))
+    }
+
+    /// Some keys of a slot. See [`cmd::cluster_getkeysinslot`].
+    fn cluster_getkeysinslot(self, slot: u16, count: u64) -> Self {
+        self.queue(cmd::cluster_getkeysinslot::<Value>(slot, count))
+    }
+
+    /// The node's migrations of slots: those that run, and some that are over. See
+    /// [`cmd::cluster_getslotmigrations`].
+    fn cluster_getslotmigrations(self) -> Self {
+        self.queue(cmd::cluster_getslotmigrations())
+    }
+
+    /// The subcommands, as the server describes them. See [`cmd::cluster_help`].
+    fn cluster_help(self) -> Self {
+        self.queue(cmd::cluster_help())
+    }
+
+    /// How the node sees the cluster as a whole. See [`cmd::cluster_info`].
+    fn cluster_info(self) -> Self {
+        self.queue(cmd::cluster_info())
+    }
+
+    /// The slot of a key. See [`cmd::cluster_keyslot`].
+    fn cluster_keyslot(self, key: impl ToArg) -> Self {
+        self.queue(cmd::cluster_keyslot(key))
+    }
+
+    /// The node's connections with the other nodes. See [`cmd::cluster_links`].
+    fn cluster_links(self) -> Self {
+        self.queue(cmd::cluster_links())
+    }
+
+    /// Makes the node, and its cluster, know another node. See [`cmd::cluster_meet`].
+    fn cluster_meet(self, ip: impl ToArg, port: u16) -> Self {
+        self.queue(cmd::cluster_meet(ip, port))
+    }
+
+    /// Begins to move slots of the node to others; `cluster_getslotmigrations` tells how far it is.
+    /// See [`cmd::cluster_migrateslots`].
+    fn cluster_migrateslots(self, moves: impl IntoIterator<Item = SlotMove>) -> Self {
+        self.queue(cmd::cluster_migrateslots(moves))
+    }
+
+    /// Stops migrations to the node; returns how many. See [`cmd::cluster_migration_cancel`].
+    fn cluster_migration_cancel(self, tasks: MigrationTasks) -> Self {
+        self.queue(cmd::cluster_migration_cancel(tasks))
+    }
+
+    /// Begins to move slots from other nodes to this one; returns the id that
+    /// `cluster_migration_status` tells of. See [`cmd::cluster_migration_import`].
+    fn cluster_migration_import(
+        self,
+        ranges: impl IntoIterator<Item = impl Into<SlotRange>>,
+    ) -> Self {
+        self.queue(cmd::cluster_migration_import(ranges))
+    }
+
+    /// The node's migrations of slots: those that run, and some that are over. See
+    /// [`cmd::cluster_migration_status`].
+    fn cluster_migration_status(self, tasks: MigrationTasks) -> Self {
+        self.queue(cmd::cluster_migration_status(tasks))
+    }
+
+    /// The id of the node. See [`cmd::cluster_myid`].
+    fn cluster_myid(self) -> Self {
+        self.queue(cmd::cluster_myid())
+    }
+
+    /// The id of the node's shard. See [`cmd::cluster_myshardid`].
+    fn cluster_myshardid(self) -> Self {
+        self.queue(cmd::cluster_myshardid())
+    }
+
+    /// The nodes, as the one that replies sees them. See [`cmd::cluster_nodes`].
+    fn cluster_nodes(self) -> Self {
+        self.queue(cmd::cluster_nodes())
+    }
+
+    /// The replicas of a primary. See [`cmd::cluster_replicas`].
+    fn cluster_replicas(self, node_id: impl ToArg) -> Self {
+        self.queue(cmd::cluster_replicas(node_id))
+    }
+
+    /// Makes the node a replica of a primary. See [`cmd::cluster_replicate`].
+    fn cluster_replicate(self, node_id: impl ToArg) -> Self {
+        self.queue(cmd::cluster_replicate(node_id))
+    }
+
+    /// Makes the node, a replica, a primary without slots and keys. See
+    /// [`cmd::cluster_replicate_no_one`].
+    fn cluster_replicate_no_one(self) -> Self {
+        self.queue(cmd::cluster_replicate_no_one())
+    }
+
+    /// Makes the node forget the cluster. See [`cmd::cluster_reset`].
+    fn cluster_reset(self) -> Self {
+        self.queue(cmd::cluster_reset())
+    }
+
+    /// Writes what the node knows of the cluster to its disk. See [`cmd::cluster_saveconfig`].
+    fn cluster_saveconfig(self) -> Self {
+        self.queue(cmd::cluster_saveconfig())
+    }
+
+    /// Gives a node that knows no other its epoch. See [`cmd::cluster_set_config_epoch`].
+    fn cluster_set_config_epoch(self, config_epoch: u64) -> Self {
+        self.queue(cmd::cluster_set_config_epoch(config_epoch))
+    }
+
+    /// Says of a slot where it is going, or where it is. See [`cmd::cluster_setslot`].
+    fn cluster_setslot(self, slot: u16, state: SlotState) -> Self {
+        self.queue(cmd::cluster_setslot(slot, state))
+    }
+
+    /// The primaries with their replicas and slots. See [`cmd::cluster_shards`].
+    fn cluster_shards(self) -> Self {
+        self.queue(cmd::cluster_shards())
+    }
+
+    /// As `cluster_replicas`. See [`cmd::cluster_slaves`].
+    fn cluster_slaves(self, node_id: impl ToArg) -> Self {
+        self.queue(cmd::cluster_slaves(node_id))
+    }
+
+    /// What the node counts of its slots, sorted by one of the numbers, highest first. See
+    /// [`cmd::cluster_slot_stats`].
+    fn cluster_slot_stats(self, metric: SlotMetric) -> Self {
+        self.queue(cmd::cluster_slot_stats(metric))
+    }
+
+    /// What the node counts of each of its slots in a range. See [`cmd::cluster_slot_stats_range`].
+    fn cluster_slot_stats_range(self, range: impl Into<SlotRange>) -> Self {
+        self.queue(cmd::cluster_slot_stats_range(range))
+    }
+
+    /// Ranges of slots and the nodes that serve them. See [`cmd::cluster_slots`].
+    fn cluster_slots(self) -> Self {
+        self.queue(cmd::cluster_slots())
+    }
+
+    /// Lists some keys of the whole cluster; begins with the default cursor. See [`cmd::clusterscan`].
+    fn clusterscan(self, cursor: impl ToArg) -> Self {
+        self.queue(cmd::clusterscan::<Value>(cursor))
+    }
+
+    /// How many commands the server has. See [`cmd::command_count`].
+    fn command_count(self) -> Self {
+        self.queue(cmd::command_count())
+    }
+
+    /// How the server documents commands, or all where the list is empty. See [`cmd::command_docs`].
+    fn command_docs<M>(self, names: impl ToArgs<M>) -> Self {
+        self.queue(cmd::command_docs(names))
+    }
+
+    /// The keys of a command with its arguments. See [`cmd::command_getkeys`].
+    fn command_getkeys(
+        self,
+        command: impl ToArg,
+        args: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self {
+        self.queue(cmd::command_getkeys::<Value>(command, args))
+    }
+
+    /// The keys of a command with its arguments, and what it does with each. See
+    /// [`cmd::command_getkeysandflags`].
+    fn command_getkeysandflags<M>(self, command: impl ToArg, args: impl ToArgs<M>) -> Self {
+        self.queue(cmd::command_getkeysandflags(command, args))
+    }
+
+    /// What the server says of the `COMMAND` commands, in lines. See [`cmd::command_help`].
+    fn command_help(self) -> Self {
+        self.queue(cmd::command_help())
+    }
+
+    /// What the server says of commands; of all where the list is empty, since 7.0. See
+    /// [`cmd::command_info`].
+    fn command_info<M>(self, names: impl ToArgs<M>) -> Self {
+        self.queue(cmd::command_info(names))
+    }
+
+    /// The names of the server's commands. See [`cmd::command_list`].
+    fn command_list(self) -> Self {
+        self.queue(cmd::command_list())
+    }
+
+    /// Commands that took long or moved much data, newest first; all where `count` is -1. See
+    /// [`cmd::commandlog_get`].
+    fn commandlog_get(self, count: i64, log: CommandLogType) -> Self {
+        self.queue(cmd::commandlog_get(count, log))
+    }
+
+    /// What the server says of the `COMMANDLOG` commands, in lines. See [`cmd::commandlog_help`].
+    fn commandlog_help(self) -> Self {
+        self.queue(cmd::commandlog_help())
+    }
+
+    /// How many entries a log of commands has. See [`cmd::commandlog_len`].
+    fn commandlog_len(self, log: CommandLogType) -> Self {
+        self.queue(cmd::commandlog_len(log))
+    }
+
+    /// Empties a log of commands. See [`cmd::commandlog_reset`].
+    fn commandlog_reset(self, log: CommandLogType) -> Self {
+        self.queue(cmd::commandlog_reset(log))
     }
 
     /// The settings that match patterns. See [`cmd::config_get`].
     fn config_get<M>(self, parameters: impl ToArgs<M>) -> Self {
         self.queue(cmd::config_get(parameters))
+    }
+
+    /// What the server says of the `CONFIG` commands, in lines. See [`cmd::config_help`].
+    fn config_help(self) -> Self {
+        self.queue(cmd::config_help())
     }
 
     /// Resets the statistics that `INFO` shows. See [`cmd::config_resetstat`].
@@ -128,6 +599,27 @@ pub trait QueueCommands: Queue {
     /// Deletes keys; returns how many there were. See [`cmd::del`].
     fn del<M>(self, keys: impl ToArgs<M>) -> Self {
         self.queue(cmd::del(keys))
+    }
+
+    /// Deletes a string; false if the key does not exist or a condition did not hold. See
+    /// [`cmd::delex`].
+    fn delex(self, key: impl ToArg) -> Self {
+        self.queue(cmd::delex(key))
+    }
+
+    /// Deletes a key if its value is this one; Valkey alone has this. See [`cmd::delifeq`].
+    fn delifeq(self, key: impl ToArg, value: impl ToArg) -> Self {
+        self.queue(cmd::delifeq(key, value))
+    }
+
+    /// A digest of a value: 16 hexadecimal digits. See [`cmd::digest`].
+    fn digest(self, key: impl ToArg) -> Self {
+        self.queue(cmd::digest(key))
+    }
+
+    /// A value as `restore` takes it, in the server's own format. See [`cmd::dump`].
+    fn dump(self, key: impl ToArg) -> Self {
+        self.queue(cmd::dump(key))
     }
 
     /// Returns the message. See [`cmd::echo`].
@@ -190,6 +682,42 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::expireat(key, time))
     }
 
+    /// When a key expires, to the second. See [`cmd::expiretime`].
+    fn expiretime(self, key: impl ToArg) -> Self {
+        self.queue(cmd::expiretime(key))
+    }
+
+    /// Begins to hand over to a replica, without losing writes; `role` tells when it is done. See
+    /// [`cmd::failover`].
+    fn failover(self) -> Self {
+        self.queue(cmd::failover())
+    }
+
+    /// Gives up handing over to a replica. See [`cmd::failover_abort`].
+    fn failover_abort(self) -> Self {
+        self.queue(cmd::failover_abort())
+    }
+
+    /// Calls a function of the server with keys and arguments. See [`cmd::fcall`].
+    fn fcall(
+        self,
+        name: impl ToArg,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        args: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self {
+        self.queue(cmd::fcall::<Value>(name, keys, args))
+    }
+
+    /// As `fcall`, for functions that only read. See [`cmd::fcall_ro`].
+    fn fcall_ro(
+        self,
+        name: impl ToArg,
+        keys: impl IntoIterator<Item = impl ToArg>,
+        args: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self {
+        self.queue(cmd::fcall_ro::<Value>(name, keys, args))
+    }
+
     /// Deletes all keys of all databases. See [`cmd::flushall`].
     fn flushall(self) -> Self {
         self.queue(cmd::flushall())
@@ -200,9 +728,141 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::flushdb())
     }
 
+    /// Deletes a library of functions. See [`cmd::function_delete`].
+    fn function_delete(self, library: impl ToArg) -> Self {
+        self.queue(cmd::function_delete(library))
+    }
+
+    /// All libraries, as `function_restore` takes them. See [`cmd::function_dump`].
+    fn function_dump(self) -> Self {
+        self.queue(cmd::function_dump())
+    }
+
+    /// Deletes all libraries. See [`cmd::function_flush`].
+    fn function_flush(self) -> Self {
+        self.queue(cmd::function_flush())
+    }
+
+    /// The subcommands, as the server describes them. See [`cmd::function_help`].
+    fn function_help(self) -> Self {
+        self.queue(cmd::function_help())
+    }
+
+    /// Stops the function that runs, unless it has written. On a shared connection it waits for that
+    /// function like any other command: use another client. See [`cmd::function_kill`].
+    fn function_kill(self) -> Self {
+        self.queue(cmd::function_kill())
+    }
+
+    /// The libraries and their functions. See [`cmd::function_list`].
+    fn function_list(self) -> Self {
+        self.queue(cmd::function_list())
+    }
+
+    /// Loads a library of functions from its source; returns its name. See [`cmd::function_load`].
+    fn function_load(self, code: impl ToArg) -> Self {
+        self.queue(cmd::function_load(code))
+    }
+
+    /// Loads the libraries that `function_dump` returned. See [`cmd::function_restore`].
+    fn function_restore(self, dump: impl ToArg) -> Self {
+        self.queue(cmd::function_restore(dump))
+    }
+
+    /// The function that runs, and how many there are. See [`cmd::function_stats`].
+    fn function_stats(self) -> Self {
+        self.queue(cmd::function_stats())
+    }
+
+    /// Adds members with their longitude and latitude in degrees; returns how many are new. See
+    /// [`cmd::geoadd`].
+    fn geoadd(
+        self,
+        key: impl ToArg,
+        members: impl IntoIterator<Item = (f64, f64, impl ToArg)>,
+    ) -> Self {
+        self.queue(cmd::geoadd(key, members))
+    }
+
+    /// The distance of two members in metres. See [`cmd::geodist`].
+    fn geodist(self, key: impl ToArg, member1: impl ToArg, member2: impl ToArg) -> Self {
+        self.queue(cmd::geodist(key, member1, member2))
+    }
+
+    /// The places of members as geohashes of 11 characters. See [`cmd::geohash`].
+    fn geohash<M>(self, key: impl ToArg, members: impl ToArgs<M>) -> Self {
+        self.queue(cmd::geohash(key, members))
+    }
+
+    /// The places of members. See [`cmd::geopos`].
+    fn geopos<M>(self, key: impl ToArg, members: impl ToArgs<M>) -> Self {
+        self.queue(cmd::geopos(key, members))
+    }
+
+    /// The members within a distance of a place. See [`cmd::georadius`].
+    fn georadius(
+        self,
+        key: impl ToArg,
+        longitude: f64,
+        latitude: f64,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self {
+        self.queue(cmd::georadius::<Value>(key, longitude, latitude, radius, unit))
+    }
+
+    /// As `georadius`, without storing. See [`cmd::georadius_ro`].
+    fn georadius_ro(
+        self,
+        key: impl ToArg,
+        longitude: f64,
+        latitude: f64,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self {
+        self.queue(cmd::georadius_ro::<Value>(key, longitude, latitude, radius, unit))
+    }
+
+    /// The members within a distance of a member. See [`cmd::georadiusbymember`].
+    fn georadiusbymember(
+        self,
+        key: impl ToArg,
+        member: impl ToArg,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self {
+        self.queue(cmd::georadiusbymember::<Value>(key, member, radius, unit))
+    }
+
+    /// As `georadiusbymember`, without storing. See [`cmd::georadiusbymember_ro`].
+    fn georadiusbymember_ro(
+        self,
+        key: impl ToArg,
+        member: impl ToArg,
+        radius: f64,
+        unit: GeoUnit,
+    ) -> Self {
+        self.queue(cmd::georadiusbymember_ro::<Value>(key, member, radius, unit))
+    }
+
+    /// The members in an area. See [`cmd::geosearch`].
+    fn geosearch(self, key: impl ToArg, area: GeoArea) -> Self {
+        self.queue(cmd::geosearch::<Value>(key, area))
+    }
+
+    /// Stores the members in an area; returns how many. See [`cmd::geosearchstore`].
+    fn geosearchstore(self, destination: impl ToArg, source: impl ToArg, area: GeoArea) -> Self {
+        self.queue(cmd::geosearchstore(destination, source, area))
+    }
+
     /// Gets the value of a key. See [`cmd::get`].
     fn get(self, key: impl ToArg) -> Self {
         self.queue(cmd::get::<Value>(key))
+    }
+
+    /// Reads one bit. See [`cmd::getbit`].
+    fn getbit(self, key: impl ToArg, offset: u64) -> Self {
+        self.queue(cmd::getbit(key, offset))
     }
 
     /// Gets the value of a key and deletes it. See [`cmd::getdel`].
@@ -235,21 +895,19 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::hexists(key, field))
     }
 
-    /// Lets fields expire after a time to live, rounded up to whole seconds. For each field: 1 if that
-    /// was set, 0 if a condition did not hold, 2 if it was deleted at once, -2 without the field. See
-    /// [`cmd::hexpire`].
+    /// Lets fields expire after a time to live, rounded up to whole seconds; tells what became of
+    /// each. See [`cmd::hexpire`].
     fn hexpire<M>(self, key: impl ToArg, ttl: Duration, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hexpire(key, ttl, fields))
     }
 
-    /// Lets fields expire at a time, rounded up to whole seconds; returns as `hexpire`. See
+    /// Lets fields expire at a time, rounded up to whole seconds; tells what became of each. See
     /// [`cmd::hexpireat`].
     fn hexpireat<M>(self, key: impl ToArg, time: SystemTime, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hexpireat(key, time, fields))
     }
 
-    /// When fields expire, in seconds since 1970; -1 without an expiry, -2 without the field. See
-    /// [`cmd::hexpiretime`].
+    /// When fields expire, in whole seconds. See [`cmd::hexpiretime`].
     fn hexpiretime<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hexpiretime(key, fields))
     }
@@ -299,34 +957,77 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::hmget::<Value>(key, fields))
     }
 
-    /// Removes the expiry of fields; for each field: 1 if it had one, -1 if not, -2 without the field.
-    /// See [`cmd::hpersist`].
+    /// As `hset`, without telling how many are new. See [`cmd::hmset`].
+    fn hmset(self, key: impl ToArg, fields: impl ToPairs) -> Self {
+        self.queue(cmd::hmset(key, fields))
+    }
+
+    /// The keys that cost the most, a report a node; none before anything was measured. See
+    /// [`cmd::hotkeys_get`].
+    fn hotkeys_get(self) -> Self {
+        self.queue(cmd::hotkeys_get())
+    }
+
+    /// What the server says of the `HOTKEYS` commands, in lines. See [`cmd::hotkeys_help`].
+    fn hotkeys_help(self) -> Self {
+        self.queue(cmd::hotkeys_help())
+    }
+
+    /// Forgets what was measured of keys. See [`cmd::hotkeys_reset`].
+    fn hotkeys_reset(self) -> Self {
+        self.queue(cmd::hotkeys_reset())
+    }
+
+    /// Begins to measure what keys cost. See [`cmd::hotkeys_start`].
+    fn hotkeys_start(self, metrics: HotKeysMetrics) -> Self {
+        self.queue(cmd::hotkeys_start(metrics))
+    }
+
+    /// Stops measuring what keys cost; the report is still there. See [`cmd::hotkeys_stop`].
+    fn hotkeys_stop(self) -> Self {
+        self.queue(cmd::hotkeys_stop())
+    }
+
+    /// Removes the expiry of fields; tells what became of each. See [`cmd::hpersist`].
     fn hpersist<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hpersist(key, fields))
     }
 
-    /// Lets fields expire after a time to live, rounded up to whole milliseconds; returns as
-    /// `hexpire`. See [`cmd::hpexpire`].
+    /// Lets fields expire after a time to live, rounded up to whole milliseconds; tells what became of
+    /// each. See [`cmd::hpexpire`].
     fn hpexpire<M>(self, key: impl ToArg, ttl: Duration, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hpexpire(key, ttl, fields))
     }
 
-    /// Lets fields expire at a time, rounded up to whole milliseconds; returns as `hexpire`. See
+    /// Lets fields expire at a time, rounded up to whole milliseconds; tells what became of each. See
     /// [`cmd::hpexpireat`].
     fn hpexpireat<M>(self, key: impl ToArg, time: SystemTime, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hpexpireat(key, time, fields))
     }
 
-    /// When fields expire, in milliseconds since 1970; -1 without an expiry, -2 without the field. See
-    /// [`cmd::hpexpiretime`].
+    /// When fields expire. See [`cmd::hpexpiretime`].
     fn hpexpiretime<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hpexpiretime(key, fields))
     }
 
-    /// Milliseconds until fields expire; -1 without an expiry, -2 without the field. See
-    /// [`cmd::hpttl`].
+    /// How long fields are still to live. See [`cmd::hpttl`].
     fn hpttl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::hpttl(key, fields))
+    }
+
+    /// Returns a random field. See [`cmd::hrandfield`].
+    fn hrandfield(self, key: impl ToArg) -> Self {
+        self.queue(cmd::hrandfield::<Value>(key))
+    }
+
+    /// A page of a hash's fields and values. See [`cmd::hscan`].
+    fn hscan(self, key: impl ToArg, cursor: Cursor) -> Self {
+        self.queue(cmd::hscan::<Value, Value>(key, cursor))
+    }
+
+    /// A page of a hash's fields. See [`cmd::hscan_no_values`].
+    fn hscan_no_values(self, key: impl ToArg, cursor: Cursor) -> Self {
+        self.queue(cmd::hscan_no_values::<Value>(key, cursor))
     }
 
     /// Sets fields; returns how many are new. See [`cmd::hset`].
@@ -349,7 +1050,7 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::hstrlen(key, field))
     }
 
-    /// Seconds until fields expire; -1 without an expiry, -2 without the field. See [`cmd::httl`].
+    /// How long fields are still to live, in whole seconds. See [`cmd::httl`].
     fn httl<M>(self, key: impl ToArg, fields: impl ToArgs<M>) -> Self {
         self.queue(cmd::httl(key, fields))
     }
@@ -374,13 +1075,12 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::incrbyfloat(key, by))
     }
 
-    /// Facts and statistics of the server, as it prints them. See [`cmd::info`].
+    /// The server's report on itself. See [`cmd::info`].
     fn info(self) -> Self {
         self.queue(cmd::info())
     }
 
-    /// The type of a key's value, such as `string` or `zset`; `none` without the key. See
-    /// [`cmd::key_type`].
+    /// The type of a key's value. See [`cmd::key_type`].
     fn key_type(self, key: impl ToArg) -> Self {
         self.queue(cmd::key_type(key))
     }
@@ -390,13 +1090,68 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::keys::<Value>(pattern))
     }
 
+    /// When the data was last written to disk, to the second. See [`cmd::lastsave`].
+    fn lastsave(self) -> Self {
+        self.queue(cmd::lastsave())
+    }
+
+    /// What the server thinks of its latency, in prose. See [`cmd::latency_doctor`].
+    fn latency_doctor(self) -> Self {
+        self.queue(cmd::latency_doctor())
+    }
+
+    /// The spikes of an event, as a drawing. See [`cmd::latency_graph`].
+    fn latency_graph(self, event: impl ToArg) -> Self {
+        self.queue(cmd::latency_graph(event))
+    }
+
+    /// What the server says of the `LATENCY` commands, in lines. See [`cmd::latency_help`].
+    fn latency_help(self) -> Self {
+        self.queue(cmd::latency_help())
+    }
+
+    /// How long the calls of commands took, by command. See [`cmd::latency_histogram`].
+    fn latency_histogram(self) -> Self {
+        self.queue(cmd::latency_histogram())
+    }
+
+    /// The spikes of an event, oldest first. See [`cmd::latency_history`].
+    fn latency_history(self, event: impl ToArg) -> Self {
+        self.queue(cmd::latency_history(event))
+    }
+
+    /// The latest spike of each event. See [`cmd::latency_latest`].
+    fn latency_latest(self) -> Self {
+        self.queue(cmd::latency_latest())
+    }
+
+    /// Forgets the spikes of events; returns of how many. See [`cmd::latency_reset`].
+    fn latency_reset(self) -> Self {
+        self.queue(cmd::latency_reset())
+    }
+
+    /// The longest common subsequence of two values. See [`cmd::lcs`].
+    fn lcs(self, key1: impl ToArg, key2: impl ToArg) -> Self {
+        self.queue(cmd::lcs::<Value>(key1, key2))
+    }
+
+    /// Where two values have the parts of their longest common subsequence. See [`cmd::lcs_idx`].
+    fn lcs_idx(self, key1: impl ToArg, key2: impl ToArg) -> Self {
+        self.queue(cmd::lcs_idx(key1, key2))
+    }
+
+    /// The length of the longest common subsequence of two values in bytes. See [`cmd::lcs_len`].
+    fn lcs_len(self, key1: impl ToArg, key2: impl ToArg) -> Self {
+        self.queue(cmd::lcs_len(key1, key2))
+    }
+
     /// Gets the element at an index; negative ones count from the end. See [`cmd::lindex`].
     fn lindex(self, key: impl ToArg, index: i64) -> Self {
         self.queue(cmd::lindex::<Value>(key, index))
     }
 
-    /// Adds an element beside another; returns the new length, -1 if the other is not there. See
-    /// [`cmd::linsert`].
+    /// Adds an element beside another; returns the new length, -1 if the other is not there, 0 without
+    /// the list. See [`cmd::linsert`].
     fn linsert(
         self,
         key: impl ToArg,
@@ -415,6 +1170,16 @@ pub trait QueueCommands: Queue {
     /// Moves an element from list to list. See [`cmd::lmove`].
     fn lmove(self, source: impl ToArg, destination: impl ToArg, from: Side, to: Side) -> Self {
         self.queue(cmd::lmove::<Value>(source, destination, from, to))
+    }
+
+    /// Removes elements of the first list that has one. See [`cmd::lmpop`].
+    fn lmpop(self, keys: impl IntoIterator<Item = impl ToArg>, side: Side) -> Self {
+        self.queue(cmd::lmpop::<Value, Value>(keys, side))
+    }
+
+    /// A piece of generative art, with the server's version. See [`cmd::lolwut`].
+    fn lolwut(self) -> Self {
+        self.queue(cmd::lolwut())
     }
 
     /// Removes and returns the first element. See [`cmd::lpop`].
@@ -457,9 +1222,95 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::ltrim(key, start, stop))
     }
 
+    /// What the server thinks of its memory, in prose. See [`cmd::memory_doctor`].
+    fn memory_doctor(self) -> Self {
+        self.queue(cmd::memory_doctor())
+    }
+
+    /// What the server says of the `MEMORY` commands, in lines. See [`cmd::memory_help`].
+    fn memory_help(self) -> Self {
+        self.queue(cmd::memory_help())
+    }
+
+    /// What the server's allocator says of itself. See [`cmd::memory_malloc_stats`].
+    fn memory_malloc_stats(self) -> Self {
+        self.queue(cmd::memory_malloc_stats())
+    }
+
+    /// Asks the allocator to give memory back to the system. See [`cmd::memory_purge`].
+    fn memory_purge(self) -> Self {
+        self.queue(cmd::memory_purge())
+    }
+
+    /// What the server's memory is used for. See [`cmd::memory_stats`].
+    fn memory_stats(self) -> Self {
+        self.queue(cmd::memory_stats())
+    }
+
+    /// How many bytes a key and its value take. See [`cmd::memory_usage`].
+    fn memory_usage(self, key: impl ToArg) -> Self {
+        self.queue(cmd::memory_usage(key))
+    }
+
     /// Gets the values of keys. See [`cmd::mget`].
     fn mget(self, keys: impl IntoIterator<Item = impl ToArg>) -> Self {
         self.queue(cmd::mget::<Value>(keys))
+    }
+
+    /// Moves a key to another server, over a connection of this server's own. See [`cmd::migrate`].
+    fn migrate(
+        self,
+        host: impl ToArg,
+        port: u16,
+        key: impl ToArg,
+        db: u64,
+        timeout: Duration,
+    ) -> Self {
+        self.queue(cmd::migrate(host, port, key, db, timeout))
+    }
+
+    /// Moves keys to another server, over a connection of this server's own. See
+    /// [`cmd::migrate_keys`].
+    fn migrate_keys<M>(
+        self,
+        host: impl ToArg,
+        port: u16,
+        db: u64,
+        timeout: Duration,
+        keys: impl ToArgs<M>,
+    ) -> Self {
+        self.queue(cmd::migrate_keys(host, port, db, timeout, keys))
+    }
+
+    /// What the server says of the `MODULE` commands, in lines. See [`cmd::module_help`].
+    fn module_help(self) -> Self {
+        self.queue(cmd::module_help())
+    }
+
+    /// The modules that the server has loaded. See [`cmd::module_list`].
+    fn module_list(self) -> Self {
+        self.queue(cmd::module_list())
+    }
+
+    /// Loads a module from a file of the server. See [`cmd::module_load`].
+    fn module_load<M>(self, path: impl ToArg, args: impl ToArgs<M>) -> Self {
+        self.queue(cmd::module_load(path, args))
+    }
+
+    /// Loads a module from a file of the server, with settings. See [`cmd::module_loadex`].
+    fn module_loadex(self, path: impl ToArg) -> Self {
+        self.queue(cmd::module_loadex(path))
+    }
+
+    /// Unloads a module. See [`cmd::module_unload`].
+    fn module_unload(self, name: impl ToArg) -> Self {
+        self.queue(cmd::module_unload(name))
+    }
+
+    /// Moves a key to another database; false if it is not there, or is there already. See
+    /// [`cmd::move_key`].
+    fn move_key(self, key: impl ToArg, db: u64) -> Self {
+        self.queue(cmd::move_key(key, db))
     }
 
     /// Sets the values of keys. See [`cmd::mset`].
@@ -467,12 +1318,18 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::mset(pairs))
     }
 
+    /// Sets the values of keys and when they expire; false if a condition did not hold. See
+    /// [`cmd::msetex`].
+    fn msetex(self, pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Self {
+        self.queue(cmd::msetex(pairs))
+    }
+
     /// Sets the values of keys if none of them exists. See [`cmd::msetnx`].
     fn msetnx(self, pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Self {
         self.queue(cmd::msetnx(pairs))
     }
 
-    /// How the server keeps a value in memory, such as `listpack`. See [`cmd::object_encoding`].
+    /// How the server keeps a value in memory. See [`cmd::object_encoding`].
     fn object_encoding(self, key: impl ToArg) -> Self {
         self.queue(cmd::object_encoding(key))
     }
@@ -482,7 +1339,12 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::object_freq(key))
     }
 
-    /// Seconds since a key was last used. See [`cmd::object_idletime`].
+    /// What the server says of the `OBJECT` commands, in lines. See [`cmd::object_help`].
+    fn object_help(self) -> Self {
+        self.queue(cmd::object_help())
+    }
+
+    /// How long a key was not used, in whole seconds. See [`cmd::object_idletime`].
     fn object_idletime(self, key: impl ToArg) -> Self {
         self.queue(cmd::object_idletime(key))
     }
@@ -507,6 +1369,26 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::pexpireat(key, time))
     }
 
+    /// When a key expires. See [`cmd::pexpiretime`].
+    fn pexpiretime(self, key: impl ToArg) -> Self {
+        self.queue(cmd::pexpiretime(key))
+    }
+
+    /// Counts elements; whether the estimate may have changed. See [`cmd::pfadd`].
+    fn pfadd<M>(self, key: impl ToArg, elements: impl ToArgs<M>) -> Self {
+        self.queue(cmd::pfadd(key, elements))
+    }
+
+    /// Estimates how many different elements were counted. See [`cmd::pfcount`].
+    fn pfcount<M>(self, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::pfcount(keys))
+    }
+
+    /// Joins what was counted of several keys into one. See [`cmd::pfmerge`].
+    fn pfmerge<M>(self, destination: impl ToArg, sources: impl ToArgs<M>) -> Self {
+        self.queue(cmd::pfmerge(destination, sources))
+    }
+
     /// Asks for a sign of life. See [`cmd::ping`].
     fn ping(self) -> Self {
         self.queue(cmd::ping())
@@ -517,7 +1399,7 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::psetex(key, ttl, value))
     }
 
-    /// Milliseconds until a key expires; -1 without an expiry, -2 without the key. See [`cmd::pttl`].
+    /// How long a key is still to live. See [`cmd::pttl`].
     fn pttl(self, key: impl ToArg) -> Self {
         self.queue(cmd::pttl(key))
     }
@@ -530,6 +1412,11 @@ pub trait QueueCommands: Queue {
     /// The channels that have subscribers. See [`cmd::pubsub_channels`].
     fn pubsub_channels(self) -> Self {
         self.queue(cmd::pubsub_channels::<Value>())
+    }
+
+    /// What the server says of the `PUBSUB` commands, in lines. See [`cmd::pubsub_help`].
+    fn pubsub_help(self) -> Self {
+        self.queue(cmd::pubsub_help())
     }
 
     /// How many patterns have subscribers. See [`cmd::pubsub_numpat`].
@@ -567,9 +1454,40 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::renamenx(key, newkey))
     }
 
+    /// Makes the server follow a primary, and replaces its data by that one's. See [`cmd::replicaof`].
+    fn replicaof(self, host: impl ToArg, port: u16) -> Self {
+        self.queue(cmd::replicaof(host, port))
+    }
+
+    /// Makes the server a primary, with the data it has. See [`cmd::replicaof_no_one`].
+    fn replicaof_no_one(self) -> Self {
+        self.queue(cmd::replicaof_no_one())
+    }
+
+    /// Makes a key of a value that `dump` gave, expiring after a time to live or never. See
+    /// [`cmd::restore`].
+    fn restore(self, key: impl ToArg, ttl: impl Into<RestoreTtl>, value: impl ToArg) -> Self {
+        self.queue(cmd::restore(key, ttl, value))
+    }
+
+    /// Makes a key of a value that `dump` gave, expiring at a time. See [`cmd::restore_at`].
+    fn restore_at(self, key: impl ToArg, time: SystemTime, value: impl ToArg) -> Self {
+        self.queue(cmd::restore_at(key, time, value))
+    }
+
+    /// The server's part in replication. See [`cmd::role`].
+    fn role(self) -> Self {
+        self.queue(cmd::role())
+    }
+
     /// Removes and returns the last element. See [`cmd::rpop`].
     fn rpop(self, key: impl ToArg) -> Self {
         self.queue(cmd::rpop::<Value>(key))
+    }
+
+    /// Moves the last element of a list to the front of another. See [`cmd::rpoplpush`].
+    fn rpoplpush(self, source: impl ToArg, destination: impl ToArg) -> Self {
+        self.queue(cmd::rpoplpush::<Value>(source, destination))
     }
 
     /// Adds elements at the end; returns the new length. See [`cmd::rpush`].
@@ -587,6 +1505,16 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::sadd(key, members))
     }
 
+    /// Writes the data to disk; blocks the server meanwhile. See [`cmd::save`].
+    fn save(self) -> Self {
+        self.queue(cmd::save())
+    }
+
+    /// A page of the database's keys. See [`cmd::scan`].
+    fn scan(self, cursor: Cursor) -> Self {
+        self.queue(cmd::scan::<Value>(cursor))
+    }
+
     /// How many members a set has. See [`cmd::scard`].
     fn scard(self, key: impl ToArg) -> Self {
         self.queue(cmd::scard(key))
@@ -602,9 +1530,25 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::script_flush())
     }
 
+    /// The subcommands, as the server describes them. See [`cmd::script_help`].
+    fn script_help(self) -> Self {
+        self.queue(cmd::script_help())
+    }
+
+    /// Stops the script that runs, unless it has written. On a shared connection it waits for that
+    /// script like any other command: use another client. See [`cmd::script_kill`].
+    fn script_kill(self) -> Self {
+        self.queue(cmd::script_kill())
+    }
+
     /// Loads a script; returns its SHA-1 in hexadecimal. See [`cmd::script_load`].
     fn script_load(self, script: impl ToArg) -> Self {
         self.queue(cmd::script_load(script))
+    }
+
+    /// The source of a script, named by its SHA-1. See [`cmd::script_show`].
+    fn script_show(self, sha1: impl ToArg) -> Self {
+        self.queue(cmd::script_show::<Value>(sha1))
     }
 
     /// The members of the first set that no other has. See [`cmd::sdiff`].
@@ -623,6 +1567,11 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::set(key, value))
     }
 
+    /// Writes one bit; returns the one before. See [`cmd::setbit`].
+    fn setbit(self, key: impl ToArg, offset: u64, value: bool) -> Self {
+        self.queue(cmd::setbit(key, offset, value))
+    }
+
     /// Sets the value of a key that expires, with whole seconds. See [`cmd::setex`].
     fn setex(self, key: impl ToArg, ttl: Duration, value: impl ToArg) -> Self {
         self.queue(cmd::setex(key, ttl, value))
@@ -637,6 +1586,17 @@ pub trait QueueCommands: Queue {
     /// [`cmd::setrange`].
     fn setrange(self, key: impl ToArg, offset: u64, value: impl ToArg) -> Self {
         self.queue(cmd::setrange(key, offset, value))
+    }
+
+    /// Ends the server: its end is what answers, as a lost connection, and only a refusal is a reply.
+    /// See [`cmd::shutdown`].
+    fn shutdown(self) -> Self {
+        self.queue(cmd::shutdown())
+    }
+
+    /// Stops a shutdown that waits for replicas; 7.0 and newer. See [`cmd::shutdown_abort`].
+    fn shutdown_abort(self) -> Self {
+        self.queue(cmd::shutdown_abort())
     }
 
     /// The members that all sets have. See [`cmd::sinter`].
@@ -659,6 +1619,26 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::sismember(key, member))
     }
 
+    /// Commands that took long, newest first; 10 unless told otherwise. See [`cmd::slowlog_get`].
+    fn slowlog_get(self) -> Self {
+        self.queue(cmd::slowlog_get())
+    }
+
+    /// What the server says of the `SLOWLOG` commands, in lines. See [`cmd::slowlog_help`].
+    fn slowlog_help(self) -> Self {
+        self.queue(cmd::slowlog_help())
+    }
+
+    /// How many commands that took long it remembers. See [`cmd::slowlog_len`].
+    fn slowlog_len(self) -> Self {
+        self.queue(cmd::slowlog_len())
+    }
+
+    /// Forgets the commands that took long. See [`cmd::slowlog_reset`].
+    fn slowlog_reset(self) -> Self {
+        self.queue(cmd::slowlog_reset())
+    }
+
     /// All members of a set. See [`cmd::smembers`].
     fn smembers(self, key: impl ToArg) -> Self {
         self.queue(cmd::smembers::<Value>(key))
@@ -672,6 +1652,16 @@ pub trait QueueCommands: Queue {
     /// Moves a member from set to set; false if it was not in the first. See [`cmd::smove`].
     fn smove(self, source: impl ToArg, destination: impl ToArg, member: impl ToArg) -> Self {
         self.queue(cmd::smove(source, destination, member))
+    }
+
+    /// The sorted elements of a list, set or sorted set. See [`cmd::sort`].
+    fn sort(self, key: impl ToArg) -> Self {
+        self.queue(cmd::sort::<Value>(key))
+    }
+
+    /// As `sort`, for replicas too. See [`cmd::sort_ro`].
+    fn sort_ro(self, key: impl ToArg) -> Self {
+        self.queue(cmd::sort_ro::<Value>(key))
     }
 
     /// Removes and returns a random member. See [`cmd::spop`].
@@ -694,9 +1684,19 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::srem(key, members))
     }
 
+    /// A page of a set's members. See [`cmd::sscan`].
+    fn sscan(self, key: impl ToArg, cursor: Cursor) -> Self {
+        self.queue(cmd::sscan::<Value>(key, cursor))
+    }
+
     /// The length of a value in bytes; 0 without the key. See [`cmd::strlen`].
     fn strlen(self, key: impl ToArg) -> Self {
         self.queue(cmd::strlen(key))
+    }
+
+    /// As `getrange`. See [`cmd::substr`].
+    fn substr(self, key: impl ToArg, start: i64, end: i64) -> Self {
+        self.queue(cmd::substr::<Value>(key, start, end))
     }
 
     /// The members that any of the sets has. See [`cmd::sunion`].
@@ -709,7 +1709,12 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::sunionstore(destination, keys))
     }
 
-    /// The server's time: seconds since 1970, and microseconds on top. See [`cmd::time`].
+    /// Exchanges the data of two databases. See [`cmd::swapdb`].
+    fn swapdb(self, index1: u64, index2: u64) -> Self {
+        self.queue(cmd::swapdb(index1, index2))
+    }
+
+    /// The server's time, to the microsecond. See [`cmd::time`].
     fn time(self) -> Self {
         self.queue(cmd::time())
     }
@@ -719,7 +1724,12 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::touch(keys))
     }
 
-    /// Seconds until a key expires; -1 without an expiry, -2 without the key. See [`cmd::ttl`].
+    /// Deletes the keys of ranges of slots, in the background. See [`cmd::trimslots`].
+    fn trimslots(self, ranges: impl IntoIterator<Item = (u16, u16)>) -> Self {
+        self.queue(cmd::trimslots(ranges))
+    }
+
+    /// How long a key is still to live, in whole seconds. See [`cmd::ttl`].
     fn ttl(self, key: impl ToArg) -> Self {
         self.queue(cmd::ttl(key))
     }
@@ -730,9 +1740,251 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::unlink(keys))
     }
 
-    /// Adds an entry to a stream; returns its id. `*` as id lets the server choose. See [`cmd::xadd`].
-    fn xadd(self, key: impl ToArg, id: impl ToArg, fields: impl ToPairs) -> Self {
+    /// Adds an element with its vector, or gives it a new one; whether it is new. See [`cmd::vadd`].
+    fn vadd(self, key: impl ToArg, vector: impl Into<Vector>, element: impl ToArg) -> Self {
+        self.queue(cmd::vadd(key, vector, element))
+    }
+
+    /// How many elements a vector set has. See [`cmd::vcard`].
+    fn vcard(self, key: impl ToArg) -> Self {
+        self.queue(cmd::vcard(key))
+    }
+
+    /// How many numbers the vectors of a set have. See [`cmd::vdim`].
+    fn vdim(self, key: impl ToArg) -> Self {
+        self.queue(cmd::vdim(key))
+    }
+
+    /// The vector of an element, about as it was added. See [`cmd::vemb`].
+    fn vemb(self, key: impl ToArg, element: impl ToArg) -> Self {
+        self.queue(cmd::vemb(key, element))
+    }
+
+    /// The attributes of an element: JSON text. See [`cmd::vgetattr`].
+    fn vgetattr(self, key: impl ToArg, element: impl ToArg) -> Self {
+        self.queue(cmd::vgetattr::<Value>(key, element))
+    }
+
+    /// Facts of a vector set. See [`cmd::vinfo`].
+    fn vinfo(self, key: impl ToArg) -> Self {
+        self.queue(cmd::vinfo(key))
+    }
+
+    /// Whether a vector set has an element. See [`cmd::vismember`].
+    fn vismember(self, key: impl ToArg, element: impl ToArg) -> Self {
+        self.queue(cmd::vismember(key, element))
+    }
+
+    /// The neighbours of an element. See [`cmd::vlinks`].
+    fn vlinks(self, key: impl ToArg, element: impl ToArg) -> Self {
+        self.queue(cmd::vlinks::<Value>(key, element))
+    }
+
+    /// A random element. See [`cmd::vrandmember`].
+    fn vrandmember(self, key: impl ToArg) -> Self {
+        self.queue(cmd::vrandmember::<Value>(key))
+    }
+
+    /// Lists elements from `start` to `end`, in the order of their bytes: `[` before one includes it,
+    /// `(` leaves it out, `-` and `+` are the ends. See [`cmd::vrange`].
+    fn vrange(self, key: impl ToArg, start: impl ToArg, end: impl ToArg) -> Self {
+        self.queue(cmd::vrange::<Value>(key, start, end))
+    }
+
+    /// Removes an element; whether there was one. See [`cmd::vrem`].
+    fn vrem(self, key: impl ToArg, element: impl ToArg) -> Self {
+        self.queue(cmd::vrem(key, element))
+    }
+
+    /// Sets the attributes of an element, JSON text; the empty text removes them. Whether there is
+    /// such an element. See [`cmd::vsetattr`].
+    fn vsetattr(self, key: impl ToArg, element: impl ToArg, attributes: impl ToArg) -> Self {
+        self.queue(cmd::vsetattr(key, element, attributes))
+    }
+
+    /// Lists the elements that are most like another one, or like a vector. See [`cmd::vsim`].
+    fn vsim(self, key: impl ToArg, query: impl Into<VectorQuery>) -> Self {
+        self.queue(cmd::vsim::<Value>(key, query))
+    }
+
+    /// As `vsim`; each element comes with its attributes, JSON text, where it has some. See
+    /// [`cmd::vsim_with_attributes`].
+    fn vsim_with_attributes(self, key: impl ToArg, query: impl Into<VectorQuery>) -> Self {
+        self.queue(cmd::vsim_with_attributes::<Value>(key, query))
+    }
+
+    /// Waits until replicas have what this connection wrote; returns how many have it. See
+    /// [`cmd::wait`].
+    fn wait(self, replicas: u64, timeout: impl Into<Option<Duration>>) -> Self {
+        self.queue(cmd::wait(replicas, timeout))
+    }
+
+    /// Waits until what this connection wrote is on the disks of the server and of replicas. See
+    /// [`cmd::waitaof`].
+    fn waitaof(self, local: u64, replicas: u64, timeout: impl Into<Option<Duration>>) -> Self {
+        self.queue(cmd::waitaof(local, replicas, timeout))
+    }
+
+    /// Acknowledges entries that a group gave to a consumer; returns how many were pending. See
+    /// [`cmd::xack`].
+    fn xack<M>(self, key: impl ToArg, group: impl ToArg, ids: impl ToArgs<M>) -> Self {
+        self.queue(cmd::xack(key, group, ids))
+    }
+
+    /// Acknowledges and deletes entries; tells what became of each. See [`cmd::xackdel`].
+    fn xackdel<M>(self, key: impl ToArg, group: impl ToArg, ids: impl ToArgs<M>) -> Self {
+        self.queue(cmd::xackdel(key, group, ids))
+    }
+
+    /// Adds an entry to a stream; returns its id. See [`cmd::xadd`].
+    fn xadd(self, key: impl ToArg, id: impl Into<AddId>, fields: impl ToPairs) -> Self {
         self.queue(cmd::xadd(key, id, fields))
+    }
+
+    /// Gives a consumer the entries that have been pending for at least a time, from an id on. See
+    /// [`cmd::xautoclaim`].
+    fn xautoclaim(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        start: impl Into<StreamBound>,
+    ) -> Self {
+        self.queue(cmd::xautoclaim::<Value>(key, group, consumer, min_idle, start))
+    }
+
+    /// As `xautoclaim`, but returns the ids alone and counts no delivery. See
+    /// [`cmd::xautoclaim_just_id`].
+    fn xautoclaim_just_id(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        start: impl Into<StreamBound>,
+    ) -> Self {
+        self.queue(cmd::xautoclaim_just_id(key, group, consumer, min_idle, start))
+    }
+
+    /// Changes how long and how many messages are remembered that are to be added once. See
+    /// [`cmd::xcfgset`].
+    fn xcfgset(self, key: impl ToArg) -> Self {
+        self.queue(cmd::xcfgset(key))
+    }
+
+    /// Gives a consumer those of the entries that have been pending for at least a time. See
+    /// [`cmd::xclaim`].
+    fn xclaim(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        ids: impl IntoIterator<Item = impl ToArg>,
+    ) -> Self {
+        self.queue(cmd::xclaim::<Value>(key, group, consumer, min_idle, ids))
+    }
+
+    /// As `xclaim`, but returns the ids alone and counts no delivery. See [`cmd::xclaim_just_id`].
+    fn xclaim_just_id<M>(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        min_idle: Duration,
+        ids: impl ToArgs<M>,
+    ) -> Self {
+        self.queue(cmd::xclaim_just_id(key, group, consumer, min_idle, ids))
+    }
+
+    /// Deletes entries; returns how many there were. See [`cmd::xdel`].
+    fn xdel<M>(self, key: impl ToArg, ids: impl ToArgs<M>) -> Self {
+        self.queue(cmd::xdel(key, ids))
+    }
+
+    /// Deletes entries; tells what became of each. See [`cmd::xdelex`].
+    fn xdelex<M>(self, key: impl ToArg, ids: impl ToArgs<M>) -> Self {
+        self.queue(cmd::xdelex(key, ids))
+    }
+
+    /// Creates a consumer group. See [`cmd::xgroup_create`].
+    fn xgroup_create(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        start: impl Into<GroupStart>,
+    ) -> Self {
+        self.queue(cmd::xgroup_create(key, group, start))
+    }
+
+    /// Creates a consumer of a group; false if there is one of the name. See
+    /// [`cmd::xgroup_createconsumer`].
+    fn xgroup_createconsumer(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        consumer: impl ToArg,
+    ) -> Self {
+        self.queue(cmd::xgroup_createconsumer(key, group, consumer))
+    }
+
+    /// Removes a consumer from a group; returns how many pending entries it had, which are lost to the
+    /// group. See [`cmd::xgroup_delconsumer`].
+    fn xgroup_delconsumer(self, key: impl ToArg, group: impl ToArg, consumer: impl ToArg) -> Self {
+        self.queue(cmd::xgroup_delconsumer(key, group, consumer))
+    }
+
+    /// Removes a consumer group; false if there is none of the name. See [`cmd::xgroup_destroy`].
+    fn xgroup_destroy(self, key: impl ToArg, group: impl ToArg) -> Self {
+        self.queue(cmd::xgroup_destroy(key, group))
+    }
+
+    /// How to use `XGROUP`, a line an element. See [`cmd::xgroup_help`].
+    fn xgroup_help(self) -> Self {
+        self.queue(cmd::xgroup_help())
+    }
+
+    /// Lets a consumer group go on after another entry. See [`cmd::xgroup_setid`].
+    fn xgroup_setid(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        start: impl Into<GroupStart>,
+    ) -> Self {
+        self.queue(cmd::xgroup_setid(key, group, start))
+    }
+
+    /// Remembers that a producer's message is a certain entry, so that it is not added again. See
+    /// [`cmd::xidmprecord`].
+    fn xidmprecord(
+        self,
+        key: impl ToArg,
+        pid: impl ToArg,
+        iid: impl ToArg,
+        id: impl Into<StreamId>,
+    ) -> Self {
+        self.queue(cmd::xidmprecord(key, pid, iid, id))
+    }
+
+    /// What the server knows of a group's consumers. See [`cmd::xinfo_consumers`].
+    fn xinfo_consumers(self, key: impl ToArg, group: impl ToArg) -> Self {
+        self.queue(cmd::xinfo_consumers(key, group))
+    }
+
+    /// What the server knows of a stream's consumer groups. See [`cmd::xinfo_groups`].
+    fn xinfo_groups(self, key: impl ToArg) -> Self {
+        self.queue(cmd::xinfo_groups(key))
+    }
+
+    /// How to use `XINFO`, a line an element. See [`cmd::xinfo_help`].
+    fn xinfo_help(self) -> Self {
+        self.queue(cmd::xinfo_help())
+    }
+
+    /// What the server knows of a stream. See [`cmd::xinfo_stream`].
+    fn xinfo_stream(self, key: impl ToArg) -> Self {
+        self.queue(cmd::xinfo_stream::<Value>(key))
     }
 
     /// How many entries a stream has. See [`cmd::xlen`].
@@ -740,15 +1992,68 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::xlen(key))
     }
 
-    /// The entries with ids from `start` to `end`, `-` and `+` being the ends of the stream. See
-    /// [`cmd::xrange`].
-    fn xrange(self, key: impl ToArg, start: impl ToArg, end: impl ToArg) -> Self {
+    /// A group's pending entries in short. See [`cmd::xpending`].
+    fn xpending(self, key: impl ToArg, group: impl ToArg) -> Self {
+        self.queue(cmd::xpending(key, group))
+    }
+
+    /// A group's pending entries with ids from `start` to `end`, at most `count`. See
+    /// [`cmd::xpending_range`].
+    fn xpending_range(
+        self,
+        key: impl ToArg,
+        group: impl ToArg,
+        start: impl Into<StreamBound>,
+        end: impl Into<StreamBound>,
+        count: u64,
+    ) -> Self {
+        self.queue(cmd::xpending_range(key, group, start, end, count))
+    }
+
+    /// The entries with ids from `start` to `end`. See [`cmd::xrange`].
+    fn xrange(
+        self,
+        key: impl ToArg,
+        start: impl Into<StreamBound>,
+        end: impl Into<StreamBound>,
+    ) -> Self {
         self.queue(cmd::xrange::<Value>(key, start, end))
     }
 
+    /// The entries that streams have; none if there are none. See [`cmd::xread`].
+    fn xread(self, streams: impl IntoIterator<Item = (impl ToArg, impl Into<ReadFrom>)>) -> Self {
+        self.queue(cmd::xread::<Value, Value>(streams))
+    }
+
+    /// The entries that a consumer group gives a consumer; none if there are none. See
+    /// [`cmd::xreadgroup`].
+    fn xreadgroup(
+        self,
+        group: impl ToArg,
+        consumer: impl ToArg,
+        streams: impl IntoIterator<Item = (impl ToArg, impl Into<GroupReadFrom>)>,
+    ) -> Self {
+        self.queue(cmd::xreadgroup::<Value, Value>(group, consumer, streams))
+    }
+
     /// The entries with ids from `end` down to `start`, newest first. See [`cmd::xrevrange`].
-    fn xrevrange(self, key: impl ToArg, end: impl ToArg, start: impl ToArg) -> Self {
+    fn xrevrange(
+        self,
+        key: impl ToArg,
+        end: impl Into<StreamBound>,
+        start: impl Into<StreamBound>,
+    ) -> Self {
         self.queue(cmd::xrevrange::<Value>(key, end, start))
+    }
+
+    /// Sets the highest id that a stream has given. See [`cmd::xsetid`].
+    fn xsetid(self, key: impl ToArg, last_id: impl Into<StreamId>) -> Self {
+        self.queue(cmd::xsetid(key, last_id))
+    }
+
+    /// Deletes the oldest entries of a stream; returns how many. See [`cmd::xtrim`].
+    fn xtrim(self, key: impl ToArg, trim: StreamTrim) -> Self {
+        self.queue(cmd::xtrim(key, trim))
     }
 
     /// Adds members with their scores; returns how many are new. See [`cmd::zadd`].
@@ -761,15 +2066,61 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::zcard(key))
     }
 
-    /// Counts the members with scores from `min` to `max`; `(` before a score leaves it out. See
-    /// [`cmd::zcount`].
-    fn zcount(self, key: impl ToArg, min: impl ToArg, max: impl ToArg) -> Self {
+    /// Counts the members with scores from `min` to `max`. See [`cmd::zcount`].
+    fn zcount(
+        self,
+        key: impl ToArg,
+        min: impl Into<ScoreBound>,
+        max: impl Into<ScoreBound>,
+    ) -> Self {
         self.queue(cmd::zcount(key, min, max))
+    }
+
+    /// The members of the first sorted set that no other has. See [`cmd::zdiff`].
+    fn zdiff(self, keys: impl IntoIterator<Item = impl ToArg>) -> Self {
+        self.queue(cmd::zdiff::<Value>(keys))
+    }
+
+    /// Stores the members of the first sorted set that no other has; returns how many. See
+    /// [`cmd::zdiffstore`].
+    fn zdiffstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::zdiffstore(destination, keys))
     }
 
     /// Increments a member's score; returns the new one. See [`cmd::zincrby`].
     fn zincrby(self, key: impl ToArg, by: f64, member: impl ToArg) -> Self {
         self.queue(cmd::zincrby(key, by, member))
+    }
+
+    /// The members that all sorted sets have. See [`cmd::zinter`].
+    fn zinter(self, keys: impl IntoIterator<Item = impl ToArg>) -> Self {
+        self.queue(cmd::zinter::<Value>(keys))
+    }
+
+    /// Counts the members that all sorted sets have. See [`cmd::zintercard`].
+    fn zintercard<M>(self, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::zintercard(keys))
+    }
+
+    /// Stores the members that all sorted sets have; returns how many. See [`cmd::zinterstore`].
+    fn zinterstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::zinterstore(destination, keys))
+    }
+
+    /// Counts the members from `min` to `max`, all of which have the same score. See
+    /// [`cmd::zlexcount`].
+    fn zlexcount(
+        self,
+        key: impl ToArg,
+        min: impl Into<LexBound>,
+        max: impl Into<LexBound>,
+    ) -> Self {
+        self.queue(cmd::zlexcount(key, min, max))
+    }
+
+    /// Removes members of the first sorted set that has one. See [`cmd::zmpop`].
+    fn zmpop(self, keys: impl IntoIterator<Item = impl ToArg>, which: Extreme) -> Self {
+        self.queue(cmd::zmpop::<Value, Value>(keys, which))
     }
 
     /// The scores of members. See [`cmd::zmscore`].
@@ -787,9 +2138,91 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::zpopmin::<Value>(key))
     }
 
-    /// Lists the members from `start` to `stop`, both included. See [`cmd::zrange`].
-    fn zrange(self, key: impl ToArg, start: impl ToArg, stop: impl ToArg) -> Self {
+    /// Returns a random member. See [`cmd::zrandmember`].
+    fn zrandmember(self, key: impl ToArg) -> Self {
+        self.queue(cmd::zrandmember::<Value>(key))
+    }
+
+    /// Lists the members at positions `start` to `stop`, both included; negative ones count from the
+    /// end. See [`cmd::zrange`].
+    fn zrange(self, key: impl ToArg, start: i64, stop: i64) -> Self {
         self.queue(cmd::zrange::<Value>(key, start, stop))
+    }
+
+    /// Lists the members from `start` to `stop`, all of which have the same score. See
+    /// [`cmd::zrange_by_lex`].
+    fn zrange_by_lex(
+        self,
+        key: impl ToArg,
+        start: impl Into<LexBound>,
+        stop: impl Into<LexBound>,
+    ) -> Self {
+        self.queue(cmd::zrange_by_lex::<Value>(key, start, stop))
+    }
+
+    /// Lists the members with scores from `start` to `stop`. See [`cmd::zrange_by_score`].
+    fn zrange_by_score(
+        self,
+        key: impl ToArg,
+        start: impl Into<ScoreBound>,
+        stop: impl Into<ScoreBound>,
+    ) -> Self {
+        self.queue(cmd::zrange_by_score::<Value>(key, start, stop))
+    }
+
+    /// As `zrange_by_lex`. See [`cmd::zrangebylex`].
+    fn zrangebylex(
+        self,
+        key: impl ToArg,
+        min: impl Into<LexBound>,
+        max: impl Into<LexBound>,
+    ) -> Self {
+        self.queue(cmd::zrangebylex::<Value>(key, min, max))
+    }
+
+    /// As `zrange_by_score`. See [`cmd::zrangebyscore`].
+    fn zrangebyscore(
+        self,
+        key: impl ToArg,
+        min: impl Into<ScoreBound>,
+        max: impl Into<ScoreBound>,
+    ) -> Self {
+        self.queue(cmd::zrangebyscore::<Value>(key, min, max))
+    }
+
+    /// Stores the members at positions `start` to `stop`; returns how many. See [`cmd::zrangestore`].
+    fn zrangestore(
+        self,
+        destination: impl ToArg,
+        source: impl ToArg,
+        start: i64,
+        stop: i64,
+    ) -> Self {
+        self.queue(cmd::zrangestore(destination, source, start, stop))
+    }
+
+    /// Stores the members from `start` to `stop`, all of which have the same score; returns how many.
+    /// See [`cmd::zrangestore_by_lex`].
+    fn zrangestore_by_lex(
+        self,
+        destination: impl ToArg,
+        source: impl ToArg,
+        start: impl Into<LexBound>,
+        stop: impl Into<LexBound>,
+    ) -> Self {
+        self.queue(cmd::zrangestore_by_lex(destination, source, start, stop))
+    }
+
+    /// Stores the members with scores from `start` to `stop`; returns how many. See
+    /// [`cmd::zrangestore_by_score`].
+    fn zrangestore_by_score(
+        self,
+        destination: impl ToArg,
+        source: impl ToArg,
+        start: impl Into<ScoreBound>,
+        stop: impl Into<ScoreBound>,
+    ) -> Self {
+        self.queue(cmd::zrangestore_by_score(destination, source, start, stop))
     }
 
     /// The position of a member, from 0, lowest score first. See [`cmd::zrank`].
@@ -802,6 +2235,17 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::zrem(key, members))
     }
 
+    /// Removes the members from `min` to `max`, all of which have the same score; returns how many.
+    /// See [`cmd::zremrangebylex`].
+    fn zremrangebylex(
+        self,
+        key: impl ToArg,
+        min: impl Into<LexBound>,
+        max: impl Into<LexBound>,
+    ) -> Self {
+        self.queue(cmd::zremrangebylex(key, min, max))
+    }
+
     /// Removes the members at positions `start` to `stop`; returns how many. See
     /// [`cmd::zremrangebyrank`].
     fn zremrangebyrank(self, key: impl ToArg, start: i64, stop: i64) -> Self {
@@ -810,8 +2254,38 @@ pub trait QueueCommands: Queue {
 
     /// Removes the members with scores from `min` to `max`; returns how many. See
     /// [`cmd::zremrangebyscore`].
-    fn zremrangebyscore(self, key: impl ToArg, min: impl ToArg, max: impl ToArg) -> Self {
+    fn zremrangebyscore(
+        self,
+        key: impl ToArg,
+        min: impl Into<ScoreBound>,
+        max: impl Into<ScoreBound>,
+    ) -> Self {
         self.queue(cmd::zremrangebyscore(key, min, max))
+    }
+
+    /// As `zrange` with `rev`. See [`cmd::zrevrange`].
+    fn zrevrange(self, key: impl ToArg, start: i64, stop: i64) -> Self {
+        self.queue(cmd::zrevrange::<Value>(key, start, stop))
+    }
+
+    /// As `zrange_by_lex` with `rev`. See [`cmd::zrevrangebylex`].
+    fn zrevrangebylex(
+        self,
+        key: impl ToArg,
+        max: impl Into<LexBound>,
+        min: impl Into<LexBound>,
+    ) -> Self {
+        self.queue(cmd::zrevrangebylex::<Value>(key, max, min))
+    }
+
+    /// As `zrange_by_score` with `rev`. See [`cmd::zrevrangebyscore`].
+    fn zrevrangebyscore(
+        self,
+        key: impl ToArg,
+        max: impl Into<ScoreBound>,
+        min: impl Into<ScoreBound>,
+    ) -> Self {
+        self.queue(cmd::zrevrangebyscore::<Value>(key, max, min))
     }
 
     /// The position of a member, from 0, highest score first. See [`cmd::zrevrank`].
@@ -819,9 +2293,24 @@ pub trait QueueCommands: Queue {
         self.queue(cmd::zrevrank(key, member))
     }
 
+    /// A page of a sorted set's members and their scores. See [`cmd::zscan`].
+    fn zscan(self, key: impl ToArg, cursor: Cursor) -> Self {
+        self.queue(cmd::zscan::<Value>(key, cursor))
+    }
+
     /// The score of a member. See [`cmd::zscore`].
     fn zscore(self, key: impl ToArg, member: impl ToArg) -> Self {
         self.queue(cmd::zscore(key, member))
+    }
+
+    /// The members that any of the sorted sets has. See [`cmd::zunion`].
+    fn zunion(self, keys: impl IntoIterator<Item = impl ToArg>) -> Self {
+        self.queue(cmd::zunion::<Value>(keys))
+    }
+
+    /// Stores the members that any of the sorted sets has; returns how many. See [`cmd::zunionstore`].
+    fn zunionstore<M>(self, destination: impl ToArg, keys: impl ToArgs<M>) -> Self {
+        self.queue(cmd::zunionstore(destination, keys))
     }
 }
 

@@ -33,7 +33,7 @@ async fn blocked<S: Subject>(
 ) -> redis_core::Result<()> {
     cx.until(&format!("{count} clients are blocked"), async || {
         let info = client.execute(cmd::info().sections("clients")).await?;
-        Ok(info.contains(&format!("blocked_clients:{count}\r\n")))
+        Ok(info.number::<u64>("blocked_clients")? == count)
     })
     .await
 }

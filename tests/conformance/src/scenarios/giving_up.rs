@@ -72,7 +72,7 @@ async fn blocking_command_that_is_given_up_takes_nothing<S: Subject>(cx: Context
     let (client, other) = (cx.client()?, cx.client()?);
     let blocked = async |count: u64| -> Result<bool> {
         let info = other.execute(cmd::info().sections("clients")).await?;
-        Ok(info.contains(&format!("blocked_clients:{count}\r\n")))
+        Ok(info.number::<u64>("blocked_clients")? == count)
     };
     let mut given_up = client.blpop::<String, String>(["l"], None);
     cx.until("it blocks", async || {

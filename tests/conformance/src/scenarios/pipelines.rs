@@ -40,12 +40,8 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
 /// How often the server has run MULTI, EXEC and PING since the scenario began.
 async fn calls<S: Subject>(client: &Client<S>) -> Result<[u64; 3], Failure> {
     let info = client.execute(cmd::info().sections("commandstats")).await?;
-    let count = |name: &str| {
-        let prefix = format!("cmdstat_{name}:calls=");
-        let line = info.lines().find_map(|line| line.strip_prefix(&*prefix));
-        line.and_then(|line| line.split(',').next()?.parse().ok()).unwrap_or(0)
-    };
-    Ok(["multi", "exec", "ping"].map(count))
+    let stats = info.command_stats()?;
+    Ok(["multi", "exec", "ping"].map(|name| stats.get(name).map_or(0, |stats| stats.calls)))
 }
 
 async fn pipeline_is_one_transaction_by_default<S: Subject>(cx: Context<S>) -> Outcome {

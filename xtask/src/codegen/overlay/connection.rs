@@ -11,8 +11,12 @@ pub(super) fn entries() -> Vec<Entry> {
             .ty("client-type", As::Enum("ClientType"))
             .ty("not-client-type", As::Enum("ClientType"))
             .ty("maxage", As::Seconds)
+            .ty("db", As::Type("u64"))
+            .ty("not-db", As::Type("u64"))
             .ty("idle", As::Seconds)
             .rename("maxage", "age")
+            .rename("client-id", "ids")
+            .rename("not-client-id", "ids")
             .setter("TYPE", "client_type")
             .setter("NOT-TYPE", "not_client_type")
             .note("TYPE", "Only connections of this type.")
@@ -45,13 +49,33 @@ pub(super) fn entries() -> Vec<Entry> {
     vec![
         entry("CLIENT GETNAME", "Option<String>", "The name of this connection."),
         entry("CLIENT ID", "u64", "The id of this connection."),
-        entry("CLIENT INFO", "String", "What the server knows of this connection, as it prints it."),
+        entry("CLIENT GETREDIR", "TrackingRedirect", "Where notices of keys that this connection has read go."),
+        entry("CLIENT HELP", "Vec<String>", "What the server says of the `CLIENT` commands, in lines."),
+        entry("CLIENT INFO", "ClientInfo", "What the server knows of this connection."),
         client("CLIENT KILL", "u64", "Closes connections that match all of the filters; returns how many.")
             .pick("filter", "new-format")
-            .note("ID", "The connection with this id."),
-        client("CLIENT LIST", "String", "The connections, one a line, as the server prints them.")
+            .setter("ID", "ids")
+            .note("ID", "The connections with these ids; one alone to Redis."),
+        entry("CLIENT KILL", "()", "Closes the connection from an `address:port`; fails if there is none.")
+            .name("client_kill_addr")
+            .pick("filter", "old-format")
+            .rename("old-format", "addr"),
+        client("CLIENT LIST", "Vec<ClientInfo>", "What the server knows of the connections.")
             .setter("ID", "ids")
             .note("ID", "Only connections with these ids."),
+        entry("CLIENT PAUSE", "()", "Lets commands of all clients wait for a time, or until `client_unpause`.")
+            .ty("timeout", As::Millis)
+            .setter("WRITE", "writes")
+            .note("WRITE", "Only commands that may write.")
+            .note("ALL", "All commands, as without this."),
+        entry("CLIENT TRACKINGINFO", "TrackingInfo", "How the server tracks the keys that this connection reads."),
+        entry("CLIENT UNBLOCK", "bool", "Ends the wait of a connection in a blocking command; false if it does not wait.")
+            .ty("client-id", As::Type("u64"))
+            .setter("TIMEOUT", "with_timeout")
+            .setter("ERROR", "with_error")
+            .note("TIMEOUT", "As if its time was over, as without this.")
+            .note("ERROR", "With an error of the code `UNBLOCKED`."),
+        entry("CLIENT UNPAUSE", "()", "Lets the commands that `client_pause` holds go on."),
         entry("ECHO", "V", "Returns the message."),
         entry("PING", "()", "Asks for a sign of life.")
             .turns("message", "_", "V")

@@ -1,15 +1,22 @@
 //! Commands of the group `hash`.
 
-use super::{Entry, entry};
+use super::{As, Entry, entry};
 
 pub(super) fn entries() -> Vec<Entry> {
     let expire = |command, argument, name, doc| {
-        entry(command, "Vec<i64>", doc)
+        entry(command, "Vec<FieldExpiry>", doc)
             .rename(argument, name)
             .note("NX", "Only fields without an expiry.")
             .note("XX", "Only fields with an expiry.")
             .note("GT", "Only fields whose present expiry is earlier.")
             .note("LT", "Only fields whose present expiry is later, or that have none.")
+    };
+    let scan = |reply, doc| {
+        entry("HSCAN", reply, doc)
+            .ty("cursor", As::Type("Cursor"))
+            .ty("count", As::Type("u64"))
+            .note("MATCH", "Only fields that match this pattern.")
+            .note("COUNT", "About how many fields to look at.")
     };
     vec![
         entry("HDEL", "u64", "Removes fields; returns how many there were."),
@@ -22,24 +29,37 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("HKEYS", "Vec<F>", "Lists the fields of a hash."),
         entry("HLEN", "u64", "How many fields a hash has."),
         entry("HMGET", "Vec<Option<V>>", "Gets the values of fields."),
+        entry("HMSET", "()", "As `hset`, without telling how many are new.").rename("data", "fields"),
+        entry("HRANDFIELD", "Option<F>", "Returns a random field.")
+            .setter("options", "count")
+            .turns("options", "Option<F>", "Vec<F>")
+            .turns("WITHVALUES", "Vec<F>", "Vec<(F, V)>")
+            .setter("WITHVALUES", "with_values")
+            .note("options", "So many different fields; negative: exactly so many, which may repeat.")
+            .note("WITHVALUES", "Returns their values too."),
         entry("HSET", "u64", "Sets fields; returns how many are new.").rename("data", "fields"),
         entry("HSETNX", "bool", "Sets a field unless it exists."),
         entry("HSTRLEN", "u64", "The length of a field's value in bytes; 0 without it."),
-        expire("HEXPIRE", "seconds", "ttl", "Lets fields expire after a time to live, rounded up to whole seconds. For each field: 1 if that was set, 0 if a condition did not hold, 2 if it was deleted at once, -2 without the field."),
-        expire("HEXPIREAT", "unix-time-seconds", "time", "Lets fields expire at a time, rounded up to whole seconds; returns as `hexpire`."),
-        entry("HEXPIRETIME", "Vec<i64>", "When fields expire, in seconds since 1970; -1 without an expiry, -2 without the field."),
+        expire("HEXPIRE", "seconds", "ttl", "Lets fields expire after a time to live, rounded up to whole seconds; tells what became of each."),
+        expire("HEXPIREAT", "unix-time-seconds", "time", "Lets fields expire at a time, rounded up to whole seconds; tells what became of each."),
+        entry("HEXPIRETIME", "Vec<ExpireTime<1>>", "When fields expire, in whole seconds."),
         entry("HGETDEL", "Vec<Option<V>>", "Gets the values of fields and deletes them."),
         entry("HGETEX", "Vec<Option<V>>", "Gets the values of fields and sets when they expire."),
-        entry("HPERSIST", "Vec<i64>", "Removes the expiry of fields; for each field: 1 if it had one, -1 if not, -2 without the field."),
-        expire("HPEXPIRE", "milliseconds", "ttl", "Lets fields expire after a time to live, rounded up to whole milliseconds; returns as `hexpire`."),
-        expire("HPEXPIREAT", "unix-time-milliseconds", "time", "Lets fields expire at a time, rounded up to whole milliseconds; returns as `hexpire`."),
-        entry("HPEXPIRETIME", "Vec<i64>", "When fields expire, in milliseconds since 1970; -1 without an expiry, -2 without the field."),
-        entry("HPTTL", "Vec<i64>", "Milliseconds until fields expire; -1 without an expiry, -2 without the field."),
+        entry("HPERSIST", "Vec<FieldPersist>", "Removes the expiry of fields; tells what became of each."),
+        expire("HPEXPIRE", "milliseconds", "ttl", "Lets fields expire after a time to live, rounded up to whole milliseconds; tells what became of each."),
+        expire("HPEXPIREAT", "unix-time-milliseconds", "time", "Lets fields expire at a time, rounded up to whole milliseconds; tells what became of each."),
+        entry("HPEXPIRETIME", "Vec<ExpireTime>", "When fields expire."),
+        entry("HPTTL", "Vec<Ttl>", "How long fields are still to live."),
+        scan("ScanPage<(F, V)>", "A page of a hash's fields and values.").without("novalues"),
+        scan("ScanPage<F>", "A page of a hash's fields.").name("hscan_no_values").promote("novalues"),
         entry("HSETEX", "bool", "Sets fields and when they expire; false if a condition did not hold.")
+            .with_valkey()
             .rename("data", "fields")
+            .note("NX", "Only if there is no such hash; Valkey alone has this.")
+            .note("XX", "Only if there is such a hash; Valkey alone has this.")
             .note("FNX", "Only if none of the fields exists.")
             .note("FXX", "Only if all of the fields exist."),
-        entry("HTTL", "Vec<i64>", "Seconds until fields expire; -1 without an expiry, -2 without the field."),
+        entry("HTTL", "Vec<Ttl<1>>", "How long fields are still to live, in whole seconds."),
         entry("HVALS", "Vec<V>", "Lists the values of a hash."),
     ]
 }

@@ -17,10 +17,18 @@ pub(super) fn entries() -> Vec<Entry> {
             .ty("wherefrom", As::Enum("Side"))
             .ty("whereto", As::Enum("Side"))
             .ty("timeout", As::Timeout),
+        entry("BLMPOP", "Option<(K, Vec<V>)>", "Removes elements of the first list that has one, waiting for it.")
+            .ty("timeout", As::Timeout)
+            .ty("where", As::Enum("Side"))
+            .rename("where", "side")
+            .ty("count", As::Type("u64"))
+            .note("COUNT", "Removes up to so many elements, instead of one."),
         blocking_pop("BLPOP", "Removes the first element of the first list that has one, waiting for it."),
         blocking_pop("BRPOP", "Removes the last element of the first list that has one, waiting for it."),
+        entry("BRPOPLPUSH", "Option<V>", "Moves the last element of a list to the front of another, waiting for one.")
+            .ty("timeout", As::Timeout),
         entry("LINDEX", "Option<V>", "Gets the element at an index; negative ones count from the end."),
-        entry("LINSERT", "i64", "Adds an element beside another; returns the new length, -1 if the other is not there.")
+        entry("LINSERT", "i64", "Adds an element beside another; returns the new length, -1 if the other is not there, 0 without the list.")
             .rename("where", "place")
             .ty("where", As::Enum("Place")),
         entry("LLEN", "u64", "How many elements a list has."),
@@ -29,6 +37,11 @@ pub(super) fn entries() -> Vec<Entry> {
             .rename("whereto", "to")
             .ty("wherefrom", As::Enum("Side"))
             .ty("whereto", As::Enum("Side")),
+        entry("LMPOP", "Option<(K, Vec<V>)>", "Removes elements of the first list that has one.")
+            .ty("where", As::Enum("Side"))
+            .rename("where", "side")
+            .ty("count", As::Type("u64"))
+            .note("COUNT", "Removes up to so many elements, instead of one."),
         entry("LPOS", "Option<u64>", "The index of an element that equals this one.")
             .ty("num-matches", As::Type("u64"))
             .ty("len", As::Type("u64"))
@@ -45,6 +58,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("LSET", "()", "Replaces the element at an index."),
         entry("LTRIM", "()", "Keeps only the elements from `start` to `stop`, both included."),
         pop("RPOP", "Removes and returns the last element."),
+        entry("RPOPLPUSH", "Option<V>", "Moves the last element of a list to the front of another."),
         entry("RPUSH", "u64", "Adds elements at the end; returns the new length."),
         entry("RPUSHX", "u64", "Adds elements at the end of a list that exists; returns the new length."),
     ]

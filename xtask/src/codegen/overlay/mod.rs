@@ -6,13 +6,23 @@
 
 // Tables read best with an entry a line, however long: rustfmt leaves those files alone.
 #[rustfmt::skip]
+mod bitmap;
+#[rustfmt::skip]
+mod cluster;
+#[rustfmt::skip]
 mod connection;
 #[rustfmt::skip]
 mod generic;
 #[rustfmt::skip]
+mod geo;
+#[rustfmt::skip]
 mod hash;
 #[rustfmt::skip]
+mod hyperloglog;
+#[rustfmt::skip]
 mod list;
+#[rustfmt::skip]
+mod module;
 #[rustfmt::skip]
 mod options;
 #[rustfmt::skip]
@@ -48,7 +58,12 @@ pub(crate) fn entries() -> Vec<Entry> {
         set::entries(),
         sorted_set::entries(),
         stream::entries(),
+        geo::entries(),
+        bitmap::entries(),
+        hyperloglog::entries(),
         scripting::entries(),
+        cluster::entries(),
+        module::entries(),
         pubsub::entries(),
         connection::entries(),
         server::entries(),
@@ -70,9 +85,13 @@ pub(crate) struct Entry {
     pub(crate) promoted: Vec<&'static str>,
     /// Take the options that only Valkey has too.
     pub(crate) valkey: bool,
+    /// Take Valkey's arguments instead.
+    pub(crate) valkey_alone: bool,
     pub(crate) picked: Vec<(&'static str, &'static str)>,
     /// Arguments that another one's type writes, or that this builder leaves out.
     pub(crate) dropped: Vec<&'static str>,
+    /// Arguments that another one's type writes.
+    pub(crate) within: Vec<&'static str>,
     /// Setters and their words, by token (or argument name, where there is no token).
     pub(crate) setters: Vec<(&'static str, &'static str)>,
     pub(crate) notes: Vec<(&'static str, &'static str)>,
@@ -89,10 +108,16 @@ pub(crate) enum As {
     Type(&'static str),
     /// A `Duration`, sent as whole seconds.
     Seconds,
+    /// A `Duration`, sent as whole milliseconds.
+    Millis,
+    /// A `SystemTime`, sent as whole milliseconds since 1970.
+    UnixMillis,
     /// A Rust type that is an argument; the parameter is anything that converts to it.
     Into(&'static str),
     /// A Rust type that writes several arguments.
     Words(&'static str),
+    /// A Rust type that writes several arguments; the parameter is anything that converts to it.
+    IntoWords(&'static str),
     /// How long to wait, sent as seconds; `None` for ever.
     Timeout,
     /// How long to wait, sent as milliseconds; `None` for ever.
@@ -112,8 +137,10 @@ pub(super) fn entry(command: &'static str, reply: &'static str, doc: &'static st
         typed: Vec::new(),
         promoted: Vec::new(),
         valkey: false,
+        valkey_alone: false,
         picked: Vec::new(),
         dropped: Vec::new(),
+        within: Vec::new(),
         setters: Vec::new(),
         notes: Vec::new(),
         turns: Vec::new(),
@@ -151,9 +178,22 @@ impl Entry {
         self
     }
 
+    /// Takes the arguments as Valkey has them, and not Redis.
+    pub(super) fn of_valkey(mut self) -> Self {
+        self.valkey = true;
+        self.valkey_alone = true;
+        self
+    }
+
     /// Takes one branch of a choice and leaves the others out.
     pub(super) fn pick(mut self, choice: &'static str, branch: &'static str) -> Self {
         self.picked.push((choice, branch));
+        self
+    }
+
+    /// Leaves an argument out, which another one's type writes; it stays in the documented syntax.
+    pub(super) fn within(mut self, argument: &'static str) -> Self {
+        self.within.push(argument);
         self
     }
 

@@ -7,6 +7,7 @@ pub(super) fn entries() -> Vec<Entry> {
     vec![
         entry("PUBLISH", "u64", "Publishes a message; returns how many clients of this node got it."),
         entry("PUBSUB CHANNELS", "Vec<C>", "The channels that have subscribers.").note("pattern", pattern),
+        entry("PUBSUB HELP", "Vec<String>", "What the server says of the `PUBSUB` commands, in lines."),
         entry("PUBSUB NUMPAT", "u64", "How many patterns have subscribers."),
         entry("PUBSUB NUMSUB", "Vec<(C, u64)>", "How many subscribers each of the channels has.")
             .promote("channel"),

@@ -6,7 +6,6 @@ pub(super) fn entries() -> Vec<Entry> {
     let store = |command, doc| entry(command, "u64", doc);
     let any = |command, doc| {
         entry(command, "Option<M>", doc)
-            .ty("count", As::Type("i64"))
             .turns("count", "Option<M>", "Vec<M>")
     };
     vec![
@@ -24,10 +23,15 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("SMISMEMBER", "Vec<bool>", "Whether a set has each of the members."),
         entry("SMOVE", "bool", "Moves a member from set to set; false if it was not in the first."),
         any("SPOP", "Removes and returns a random member.")
+            .ty("count", As::Type("u64"))
             .note("count", "Removes up to so many members, and returns them as a list."),
         any("SRANDMEMBER", "Returns a random member.")
             .note("count", "So many different members; negative: exactly so many, which may repeat."),
         entry("SREM", "u64", "Removes members; returns how many there were."),
+        entry("SSCAN", "ScanPage<M>", "A page of a set's members.")
+            .ty("cursor", As::Type("Cursor"))
+            .ty("count", As::Type("u64"))
+            .note("COUNT", "About how many members to look at."),
         entry("SUNION", "Vec<M>", "The members that any of the sets has."),
         store("SUNIONSTORE", "Stores the members that any of the sets has; returns how many."),
     ]

@@ -7,6 +7,11 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("APPEND", "u64", "Appends to a value; returns its new length in bytes."),
         entry("DECR", "i64", "Decrements a number by one; returns the new one."),
         entry("DECRBY", "i64", "Decrements a number; returns the new one.").rename("decrement", "by"),
+        entry("DELEX", "bool", "Deletes a string; false if the key does not exist or a condition did not hold.")
+            .ty("ifdeq-digest", As::Any)
+            .ty("ifdne-digest", As::Any),
+        entry("DELIFEQ", "bool", "Deletes a key if its value is this one; Valkey alone has this."),
+        entry("DIGEST", "Option<String>", "A digest of a value: 16 hexadecimal digits."),
         entry("GET", "Option<V>", "Gets the value of a key."),
         entry("GETDEL", "Option<V>", "Gets the value of a key and deletes it."),
         entry("GETEX", "Option<V>", "Gets the value of a key and sets when it expires."),
@@ -16,8 +21,32 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("INCRBY", "i64", "Increments a number; returns the new one.").rename("increment", "by"),
         entry("INCRBYFLOAT", "f64", "Increments a floating-point number; returns the new one.")
             .rename("increment", "by"),
+        entry("LCS", "V", "The longest common subsequence of two values.")
+            .without("len")
+            .without("idx")
+            .without("MINMATCHLEN")
+            .without("WITHMATCHLEN"),
+        entry("LCS", "LcsMatches", "Where two values have the parts of their longest common subsequence.")
+            .name("lcs_idx")
+            .promote("idx")
+            .without("len")
+            .ty("min-match-len", As::Type("u64"))
+            .rename("min-match-len", "len")
+            .setter("MINMATCHLEN", "min_match_len")
+            .setter("WITHMATCHLEN", "with_match_len")
+            .note("MINMATCHLEN", "Only parts of at least this length.")
+            .note("WITHMATCHLEN", "The length of each part too."),
+        entry("LCS", "u64", "The length of the longest common subsequence of two values in bytes.")
+            .name("lcs_len")
+            .promote("len")
+            .without("idx")
+            .without("MINMATCHLEN")
+            .without("WITHMATCHLEN"),
         entry("MGET", "Vec<Option<V>>", "Gets the values of keys."),
         entry("MSET", "()", "Sets the values of keys."),
+        entry("MSETEX", "bool", "Sets the values of keys and when they expire; false if a condition did not hold.")
+            .note("NX", "Only if none of the keys exists.")
+            .note("XX", "Only if all of the keys exist."),
         entry("MSETNX", "bool", "Sets the values of keys if none of them exists."),
         entry("PSETEX", "()", "Sets the value of a key that expires, with milliseconds.")
             .rename("milliseconds", "ttl"),
@@ -36,5 +65,6 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("SETRANGE", "u64", "Overwrites a part of a value from byte `offset` on; returns its new length.")
             .ty("offset", As::Type("u64")),
         entry("STRLEN", "u64", "The length of a value in bytes; 0 without the key."),
+        entry("SUBSTR", "V", "As `getrange`."),
     ]
 }

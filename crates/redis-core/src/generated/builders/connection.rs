@@ -5,15 +5,30 @@
 use std::time::Duration;
 
 use super::words::ClientType;
-use crate::command::{Choice, Cmd, Command, ToArg, seconds};
+use crate::command::{Choice, Cmd, Command, ToArg, millis, seconds};
 use crate::generated::info;
 use crate::reply::FromReply;
+use crate::types::{ClientInfo, TrackingInfo, TrackingRedirect};
 
 /// The name of this connection.
 ///
 /// `CLIENT GETNAME`, since 2.6.9.
 pub fn client_getname() -> Cmd<Option<String>> {
     Cmd::new(&info::CLIENT_GETNAME)
+}
+
+/// Where notices of keys that this connection has read go.
+///
+/// `CLIENT GETREDIR`, since 6.0.0.
+pub fn client_getredir() -> Cmd<TrackingRedirect> {
+    Cmd::new(&info::CLIENT_GETREDIR)
+}
+
+/// What the server says of the `CLIENT` commands, in lines.
+///
+/// `CLIENT HELP`, since 5.0.0.
+pub fn client_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::CLIENT_HELP)
 }
 
 /// The id of this connection.
@@ -23,27 +38,27 @@ pub fn client_id() -> Cmd<u64> {
     Cmd::new(&info::CLIENT_ID)
 }
 
-/// What the server knows of this connection, as it prints it.
+/// What the server knows of this connection.
 ///
 /// `CLIENT INFO`, since 6.2.0.
-pub fn client_info() -> Cmd<String> {
+pub fn client_info() -> Cmd<ClientInfo> {
     Cmd::new(&info::CLIENT_INFO)
 }
 
 /// Closes connections that match all of the filters; returns how many.
 ///
-/// `CLIENT KILL <[ID client-id] | [TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] |
-/// [USER username] | [ADDR addr] | [LADDR laddr] | [SKIPME <YES | NO>] | [MAXAGE maxage] | [NAME
-/// name] | [IDLE idle] | [FLAGS flags] | [LIB-NAME lib-name] | [LIB-VER lib-ver] | [DB db] | [CAPA
-/// capa] | [IP ip] | [NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE | REPLICA | PUBSUB>] | [NOT-ID
-/// not-client-id [not-client-id ...]] | [NOT-USER not-username] | [NOT-ADDR not-addr] | [NOT-LADDR
-/// not-laddr] | [NOT-NAME not-name] | [NOT-FLAGS not-flags] | [NOT-LIB-NAME not-lib-name] |
-/// [NOT-LIB-VER not-lib-ver] | [NOT-DB not-db] | [NOT-CAPA not-capa] | [NOT-IP not-ip]> ...`,
-/// since 2.4.0.
+/// `CLIENT KILL <[ID client-id [client-id ...]] | [TYPE <NORMAL | MASTER | PRIMARY | SLAVE |
+/// REPLICA | PUBSUB>] | [USER username] | [ADDR addr] | [LADDR laddr] | [SKIPME <YES | NO>] |
+/// [MAXAGE maxage] | [NAME name] | [IDLE idle] | [FLAGS flags] | [LIB-NAME lib-name] | [LIB-VER
+/// lib-ver] | [DB db] | [CAPA capa] | [IP ip] | [NOT-TYPE <NORMAL | MASTER | PRIMARY | SLAVE |
+/// REPLICA | PUBSUB>] | [NOT-ID not-client-id [not-client-id ...]] | [NOT-USER not-username] |
+/// [NOT-ADDR not-addr] | [NOT-LADDR not-laddr] | [NOT-NAME not-name] | [NOT-FLAGS not-flags] |
+/// [NOT-LIB-NAME not-lib-name] | [NOT-LIB-VER not-lib-ver] | [NOT-DB not-db] | [NOT-CAPA not-capa]
+/// | [NOT-IP not-ip]> ...`, since 2.4.0.
 pub fn client_kill() -> ClientKill {
     ClientKill {
         cmd: Cmd::new(&info::CLIENT_KILL),
-        id: None,
+        ids: None,
         client_type: None,
         user: None,
         addr: None,
@@ -78,7 +93,7 @@ pub fn client_kill() -> ClientKill {
 #[must_use = "a command does nothing until it is executed"]
 pub struct ClientKill {
     cmd: Cmd<u64>,
-    id: Option<u64>,
+    ids: Option<Choice>,
     client_type: Option<ClientType>,
     user: Option<Choice>,
     addr: Option<Choice>,
@@ -90,7 +105,7 @@ pub struct ClientKill {
     flags: Option<Choice>,
     lib_name: Option<Choice>,
     lib_ver: Option<Choice>,
-    db: Option<i64>,
+    db: Option<u64>,
     capa: Option<Choice>,
     ip: Option<Choice>,
     not_client_type: Option<ClientType>,
@@ -102,15 +117,15 @@ pub struct ClientKill {
     not_flags: Option<Choice>,
     not_lib_name: Option<Choice>,
     not_lib_ver: Option<Choice>,
-    not_db: Option<i64>,
+    not_db: Option<u64>,
     not_capa: Option<Choice>,
     not_ip: Option<Choice>,
 }
 
 impl ClientKill {
-    /// The connection with this id. Since 2.8.12.
-    pub fn id(mut self, client_id: u64) -> Self {
-        self.id = Some(client_id);
+    /// The connections with these ids; one alone to Redis. Since 2.8.12.
+    pub fn ids(mut self, ids: impl IntoIterator<Item = u64>) -> Self {
+        self.ids = Some(Choice::word("ID").list(ids));
         self
     }
 
@@ -181,7 +196,7 @@ impl ClientKill {
     }
 
     /// Only connections on this database. Since Valkey 9.0.0.
-    pub fn db(mut self, db: i64) -> Self {
+    pub fn db(mut self, db: u64) -> Self {
         self.db = Some(db);
         self
     }
@@ -205,8 +220,8 @@ impl ClientKill {
     }
 
     /// Not the connections with these ids. Since Valkey 9.0.0.
-    pub fn not_id(mut self, not_client_ids: impl IntoIterator<Item = u64>) -> Self {
-        self.not_id = Some(Choice::word("NOT-ID").list(not_client_ids));
+    pub fn not_id(mut self, ids: impl IntoIterator<Item = u64>) -> Self {
+        self.not_id = Some(Choice::word("NOT-ID").list(ids));
         self
     }
 
@@ -253,7 +268,7 @@ impl ClientKill {
     }
 
     /// Not connections on this database. Since Valkey 9.0.0.
-    pub fn not_db(mut self, not_db: i64) -> Self {
+    pub fn not_db(mut self, not_db: u64) -> Self {
         self.not_db = Some(not_db);
         self
     }
@@ -277,7 +292,7 @@ impl Command for ClientKill {
     fn into_cmd(self) -> Cmd<u64> {
         self.cmd
             .require(
-                self.id.is_some()
+                self.ids.is_some()
                     || self.client_type.is_some()
                     || self.user.is_some()
                     || self.addr.is_some()
@@ -306,7 +321,7 @@ impl Command for ClientKill {
                     || self.not_ip.is_some(),
                 "needs at least one option",
             )
-            .option("ID", self.id)
+            .choice(self.ids)
             .option("TYPE", self.client_type)
             .choice(self.user)
             .choice(self.addr)
@@ -336,7 +351,14 @@ impl Command for ClientKill {
     }
 }
 
-/// The connections, one a line, as the server prints them.
+/// Closes the connection from an `address:port`; fails if there is none.
+///
+/// `CLIENT KILL old-format`, since 2.4.0.
+pub fn client_kill_addr(addr: impl ToArg) -> Cmd<()> {
+    Cmd::new(&info::CLIENT_KILL).arg(addr)
+}
+
+/// What the server knows of the connections.
 ///
 /// `CLIENT LIST [TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]] [USER
 /// username] [ADDR addr] [LADDR laddr] [SKIPME <YES | NO>] [MAXAGE maxage] [NAME name] [IDLE idle]
@@ -382,7 +404,7 @@ pub fn client_list() -> ClientList {
 #[derive(Clone, Debug)]
 #[must_use = "a command does nothing until it is executed"]
 pub struct ClientList {
-    cmd: Cmd<String>,
+    cmd: Cmd<Vec<ClientInfo>>,
     client_type: Option<ClientType>,
     ids: Option<Choice>,
     user: Option<Choice>,
@@ -395,7 +417,7 @@ pub struct ClientList {
     flags: Option<Choice>,
     lib_name: Option<Choice>,
     lib_ver: Option<Choice>,
-    db: Option<i64>,
+    db: Option<u64>,
     capa: Option<Choice>,
     ip: Option<Choice>,
     not_client_type: Option<ClientType>,
@@ -407,7 +429,7 @@ pub struct ClientList {
     not_flags: Option<Choice>,
     not_lib_name: Option<Choice>,
     not_lib_ver: Option<Choice>,
-    not_db: Option<i64>,
+    not_db: Option<u64>,
     not_capa: Option<Choice>,
     not_ip: Option<Choice>,
 }
@@ -420,8 +442,8 @@ impl ClientList {
     }
 
     /// Only connections with these ids. Since 6.2.0.
-    pub fn ids(mut self, client_ids: impl IntoIterator<Item = u64>) -> Self {
-        self.ids = Some(Choice::word("ID").list(client_ids));
+    pub fn ids(mut self, ids: impl IntoIterator<Item = u64>) -> Self {
+        self.ids = Some(Choice::word("ID").list(ids));
         self
     }
 
@@ -486,7 +508,7 @@ impl ClientList {
     }
 
     /// Only connections on this database. Since Valkey 9.0.0.
-    pub fn db(mut self, db: i64) -> Self {
+    pub fn db(mut self, db: u64) -> Self {
         self.db = Some(db);
         self
     }
@@ -510,8 +532,8 @@ impl ClientList {
     }
 
     /// Not the connections with these ids. Since Valkey 9.0.0.
-    pub fn not_id(mut self, not_client_ids: impl IntoIterator<Item = u64>) -> Self {
-        self.not_id = Some(Choice::word("NOT-ID").list(not_client_ids));
+    pub fn not_id(mut self, ids: impl IntoIterator<Item = u64>) -> Self {
+        self.not_id = Some(Choice::word("NOT-ID").list(ids));
         self
     }
 
@@ -558,7 +580,7 @@ impl ClientList {
     }
 
     /// Not connections on this database. Since Valkey 9.0.0.
-    pub fn not_db(mut self, not_db: i64) -> Self {
+    pub fn not_db(mut self, not_db: u64) -> Self {
         self.not_db = Some(not_db);
         self
     }
@@ -577,9 +599,9 @@ impl ClientList {
 }
 
 impl Command for ClientList {
-    type Reply = String;
+    type Reply = Vec<ClientInfo>;
 
-    fn into_cmd(self) -> Cmd<String> {
+    fn into_cmd(self) -> Cmd<Vec<ClientInfo>> {
         self.cmd
             .option("TYPE", self.client_type)
             .choice(self.ids)
@@ -609,6 +631,94 @@ impl Command for ClientList {
             .choice(self.not_capa)
             .choice(self.not_ip)
     }
+}
+
+/// Lets commands of all clients wait for a time, or until `client_unpause`.
+///
+/// `CLIENT PAUSE timeout [WRITE | ALL]`, since 3.0.0.
+pub fn client_pause(timeout: Duration) -> ClientPause {
+    ClientPause { cmd: Cmd::new(&info::CLIENT_PAUSE).arg(millis(timeout)), mode: None }
+}
+
+/// [`client_pause`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct ClientPause {
+    cmd: Cmd<()>,
+    mode: Option<&'static str>,
+}
+
+impl ClientPause {
+    /// Only commands that may write.
+    pub fn writes(mut self) -> Self {
+        self.mode = Some("WRITE");
+        self
+    }
+
+    /// All commands, as without this.
+    pub fn all(mut self) -> Self {
+        self.mode = Some("ALL");
+        self
+    }
+}
+
+impl Command for ClientPause {
+    type Reply = ();
+
+    fn into_cmd(self) -> Cmd<()> {
+        self.cmd.optional(self.mode)
+    }
+}
+
+/// How the server tracks the keys that this connection reads.
+///
+/// `CLIENT TRACKINGINFO`, since 6.2.0.
+pub fn client_trackinginfo() -> Cmd<TrackingInfo> {
+    Cmd::new(&info::CLIENT_TRACKINGINFO)
+}
+
+/// Ends the wait of a connection in a blocking command; false if it does not wait.
+///
+/// `CLIENT UNBLOCK client-id [TIMEOUT | ERROR]`, since 5.0.0.
+pub fn client_unblock(client_id: u64) -> ClientUnblock {
+    ClientUnblock { cmd: Cmd::new(&info::CLIENT_UNBLOCK).arg(client_id), unblock_type: None }
+}
+
+/// [`client_unblock`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct ClientUnblock {
+    cmd: Cmd<bool>,
+    unblock_type: Option<&'static str>,
+}
+
+impl ClientUnblock {
+    /// As if its time was over, as without this.
+    pub fn with_timeout(mut self) -> Self {
+        self.unblock_type = Some("TIMEOUT");
+        self
+    }
+
+    /// With an error of the code `UNBLOCKED`.
+    pub fn with_error(mut self) -> Self {
+        self.unblock_type = Some("ERROR");
+        self
+    }
+}
+
+impl Command for ClientUnblock {
+    type Reply = bool;
+
+    fn into_cmd(self) -> Cmd<bool> {
+        self.cmd.optional(self.unblock_type)
+    }
+}
+
+/// Lets the commands that `client_pause` holds go on.
+///
+/// `CLIENT UNPAUSE`, since 6.2.0.
+pub fn client_unpause() -> Cmd<()> {
+    Cmd::new(&info::CLIENT_UNPAUSE)
 }
 
 /// Returns the message.

@@ -4,9 +4,16 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::command::{Cmd, Command, ToArg, ToArgs, millis, seconds, unix_millis, unix_seconds};
+use bytes::Bytes;
+
+use crate::command::{
+    Choice, Cmd, Command, ToArg, ToArgs, millis, seconds, unix_millis, unix_seconds,
+};
 use crate::generated::info;
 use crate::reply::FromReply;
+use crate::types::{
+    AofAcks, Cursor, Encoding, ExpireTime, KeyType, Migrated, RestoreTtl, ScanPage, Seconds, Ttl,
+};
 
 /// Copies a value to another key; false if that exists already.
 ///
@@ -26,8 +33,8 @@ pub struct Copy {
 
 impl Copy {
     /// Copies to this database.
-    pub fn db(mut self, destination_db: u64) -> Self {
-        self.db = Some(destination_db);
+    pub fn db(mut self, db: u64) -> Self {
+        self.db = Some(db);
         self
     }
 
@@ -51,6 +58,13 @@ impl Command for Copy {
 /// `DEL key [key ...]`, since 1.0.0.
 pub fn del<M>(keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::DEL).some_keys(keys, "needs at least one key")
+}
+
+/// A value as `restore` takes it, in the server's own format.
+///
+/// `DUMP key`, since 2.6.0.
+pub fn dump(key: impl ToArg) -> Cmd<Option<Bytes>> {
+    Cmd::new(&info::DUMP).key(key)
 }
 
 /// Counts how many of the keys exist; a key given twice counts twice.
@@ -158,10 +172,17 @@ impl Command for Expireat {
     }
 }
 
-/// The type of a key's value, such as `string` or `zset`; `none` without the key.
+/// When a key expires, to the second.
+///
+/// `EXPIRETIME key`, since 7.0.0.
+pub fn expiretime(key: impl ToArg) -> Cmd<ExpireTime<1>> {
+    Cmd::new(&info::EXPIRETIME).key(key)
+}
+
+/// The type of a key's value.
 ///
 /// `TYPE key`, since 1.0.0.
-pub fn key_type(key: impl ToArg) -> Cmd<String> {
+pub fn key_type(key: impl ToArg) -> Cmd<KeyType> {
     Cmd::new(&info::TYPE).key(key)
 }
 
@@ -172,10 +193,149 @@ pub fn keys<K: FromReply>(pattern: impl ToArg) -> Cmd<Vec<K>> {
     Cmd::new(&info::KEYS).arg(pattern)
 }
 
-/// How the server keeps a value in memory, such as `listpack`.
+/// Moves a key to another server, over a connection of this server's own.
+///
+/// `MIGRATE host port key destination-db timeout [COPY] [REPLACE] [AUTH auth | AUTH2 username
+/// password]`, since 2.6.0.
+pub fn migrate(
+    host: impl ToArg,
+    port: u16,
+    key: impl ToArg,
+    db: u64,
+    timeout: Duration,
+) -> Migrate {
+    Migrate {
+        cmd: Cmd::new(&info::MIGRATE).arg(host).arg(port).key(key).arg(db).arg(millis(timeout)),
+        copy: false,
+        replace: false,
+        authentication: None,
+    }
+}
+
+/// [`migrate`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Migrate {
+    cmd: Cmd<Migrated>,
+    copy: bool,
+    replace: bool,
+    authentication: Option<Choice>,
+}
+
+impl Migrate {
+    /// Leaves them here, too. Since 3.0.0.
+    pub fn copy(mut self) -> Self {
+        self.copy = true;
+        self
+    }
+
+    /// Replaces what the other server has. Since 3.0.0.
+    pub fn replace(mut self) -> Self {
+        self.replace = true;
+        self
+    }
+
+    /// Authenticates to the other server with this password. Since 4.0.7.
+    pub fn auth(mut self, password: impl ToArg) -> Self {
+        self.authentication = Some(Choice::word("AUTH").arg(password));
+        self
+    }
+
+    /// Authenticates to the other server as this user. Since 6.0.0.
+    pub fn auth2(mut self, username: impl ToArg, password: impl ToArg) -> Self {
+        self.authentication = Some(Choice::word("AUTH2").arg(username).arg(password));
+        self
+    }
+}
+
+impl Command for Migrate {
+    type Reply = Migrated;
+
+    fn into_cmd(self) -> Cmd<Migrated> {
+        self.cmd.flag("COPY", self.copy).flag("REPLACE", self.replace).choice(self.authentication)
+    }
+}
+
+/// Moves keys to another server, over a connection of this server's own.
+///
+/// `MIGRATE host port "" destination-db timeout [COPY] [REPLACE] [AUTH auth | AUTH2 username
+/// password] [KEYS keys [keys ...]]`, since 2.6.0.
+pub fn migrate_keys<M>(
+    host: impl ToArg,
+    port: u16,
+    db: u64,
+    timeout: Duration,
+    keys: impl ToArgs<M>,
+) -> MigrateKeys {
+    MigrateKeys {
+        cmd: Cmd::new(&info::MIGRATE).arg(host).arg(port).arg("").arg(db).arg(millis(timeout)),
+        copy: false,
+        replace: false,
+        authentication: None,
+        rest: Cmd::new(&info::MIGRATE).arg("KEYS").some_keys(keys, "needs at least one key"),
+    }
+}
+
+/// [`migrate_keys`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct MigrateKeys {
+    cmd: Cmd<Migrated>,
+    copy: bool,
+    replace: bool,
+    authentication: Option<Choice>,
+    rest: Cmd<()>,
+}
+
+impl MigrateKeys {
+    /// Leaves them here, too. Since 3.0.0.
+    pub fn copy(mut self) -> Self {
+        self.copy = true;
+        self
+    }
+
+    /// Replaces what the other server has. Since 3.0.0.
+    pub fn replace(mut self) -> Self {
+        self.replace = true;
+        self
+    }
+
+    /// Authenticates to the other server with this password. Since 4.0.7.
+    pub fn auth(mut self, password: impl ToArg) -> Self {
+        self.authentication = Some(Choice::word("AUTH").arg(password));
+        self
+    }
+
+    /// Authenticates to the other server as this user. Since 6.0.0.
+    pub fn auth2(mut self, username: impl ToArg, password: impl ToArg) -> Self {
+        self.authentication = Some(Choice::word("AUTH2").arg(username).arg(password));
+        self
+    }
+}
+
+impl Command for MigrateKeys {
+    type Reply = Migrated;
+
+    fn into_cmd(self) -> Cmd<Migrated> {
+        self.cmd
+            .flag("COPY", self.copy)
+            .flag("REPLACE", self.replace)
+            .choice(self.authentication)
+            .rest(self.rest)
+    }
+}
+
+/// Moves a key to another database; false if it is not there, or is there already.
+///
+/// `MOVE key db`, since 1.0.0.
+pub fn move_key(key: impl ToArg, db: u64) -> Cmd<bool> {
+    Cmd::new(&info::MOVE).key(key).arg(db)
+}
+
+/// How the server keeps a value in memory.
 ///
 /// `OBJECT ENCODING key`, since 2.2.3.
-pub fn object_encoding(key: impl ToArg) -> Cmd<Option<String>> {
+pub fn object_encoding(key: impl ToArg) -> Cmd<Option<Encoding>> {
     Cmd::new(&info::OBJECT_ENCODING).key(key)
 }
 
@@ -186,10 +346,17 @@ pub fn object_freq(key: impl ToArg) -> Cmd<Option<u64>> {
     Cmd::new(&info::OBJECT_FREQ).key(key)
 }
 
-/// Seconds since a key was last used.
+/// What the server says of the `OBJECT` commands, in lines.
+///
+/// `OBJECT HELP`, since 6.2.0.
+pub fn object_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::OBJECT_HELP)
+}
+
+/// How long a key was not used, in whole seconds.
 ///
 /// `OBJECT IDLETIME key`, since 2.2.3.
-pub fn object_idletime(key: impl ToArg) -> Cmd<Option<u64>> {
+pub fn object_idletime(key: impl ToArg) -> Cmd<Option<Seconds>> {
     Cmd::new(&info::OBJECT_IDLETIME).key(key)
 }
 
@@ -305,10 +472,17 @@ impl Command for Pexpireat {
     }
 }
 
-/// Milliseconds until a key expires; -1 without an expiry, -2 without the key.
+/// When a key expires.
+///
+/// `PEXPIRETIME key`, since 7.0.0.
+pub fn pexpiretime(key: impl ToArg) -> Cmd<ExpireTime> {
+    Cmd::new(&info::PEXPIRETIME).key(key)
+}
+
+/// How long a key is still to live.
 ///
 /// `PTTL key`, since 2.6.0.
-pub fn pttl(key: impl ToArg) -> Cmd<i64> {
+pub fn pttl(key: impl ToArg) -> Cmd<Ttl> {
     Cmd::new(&info::PTTL).key(key)
 }
 
@@ -333,6 +507,373 @@ pub fn renamenx(key: impl ToArg, newkey: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::RENAMENX).key(key).key(newkey)
 }
 
+/// Makes a key of a value that `dump` gave, expiring after a time to live or never.
+///
+/// `RESTORE key ttl serialized-value [REPLACE] [IDLETIME seconds] [FREQ frequency]`, since 2.6.0.
+pub fn restore(key: impl ToArg, ttl: impl Into<RestoreTtl>, value: impl ToArg) -> Restore {
+    Restore {
+        cmd: Cmd::new(&info::RESTORE).key(key).arg(Into::<RestoreTtl>::into(ttl)).arg(value),
+        replace: false,
+        idle_time: None,
+        freq: None,
+    }
+}
+
+/// [`restore`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Restore {
+    cmd: Cmd<()>,
+    replace: bool,
+    idle_time: Option<i64>,
+    freq: Option<u64>,
+}
+
+impl Restore {
+    /// Replaces what the key holds. Since 3.0.0.
+    pub fn replace(mut self) -> Self {
+        self.replace = true;
+        self
+    }
+
+    /// As if it was not used for this time, rounded up to whole seconds. Since 5.0.0.
+    pub fn idle_time(mut self, time: Duration) -> Self {
+        self.idle_time = Some(seconds(time));
+        self
+    }
+
+    /// As if it was used so often, on the scale of `object_freq`. Since 5.0.0.
+    pub fn freq(mut self, frequency: u64) -> Self {
+        self.freq = Some(frequency);
+        self
+    }
+}
+
+impl Command for Restore {
+    type Reply = ();
+
+    fn into_cmd(self) -> Cmd<()> {
+        self.cmd
+            .flag("REPLACE", self.replace)
+            .option("IDLETIME", self.idle_time)
+            .option("FREQ", self.freq)
+    }
+}
+
+/// Makes a key of a value that `dump` gave, expiring at a time.
+///
+/// `RESTORE key ttl serialized-value [REPLACE] ABSTTL [IDLETIME seconds] [FREQ frequency]`, since
+/// 2.6.0.
+pub fn restore_at(key: impl ToArg, time: SystemTime, value: impl ToArg) -> RestoreAt {
+    RestoreAt {
+        cmd: Cmd::new(&info::RESTORE).key(key).arg(unix_millis(time)).arg(value),
+        replace: false,
+        idle_time: None,
+        freq: None,
+        rest: Cmd::new(&info::RESTORE).arg("ABSTTL"),
+    }
+}
+
+/// [`restore_at`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct RestoreAt {
+    cmd: Cmd<()>,
+    replace: bool,
+    idle_time: Option<i64>,
+    freq: Option<u64>,
+    rest: Cmd<()>,
+}
+
+impl RestoreAt {
+    /// Replaces what the key holds. Since 3.0.0.
+    pub fn replace(mut self) -> Self {
+        self.replace = true;
+        self
+    }
+
+    /// As if it was not used for this time, rounded up to whole seconds. Since 5.0.0.
+    pub fn idle_time(mut self, time: Duration) -> Self {
+        self.idle_time = Some(seconds(time));
+        self
+    }
+
+    /// As if it was used so often, on the scale of `object_freq`. Since 5.0.0.
+    pub fn freq(mut self, frequency: u64) -> Self {
+        self.freq = Some(frequency);
+        self
+    }
+}
+
+impl Command for RestoreAt {
+    type Reply = ();
+
+    fn into_cmd(self) -> Cmd<()> {
+        self.cmd
+            .flag("REPLACE", self.replace)
+            .rest(self.rest)
+            .option("IDLETIME", self.idle_time)
+            .option("FREQ", self.freq)
+    }
+}
+
+/// A page of the database's keys.
+///
+/// `SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]`, since 2.8.0.
+pub fn scan<K: FromReply>(cursor: Cursor) -> Scan<ScanPage<K>> {
+    Scan { cmd: Cmd::new(&info::SCAN).arg(cursor), matching: None, count: None, key_type: None }
+}
+
+/// [`scan`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Scan<R> {
+    cmd: Cmd<R>,
+    matching: Option<Choice>,
+    count: Option<u64>,
+    key_type: Option<Choice>,
+}
+
+impl<R> Scan<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Scan<T> {
+        Scan {
+            cmd: self.cmd.returning(),
+            matching: self.matching,
+            count: self.count,
+            key_type: self.key_type,
+        }
+    }
+
+    /// Only keys that match this pattern.
+    pub fn matching(mut self, pattern: impl ToArg) -> Self {
+        self.matching = Some(Choice::word("MATCH").arg(pattern));
+        self
+    }
+
+    /// About how many keys to look at.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+
+    /// Only keys whose value has this type. Since 6.0.0.
+    pub fn key_type(mut self, key_type: impl ToArg) -> Self {
+        self.key_type = Some(Choice::word("TYPE").arg(key_type));
+        self
+    }
+}
+
+impl<R: FromReply> Command for Scan<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.choice(self.matching).option("COUNT", self.count).choice(self.key_type)
+    }
+}
+
+/// The sorted elements of a list, set or sorted set.
+///
+/// `SORT key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC |
+/// DESC] [ALPHA] [STORE destination]`, since 1.0.0.
+pub fn sort<T: FromReply>(key: impl ToArg) -> Sort<Vec<T>> {
+    Sort {
+        cmd: Cmd::new(&info::SORT).key(key),
+        by: None,
+        limit: None,
+        get: None,
+        order: None,
+        alpha: false,
+        store: None,
+    }
+}
+
+/// [`sort`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Sort<R> {
+    cmd: Cmd<R>,
+    by: Option<Choice>,
+    limit: Option<Choice>,
+    get: Option<Choice>,
+    order: Option<&'static str>,
+    alpha: bool,
+    store: Option<Choice>,
+}
+
+impl<R> Sort<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Sort<T> {
+        Sort {
+            cmd: self.cmd.returning(),
+            by: self.by,
+            limit: self.limit,
+            get: self.get,
+            order: self.order,
+            alpha: self.alpha,
+            store: self.store,
+        }
+    }
+
+    /// Sorts by the values of other keys: the pattern with the element for its `*`.
+    pub fn by(mut self, pattern: impl ToArg) -> Self {
+        self.by = Some(Choice::word("BY").arg(pattern));
+        self
+    }
+
+    /// Skips `offset` elements and returns at most `count`; all where that is negative.
+    pub fn limit(mut self, offset: u64, count: i64) -> Self {
+        self.limit = Some(Choice::word("LIMIT").arg(offset).arg(count));
+        self
+    }
+
+    /// Lowest first, as without this.
+    pub fn asc(mut self) -> Self {
+        self.order = Some("ASC");
+        self
+    }
+
+    /// Highest first.
+    pub fn desc(mut self) -> Self {
+        self.order = Some("DESC");
+        self
+    }
+
+    /// Sorts texts instead of numbers.
+    pub fn alpha(mut self) -> Self {
+        self.alpha = true;
+        self
+    }
+
+    /// Stores them as a list; returns how many there are.
+    pub fn store(mut self, destination: impl ToArg) -> Sort<u64> {
+        self.store = Some(Choice::word("STORE").key(destination));
+        self.returning()
+    }
+}
+
+impl<T> Sort<Vec<T>> {
+    /// Returns the values of other keys instead: each pattern with the element for its `*`, which `#`
+    /// is by itself.
+    pub fn get(
+        mut self,
+        get_patterns: impl IntoIterator<Item = impl ToArg>,
+    ) -> Sort<Vec<Option<T>>> {
+        self.get = Some(Choice::plain().each("GET", get_patterns));
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for Sort<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd
+            .choice(self.by)
+            .choice(self.limit)
+            .choice(self.get)
+            .optional(self.order)
+            .flag("ALPHA", self.alpha)
+            .choice(self.store)
+    }
+}
+
+/// As `sort`, for replicas too.
+///
+/// `SORT_RO key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC
+/// | DESC] [ALPHA]`, since 7.0.0.
+pub fn sort_ro<T: FromReply>(key: impl ToArg) -> SortRo<Vec<T>> {
+    SortRo {
+        cmd: Cmd::new(&info::SORT_RO).key(key),
+        by: None,
+        limit: None,
+        get: None,
+        order: None,
+        alpha: false,
+    }
+}
+
+/// [`sort_ro`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct SortRo<R> {
+    cmd: Cmd<R>,
+    by: Option<Choice>,
+    limit: Option<Choice>,
+    get: Option<Choice>,
+    order: Option<&'static str>,
+    alpha: bool,
+}
+
+impl<R> SortRo<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> SortRo<T> {
+        SortRo {
+            cmd: self.cmd.returning(),
+            by: self.by,
+            limit: self.limit,
+            get: self.get,
+            order: self.order,
+            alpha: self.alpha,
+        }
+    }
+
+    /// Sorts by the values of other keys: the pattern with the element for its `*`.
+    pub fn by(mut self, pattern: impl ToArg) -> Self {
+        self.by = Some(Choice::word("BY").arg(pattern));
+        self
+    }
+
+    /// Skips `offset` elements and returns at most `count`; all where that is negative.
+    pub fn limit(mut self, offset: u64, count: i64) -> Self {
+        self.limit = Some(Choice::word("LIMIT").arg(offset).arg(count));
+        self
+    }
+
+    /// Lowest first, as without this.
+    pub fn asc(mut self) -> Self {
+        self.order = Some("ASC");
+        self
+    }
+
+    /// Highest first.
+    pub fn desc(mut self) -> Self {
+        self.order = Some("DESC");
+        self
+    }
+
+    /// Sorts texts instead of numbers.
+    pub fn alpha(mut self) -> Self {
+        self.alpha = true;
+        self
+    }
+}
+
+impl<T> SortRo<Vec<T>> {
+    /// Returns the values of other keys instead: each pattern with the element for its `*`, which `#`
+    /// is by itself.
+    pub fn get(
+        mut self,
+        get_patterns: impl IntoIterator<Item = impl ToArg>,
+    ) -> SortRo<Vec<Option<T>>> {
+        self.get = Some(Choice::plain().each("GET", get_patterns));
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for SortRo<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd
+            .choice(self.by)
+            .choice(self.limit)
+            .choice(self.get)
+            .optional(self.order)
+            .flag("ALPHA", self.alpha)
+    }
+}
+
 /// Marks keys as just used; returns how many exist.
 ///
 /// `TOUCH key [key ...]`, since 3.2.1.
@@ -340,10 +881,10 @@ pub fn touch<M>(keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::TOUCH).some_keys(keys, "needs at least one key")
 }
 
-/// Seconds until a key expires; -1 without an expiry, -2 without the key.
+/// How long a key is still to live, in whole seconds.
 ///
 /// `TTL key`, since 1.0.0.
-pub fn ttl(key: impl ToArg) -> Cmd<i64> {
+pub fn ttl(key: impl ToArg) -> Cmd<Ttl<1>> {
     Cmd::new(&info::TTL).key(key)
 }
 
@@ -352,4 +893,18 @@ pub fn ttl(key: impl ToArg) -> Cmd<i64> {
 /// `UNLINK key [key ...]`, since 4.0.0.
 pub fn unlink<M>(keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::UNLINK).some_keys(keys, "needs at least one key")
+}
+
+/// Waits until replicas have what this connection wrote; returns how many have it.
+///
+/// `WAIT numreplicas timeout`, since 3.0.0.
+pub fn wait(replicas: u64, timeout: impl Into<Option<Duration>>) -> Cmd<u64> {
+    Cmd::new(&info::WAIT).arg(replicas).timeout_millis(timeout.into())
+}
+
+/// Waits until what this connection wrote is on the disks of the server and of replicas.
+///
+/// `WAITAOF numlocal numreplicas timeout`, since 7.2.0.
+pub fn waitaof(local: u64, replicas: u64, timeout: impl Into<Option<Duration>>) -> Cmd<AofAcks> {
+    Cmd::new(&info::WAITAOF).arg(local).arg(replicas).timeout_millis(timeout.into())
 }

@@ -5,10 +5,12 @@
 use std::time::{Duration, SystemTime};
 
 use crate::command::{
-    Cmd, Command, Expiry, ToArg, ToArgs, ToPairs, millis, seconds, unix_millis, unix_seconds,
+    Choice, Cmd, Command, Expiry, ToArg, ToArgs, ToPairs, millis, seconds, unix_millis,
+    unix_seconds,
 };
 use crate::generated::info;
 use crate::reply::FromReply;
+use crate::types::{Cursor, ExpireTime, FieldExpiry, FieldPersist, ScanPage, Ttl};
 
 /// Removes fields; returns how many there were.
 ///
@@ -24,8 +26,8 @@ pub fn hexists(key: impl ToArg, field: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::HEXISTS).key(key).arg(field)
 }
 
-/// Lets fields expire after a time to live, rounded up to whole seconds. For each field: 1 if that
-/// was set, 0 if a condition did not hold, 2 if it was deleted at once, -2 without the field.
+/// Lets fields expire after a time to live, rounded up to whole seconds; tells what became of
+/// each.
 ///
 /// `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`, since 7.4.0.
 pub fn hexpire<M>(key: impl ToArg, ttl: Duration, fields: impl ToArgs<M>) -> Hexpire {
@@ -42,7 +44,7 @@ pub fn hexpire<M>(key: impl ToArg, ttl: Duration, fields: impl ToArgs<M>) -> Hex
 #[derive(Clone, Debug)]
 #[must_use = "a command does nothing until it is executed"]
 pub struct Hexpire {
-    cmd: Cmd<Vec<i64>>,
+    cmd: Cmd<Vec<FieldExpiry>>,
     condition: Option<&'static str>,
     rest: Cmd<()>,
 }
@@ -74,14 +76,14 @@ impl Hexpire {
 }
 
 impl Command for Hexpire {
-    type Reply = Vec<i64>;
+    type Reply = Vec<FieldExpiry>;
 
-    fn into_cmd(self) -> Cmd<Vec<i64>> {
+    fn into_cmd(self) -> Cmd<Vec<FieldExpiry>> {
         self.cmd.optional(self.condition).rest(self.rest)
     }
 }
 
-/// Lets fields expire at a time, rounded up to whole seconds; returns as `hexpire`.
+/// Lets fields expire at a time, rounded up to whole seconds; tells what became of each.
 ///
 /// `HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`, since
 /// 7.4.0.
@@ -99,7 +101,7 @@ pub fn hexpireat<M>(key: impl ToArg, time: SystemTime, fields: impl ToArgs<M>) -
 #[derive(Clone, Debug)]
 #[must_use = "a command does nothing until it is executed"]
 pub struct Hexpireat {
-    cmd: Cmd<Vec<i64>>,
+    cmd: Cmd<Vec<FieldExpiry>>,
     condition: Option<&'static str>,
     rest: Cmd<()>,
 }
@@ -131,17 +133,17 @@ impl Hexpireat {
 }
 
 impl Command for Hexpireat {
-    type Reply = Vec<i64>;
+    type Reply = Vec<FieldExpiry>;
 
-    fn into_cmd(self) -> Cmd<Vec<i64>> {
+    fn into_cmd(self) -> Cmd<Vec<FieldExpiry>> {
         self.cmd.optional(self.condition).rest(self.rest)
     }
 }
 
-/// When fields expire, in seconds since 1970; -1 without an expiry, -2 without the field.
+/// When fields expire, in whole seconds.
 ///
 /// `HEXPIRETIME key FIELDS numfields field [field ...]`, since 7.4.0.
-pub fn hexpiretime<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<i64>> {
+pub fn hexpiretime<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<ExpireTime<1>>> {
     Cmd::new(&info::HEXPIRETIME)
         .key(key)
         .arg("FIELDS")
@@ -272,18 +274,25 @@ pub fn hmget<V: FromReply>(
     Cmd::new(&info::HMGET).key(key).some_args(fields, "needs at least one field")
 }
 
-/// Removes the expiry of fields; for each field: 1 if it had one, -1 if not, -2 without the field.
+/// As `hset`, without telling how many are new.
+///
+/// `HMSET key field value [field value ...]`, since 2.0.0, deprecated since 4.0.0.
+pub fn hmset(key: impl ToArg, fields: impl ToPairs) -> Cmd<()> {
+    Cmd::new(&info::HMSET).key(key).some_pairs(fields, "needs at least one field")
+}
+
+/// Removes the expiry of fields; tells what became of each.
 ///
 /// `HPERSIST key FIELDS numfields field [field ...]`, since 7.4.0.
-pub fn hpersist<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<i64>> {
+pub fn hpersist<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<FieldPersist>> {
     Cmd::new(&info::HPERSIST)
         .key(key)
         .arg("FIELDS")
         .some_counted_args(fields, "needs at least one field")
 }
 
-/// Lets fields expire after a time to live, rounded up to whole milliseconds; returns as
-/// `hexpire`.
+/// Lets fields expire after a time to live, rounded up to whole milliseconds; tells what became of
+/// each.
 ///
 /// `HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`, since
 /// 7.4.0.
@@ -301,7 +310,7 @@ pub fn hpexpire<M>(key: impl ToArg, ttl: Duration, fields: impl ToArgs<M>) -> Hp
 #[derive(Clone, Debug)]
 #[must_use = "a command does nothing until it is executed"]
 pub struct Hpexpire {
-    cmd: Cmd<Vec<i64>>,
+    cmd: Cmd<Vec<FieldExpiry>>,
     condition: Option<&'static str>,
     rest: Cmd<()>,
 }
@@ -333,14 +342,14 @@ impl Hpexpire {
 }
 
 impl Command for Hpexpire {
-    type Reply = Vec<i64>;
+    type Reply = Vec<FieldExpiry>;
 
-    fn into_cmd(self) -> Cmd<Vec<i64>> {
+    fn into_cmd(self) -> Cmd<Vec<FieldExpiry>> {
         self.cmd.optional(self.condition).rest(self.rest)
     }
 }
 
-/// Lets fields expire at a time, rounded up to whole milliseconds; returns as `hexpire`.
+/// Lets fields expire at a time, rounded up to whole milliseconds; tells what became of each.
 ///
 /// `HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`,
 /// since 7.4.0.
@@ -358,7 +367,7 @@ pub fn hpexpireat<M>(key: impl ToArg, time: SystemTime, fields: impl ToArgs<M>) 
 #[derive(Clone, Debug)]
 #[must_use = "a command does nothing until it is executed"]
 pub struct Hpexpireat {
-    cmd: Cmd<Vec<i64>>,
+    cmd: Cmd<Vec<FieldExpiry>>,
     condition: Option<&'static str>,
     rest: Cmd<()>,
 }
@@ -390,31 +399,188 @@ impl Hpexpireat {
 }
 
 impl Command for Hpexpireat {
-    type Reply = Vec<i64>;
+    type Reply = Vec<FieldExpiry>;
 
-    fn into_cmd(self) -> Cmd<Vec<i64>> {
+    fn into_cmd(self) -> Cmd<Vec<FieldExpiry>> {
         self.cmd.optional(self.condition).rest(self.rest)
     }
 }
 
-/// When fields expire, in milliseconds since 1970; -1 without an expiry, -2 without the field.
+/// When fields expire.
 ///
 /// `HPEXPIRETIME key FIELDS numfields field [field ...]`, since 7.4.0.
-pub fn hpexpiretime<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<i64>> {
+pub fn hpexpiretime<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<ExpireTime>> {
     Cmd::new(&info::HPEXPIRETIME)
         .key(key)
         .arg("FIELDS")
         .some_counted_args(fields, "needs at least one field")
 }
 
-/// Milliseconds until fields expire; -1 without an expiry, -2 without the field.
+/// How long fields are still to live.
 ///
 /// `HPTTL key FIELDS numfields field [field ...]`, since 7.4.0.
-pub fn hpttl<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<i64>> {
+pub fn hpttl<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<Ttl>> {
     Cmd::new(&info::HPTTL)
         .key(key)
         .arg("FIELDS")
         .some_counted_args(fields, "needs at least one field")
+}
+
+/// Returns a random field.
+///
+/// `HRANDFIELD key [count [WITHVALUES]]`, since 6.2.0.
+pub fn hrandfield<F: FromReply>(key: impl ToArg) -> Hrandfield<Option<F>> {
+    Hrandfield { cmd: Cmd::new(&info::HRANDFIELD).key(key), options: None, with_values: false }
+}
+
+/// [`hrandfield`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Hrandfield<R> {
+    cmd: Cmd<R>,
+    options: Option<Choice>,
+    with_values: bool,
+}
+
+impl<R> Hrandfield<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Hrandfield<T> {
+        Hrandfield {
+            cmd: self.cmd.returning(),
+            options: self.options,
+            with_values: self.with_values,
+        }
+    }
+}
+
+impl<F> Hrandfield<Vec<F>> {
+    /// Returns their values too.
+    pub fn with_values<V: FromReply>(mut self) -> Hrandfield<Vec<(F, V)>> {
+        self.with_values = true;
+        self.returning()
+    }
+}
+
+impl<F> Hrandfield<Option<F>> {
+    /// So many different fields; negative: exactly so many, which may repeat.
+    pub fn count(mut self, count: i64) -> Hrandfield<Vec<F>> {
+        self.options = Some(Choice::plain().arg(count));
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for Hrandfield<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd
+            .require(self.options.is_some() || !self.with_values, "`with_values` needs `count`")
+            .choice(self.options)
+            .flag("WITHVALUES", self.with_values)
+    }
+}
+
+/// A page of a hash's fields and values.
+///
+/// `HSCAN key cursor [MATCH pattern] [COUNT count]`, since 2.8.0.
+pub fn hscan<F: FromReply, V: FromReply>(
+    key: impl ToArg,
+    cursor: Cursor,
+) -> Hscan<ScanPage<(F, V)>> {
+    Hscan { cmd: Cmd::new(&info::HSCAN).key(key).arg(cursor), matching: None, count: None }
+}
+
+/// [`hscan`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Hscan<R> {
+    cmd: Cmd<R>,
+    matching: Option<Choice>,
+    count: Option<u64>,
+}
+
+impl<R> Hscan<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Hscan<T> {
+        Hscan { cmd: self.cmd.returning(), matching: self.matching, count: self.count }
+    }
+
+    /// Only fields that match this pattern.
+    pub fn matching(mut self, pattern: impl ToArg) -> Self {
+        self.matching = Some(Choice::word("MATCH").arg(pattern));
+        self
+    }
+
+    /// About how many fields to look at.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl<R: FromReply> Command for Hscan<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.choice(self.matching).option("COUNT", self.count)
+    }
+}
+
+/// A page of a hash's fields.
+///
+/// `HSCAN key cursor [MATCH pattern] [COUNT count] NOVALUES`, since 2.8.0.
+pub fn hscan_no_values<F: FromReply>(
+    key: impl ToArg,
+    cursor: Cursor,
+) -> HscanNoValues<ScanPage<F>> {
+    HscanNoValues {
+        cmd: Cmd::new(&info::HSCAN).key(key).arg(cursor),
+        matching: None,
+        count: None,
+        rest: Cmd::new(&info::HSCAN).arg("NOVALUES"),
+    }
+}
+
+/// [`hscan_no_values`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct HscanNoValues<R> {
+    cmd: Cmd<R>,
+    matching: Option<Choice>,
+    count: Option<u64>,
+    rest: Cmd<()>,
+}
+
+impl<R> HscanNoValues<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> HscanNoValues<T> {
+        HscanNoValues {
+            cmd: self.cmd.returning(),
+            matching: self.matching,
+            count: self.count,
+            rest: self.rest,
+        }
+    }
+
+    /// Only fields that match this pattern.
+    pub fn matching(mut self, pattern: impl ToArg) -> Self {
+        self.matching = Some(Choice::word("MATCH").arg(pattern));
+        self
+    }
+
+    /// About how many fields to look at.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl<R: FromReply> Command for HscanNoValues<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.choice(self.matching).option("COUNT", self.count).rest(self.rest)
+    }
 }
 
 /// Sets fields; returns how many are new.
@@ -426,11 +592,12 @@ pub fn hset(key: impl ToArg, fields: impl ToPairs) -> Cmd<u64> {
 
 /// Sets fields and when they expire; false if a condition did not hold.
 ///
-/// `HSETEX key [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
+/// `HSETEX key [NX | XX] [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
 /// unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]`, since 8.0.0.
 pub fn hsetex(key: impl ToArg, fields: impl ToPairs) -> Hsetex {
     Hsetex {
         cmd: Cmd::new(&info::HSETEX).key(key),
+        key_condition: None,
         condition: None,
         expiration: None,
         rest: Cmd::new(&info::HSETEX)
@@ -444,12 +611,25 @@ pub fn hsetex(key: impl ToArg, fields: impl ToPairs) -> Hsetex {
 #[must_use = "a command does nothing until it is executed"]
 pub struct Hsetex {
     cmd: Cmd<bool>,
+    key_condition: Option<&'static str>,
     condition: Option<&'static str>,
     expiration: Option<Expiry>,
     rest: Cmd<()>,
 }
 
 impl Hsetex {
+    /// Only if there is no such hash; Valkey alone has this.
+    pub fn nx(mut self) -> Self {
+        self.key_condition = Some("NX");
+        self
+    }
+
+    /// Only if there is such a hash; Valkey alone has this.
+    pub fn xx(mut self) -> Self {
+        self.key_condition = Some("XX");
+        self
+    }
+
     /// Only if none of the fields exists.
     pub fn fnx(mut self) -> Self {
         self.condition = Some("FNX");
@@ -485,7 +665,11 @@ impl Command for Hsetex {
     type Reply = bool;
 
     fn into_cmd(self) -> Cmd<bool> {
-        self.cmd.optional(self.condition).expiry(self.expiration).rest(self.rest)
+        self.cmd
+            .optional(self.key_condition)
+            .optional(self.condition)
+            .expiry(self.expiration)
+            .rest(self.rest)
     }
 }
 
@@ -503,10 +687,10 @@ pub fn hstrlen(key: impl ToArg, field: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::HSTRLEN).key(key).arg(field)
 }
 
-/// Seconds until fields expire; -1 without an expiry, -2 without the field.
+/// How long fields are still to live, in whole seconds.
 ///
 /// `HTTL key FIELDS numfields field [field ...]`, since 7.4.0.
-pub fn httl<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<i64>> {
+pub fn httl<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<Ttl<1>>> {
     Cmd::new(&info::HTTL)
         .key(key)
         .arg("FIELDS")

@@ -22,6 +22,52 @@ pub fn blmove<V: FromReply>(
     Cmd::new(&info::BLMOVE).key(source).key(destination).arg(from).arg(to).timeout(timeout.into())
 }
 
+/// Removes elements of the first list that has one, waiting for it.
+///
+/// `BLMPOP timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`, since 7.0.0.
+pub fn blmpop<K: FromReply, V: FromReply>(
+    timeout: impl Into<Option<Duration>>,
+    keys: impl IntoIterator<Item = impl ToArg>,
+    side: Side,
+) -> Blmpop<Option<(K, Vec<V>)>> {
+    Blmpop {
+        cmd: Cmd::new(&info::BLMPOP)
+            .timeout(timeout.into())
+            .some_counted_keys(keys, "needs at least one key")
+            .arg(side),
+        count: None,
+    }
+}
+
+/// [`blmpop`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Blmpop<R> {
+    cmd: Cmd<R>,
+    count: Option<u64>,
+}
+
+impl<R> Blmpop<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Blmpop<T> {
+        Blmpop { cmd: self.cmd.returning(), count: self.count }
+    }
+
+    /// Removes up to so many elements, instead of one.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl<R: FromReply> Command for Blmpop<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.option("COUNT", self.count)
+    }
+}
+
 /// Removes the first element of the first list that has one, waiting for it.
 ///
 /// `BLPOP key [key ...] timeout`, since 2.0.0.
@@ -42,6 +88,17 @@ pub fn brpop<K: FromReply, V: FromReply>(
     Cmd::new(&info::BRPOP).some_keys(keys, "needs at least one key").timeout(timeout.into())
 }
 
+/// Moves the last element of a list to the front of another, waiting for one.
+///
+/// `BRPOPLPUSH source destination timeout`, since 2.2.0, deprecated since 6.2.0.
+pub fn brpoplpush<V: FromReply>(
+    source: impl ToArg,
+    destination: impl ToArg,
+    timeout: impl Into<Option<Duration>>,
+) -> Cmd<Option<V>> {
+    Cmd::new(&info::BRPOPLPUSH).key(source).key(destination).timeout(timeout.into())
+}
+
 /// Gets the element at an index; negative ones count from the end.
 ///
 /// `LINDEX key index`, since 1.0.0.
@@ -49,7 +106,8 @@ pub fn lindex<V: FromReply>(key: impl ToArg, index: i64) -> Cmd<Option<V>> {
     Cmd::new(&info::LINDEX).key(key).arg(index)
 }
 
-/// Adds an element beside another; returns the new length, -1 if the other is not there.
+/// Adds an element beside another; returns the new length, -1 if the other is not there, 0 without
+/// the list.
 ///
 /// `LINSERT key <BEFORE | AFTER> pivot element`, since 2.2.0.
 pub fn linsert(key: impl ToArg, place: Place, pivot: impl ToArg, element: impl ToArg) -> Cmd<i64> {
@@ -73,6 +131,48 @@ pub fn lmove<V: FromReply>(
     to: Side,
 ) -> Cmd<Option<V>> {
     Cmd::new(&info::LMOVE).key(source).key(destination).arg(from).arg(to)
+}
+
+/// Removes elements of the first list that has one.
+///
+/// `LMPOP numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`, since 7.0.0.
+pub fn lmpop<K: FromReply, V: FromReply>(
+    keys: impl IntoIterator<Item = impl ToArg>,
+    side: Side,
+) -> Lmpop<Option<(K, Vec<V>)>> {
+    Lmpop {
+        cmd: Cmd::new(&info::LMPOP).some_counted_keys(keys, "needs at least one key").arg(side),
+        count: None,
+    }
+}
+
+/// [`lmpop`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Lmpop<R> {
+    cmd: Cmd<R>,
+    count: Option<u64>,
+}
+
+impl<R> Lmpop<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Lmpop<T> {
+        Lmpop { cmd: self.cmd.returning(), count: self.count }
+    }
+
+    /// Removes up to so many elements, instead of one.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl<R: FromReply> Command for Lmpop<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.option("COUNT", self.count)
+    }
 }
 
 /// Removes and returns the first element.
@@ -243,6 +343,13 @@ impl<R: FromReply> Command for Rpop<R> {
     fn into_cmd(self) -> Cmd<R> {
         self.cmd.optional(self.count)
     }
+}
+
+/// Moves the last element of a list to the front of another.
+///
+/// `RPOPLPUSH source destination`, since 1.2.0, deprecated since 6.2.0.
+pub fn rpoplpush<V: FromReply>(source: impl ToArg, destination: impl ToArg) -> Cmd<Option<V>> {
+    Cmd::new(&info::RPOPLPUSH).key(source).key(destination)
 }
 
 /// Adds elements at the end; returns the new length.

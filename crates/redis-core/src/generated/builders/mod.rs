@@ -2,10 +2,15 @@
 
 //! A function for each command; a struct where the command has options.
 
+mod bitmap;
+mod cluster;
 mod connection;
 mod generic;
+mod geo;
 mod hash;
+mod hyperloglog;
 mod list;
+mod module;
 mod pubsub;
 mod scripting;
 mod server;
@@ -15,10 +20,15 @@ mod stream;
 mod string;
 mod words;
 
+pub use self::bitmap::*;
+pub use self::cluster::*;
 pub use self::connection::*;
 pub use self::generic::*;
+pub use self::geo::*;
 pub use self::hash::*;
+pub use self::hyperloglog::*;
 pub use self::list::*;
+pub use self::module::*;
 pub use self::pubsub::*;
 pub use self::scripting::*;
 pub use self::server::*;

@@ -49,6 +49,13 @@ impl<R: FromReply> Command for PubsubChannels<R> {
     }
 }
 
+/// What the server says of the `PUBSUB` commands, in lines.
+///
+/// `PUBSUB HELP`, since 6.2.0.
+pub fn pubsub_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::PUBSUB_HELP)
+}
+
 /// How many patterns have subscribers.
 ///
 /// `PUBSUB NUMPAT`, since 2.8.0.

@@ -2,9 +2,12 @@
 
 //! Builders of the group `scripting`.
 
-use crate::command::{Cmd, Command, ToArg, ToArgs};
+use bytes::Bytes;
+
+use crate::command::{Choice, Cmd, Command, ToArg, ToArgs};
 use crate::generated::info;
 use crate::reply::FromReply;
+use crate::types::{FunctionLibrary, FunctionStats};
 
 /// Runs a script with keys and arguments.
 ///
@@ -48,6 +51,218 @@ pub fn evalsha_ro<T: FromReply>(
     args: impl IntoIterator<Item = impl ToArg>,
 ) -> Cmd<T> {
     Cmd::new(&info::EVALSHA_RO).arg(sha1).any_counted_keys(keys).any_args(args)
+}
+
+/// Calls a function of the server with keys and arguments.
+///
+/// `FCALL function numkeys [key [key ...]] [arg [arg ...]]`, since 7.0.0.
+pub fn fcall<T: FromReply>(
+    name: impl ToArg,
+    keys: impl IntoIterator<Item = impl ToArg>,
+    args: impl IntoIterator<Item = impl ToArg>,
+) -> Cmd<T> {
+    Cmd::new(&info::FCALL).arg(name).any_counted_keys(keys).any_args(args)
+}
+
+/// As `fcall`, for functions that only read.
+///
+/// `FCALL_RO function numkeys [key [key ...]] [arg [arg ...]]`, since 7.0.0.
+pub fn fcall_ro<T: FromReply>(
+    name: impl ToArg,
+    keys: impl IntoIterator<Item = impl ToArg>,
+    args: impl IntoIterator<Item = impl ToArg>,
+) -> Cmd<T> {
+    Cmd::new(&info::FCALL_RO).arg(name).any_counted_keys(keys).any_args(args)
+}
+
+/// Deletes a library of functions.
+///
+/// `FUNCTION DELETE library-name`, since 7.0.0.
+pub fn function_delete(library: impl ToArg) -> Cmd<()> {
+    Cmd::new(&info::FUNCTION_DELETE).arg(library)
+}
+
+/// All libraries, as `function_restore` takes them.
+///
+/// `FUNCTION DUMP`, since 7.0.0.
+pub fn function_dump() -> Cmd<Bytes> {
+    Cmd::new(&info::FUNCTION_DUMP)
+}
+
+/// Deletes all libraries.
+///
+/// `FUNCTION FLUSH [ASYNC | SYNC]`, since 7.0.0.
+pub fn function_flush() -> FunctionFlush {
+    FunctionFlush { cmd: Cmd::new(&info::FUNCTION_FLUSH), flush_type: None }
+}
+
+/// [`function_flush`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct FunctionFlush {
+    cmd: Cmd<()>,
+    flush_type: Option<&'static str>,
+}
+
+impl FunctionFlush {
+    /// Frees the memory in the background.
+    pub fn asynchronous(mut self) -> Self {
+        self.flush_type = Some("ASYNC");
+        self
+    }
+
+    /// Frees the memory before replying.
+    pub fn synchronous(mut self) -> Self {
+        self.flush_type = Some("SYNC");
+        self
+    }
+}
+
+impl Command for FunctionFlush {
+    type Reply = ();
+
+    fn into_cmd(self) -> Cmd<()> {
+        self.cmd.optional(self.flush_type)
+    }
+}
+
+/// The subcommands, as the server describes them.
+///
+/// `FUNCTION HELP`, since 7.0.0.
+pub fn function_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::FUNCTION_HELP)
+}
+
+/// Stops the function that runs, unless it has written. On a shared connection it waits for that
+/// function like any other command: use another client.
+///
+/// `FUNCTION KILL`, since 7.0.0.
+pub fn function_kill() -> Cmd<()> {
+    Cmd::new(&info::FUNCTION_KILL)
+}
+
+/// The libraries and their functions.
+///
+/// `FUNCTION LIST [LIBRARYNAME library-name-pattern] [WITHCODE]`, since 7.0.0.
+pub fn function_list() -> FunctionList {
+    FunctionList { cmd: Cmd::new(&info::FUNCTION_LIST), library: None, with_code: false }
+}
+
+/// [`function_list`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct FunctionList {
+    cmd: Cmd<Vec<FunctionLibrary>>,
+    library: Option<Choice>,
+    with_code: bool,
+}
+
+impl FunctionList {
+    /// Only libraries whose name matches this glob.
+    pub fn library(mut self, pattern: impl ToArg) -> Self {
+        self.library = Some(Choice::word("LIBRARYNAME").arg(pattern));
+        self
+    }
+
+    /// Returns their source, too.
+    pub fn with_code(mut self) -> Self {
+        self.with_code = true;
+        self
+    }
+}
+
+impl Command for FunctionList {
+    type Reply = Vec<FunctionLibrary>;
+
+    fn into_cmd(self) -> Cmd<Vec<FunctionLibrary>> {
+        self.cmd.choice(self.library).flag("WITHCODE", self.with_code)
+    }
+}
+
+/// Loads a library of functions from its source; returns its name.
+///
+/// `FUNCTION LOAD [REPLACE] function-code`, since 7.0.0.
+pub fn function_load(code: impl ToArg) -> FunctionLoad {
+    FunctionLoad {
+        cmd: Cmd::new(&info::FUNCTION_LOAD),
+        replace: false,
+        rest: Cmd::new(&info::FUNCTION_LOAD).arg(code),
+    }
+}
+
+/// [`function_load`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct FunctionLoad {
+    cmd: Cmd<String>,
+    replace: bool,
+    rest: Cmd<()>,
+}
+
+impl FunctionLoad {
+    /// Takes the place of the library of that name.
+    pub fn replace(mut self) -> Self {
+        self.replace = true;
+        self
+    }
+}
+
+impl Command for FunctionLoad {
+    type Reply = String;
+
+    fn into_cmd(self) -> Cmd<String> {
+        self.cmd.flag("REPLACE", self.replace).rest(self.rest)
+    }
+}
+
+/// Loads the libraries that `function_dump` returned.
+///
+/// `FUNCTION RESTORE serialized-value [FLUSH | APPEND | REPLACE]`, since 7.0.0.
+pub fn function_restore(dump: impl ToArg) -> FunctionRestore {
+    FunctionRestore { cmd: Cmd::new(&info::FUNCTION_RESTORE).arg(dump), policy: None }
+}
+
+/// [`function_restore`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct FunctionRestore {
+    cmd: Cmd<()>,
+    policy: Option<&'static str>,
+}
+
+impl FunctionRestore {
+    /// Deletes all libraries first.
+    pub fn flush(mut self) -> Self {
+        self.policy = Some("FLUSH");
+        self
+    }
+
+    /// Loads none where one of them is there already, as without an option.
+    pub fn append(mut self) -> Self {
+        self.policy = Some("APPEND");
+        self
+    }
+
+    /// Takes the place of libraries of the same names.
+    pub fn replace(mut self) -> Self {
+        self.policy = Some("REPLACE");
+        self
+    }
+}
+
+impl Command for FunctionRestore {
+    type Reply = ();
+
+    fn into_cmd(self) -> Cmd<()> {
+        self.cmd.optional(self.policy)
+    }
+}
+
+/// The function that runs, and how many there are.
+///
+/// `FUNCTION STATS`, since 7.0.0.
+pub fn function_stats() -> Cmd<FunctionStats> {
+    Cmd::new(&info::FUNCTION_STATS)
 }
 
 /// Whether the server has each of the scripts, named by their SHA-1.
@@ -94,9 +309,31 @@ impl Command for ScriptFlush {
     }
 }
 
+/// The subcommands, as the server describes them.
+///
+/// `SCRIPT HELP`, since 5.0.0.
+pub fn script_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::SCRIPT_HELP)
+}
+
+/// Stops the script that runs, unless it has written. On a shared connection it waits for that
+/// script like any other command: use another client.
+///
+/// `SCRIPT KILL`, since 2.6.0.
+pub fn script_kill() -> Cmd<()> {
+    Cmd::new(&info::SCRIPT_KILL)
+}
+
 /// Loads a script; returns its SHA-1 in hexadecimal.
 ///
 /// `SCRIPT LOAD script`, since 2.6.0.
 pub fn script_load(script: impl ToArg) -> Cmd<String> {
     Cmd::new(&info::SCRIPT_LOAD).arg(script)
+}
+
+/// The source of a script, named by its SHA-1.
+///
+/// `SCRIPT SHOW sha1`, since 8.0.0.
+pub fn script_show<S: FromReply>(sha1: impl ToArg) -> Cmd<S> {
+    Cmd::new(&info::SCRIPT_SHOW).arg(sha1)
 }

@@ -2,16 +2,370 @@
 
 //! Builders of the group `server`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
-use crate::command::{Choice, Cmd, Command, ToArgs, ToPairs};
+use super::words::CommandLogType;
+use crate::command::{Choice, Cmd, Command, ToArg, ToArgs, ToPairs, millis, seconds};
 use crate::generated::info;
+use crate::reply::FromReply;
+use crate::types::{
+    AclLogEntry, AclUser, AclVerdict, CommandDetails, CommandDoc, CommandLatency, CommandLogEntry,
+    HotKeys, HotKeysMetrics, InfoReply, KeyAccess, LatencyEvent, LatencySample, MemoryStats,
+    ModuleInfo, Role, ServerTime, SlowlogEntry,
+};
+
+/// The categories of commands.
+///
+/// `ACL CAT [category]`, since 6.0.0.
+pub fn acl_cat() -> AclCat {
+    AclCat { cmd: Cmd::new(&info::ACL_CAT), category: None }
+}
+
+/// [`acl_cat`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct AclCat {
+    cmd: Cmd<Vec<String>>,
+    category: Option<Choice>,
+}
+
+impl AclCat {
+    /// The commands of this category instead.
+    pub fn category(mut self, category: impl ToArg) -> Self {
+        self.category = Some(Choice::plain().arg(category));
+        self
+    }
+}
+
+impl Command for AclCat {
+    type Reply = Vec<String>;
+
+    fn into_cmd(self) -> Cmd<Vec<String>> {
+        self.cmd.choice(self.category)
+    }
+}
+
+/// Deletes users and closes their connections; returns how many there were.
+///
+/// `ACL DELUSER username [username ...]`, since 6.0.0.
+pub fn acl_deluser<M>(usernames: impl ToArgs<M>) -> Cmd<u64> {
+    Cmd::new(&info::ACL_DELUSER).some_args(usernames, "needs at least one username")
+}
+
+/// Tells whether a user may run a command, without running it.
+///
+/// `ACL DRYRUN username command [arg [arg ...]]`, since 7.0.0.
+pub fn acl_dryrun<M>(
+    username: impl ToArg,
+    command: impl ToArg,
+    args: impl ToArgs<M>,
+) -> Cmd<AclVerdict> {
+    Cmd::new(&info::ACL_DRYRUN).arg(username).arg(command).any_args(args)
+}
+
+/// Makes a random password, in hexadecimal.
+///
+/// `ACL GENPASS [bits]`, since 6.0.0.
+pub fn acl_genpass() -> AclGenpass {
+    AclGenpass { cmd: Cmd::new(&info::ACL_GENPASS), bits: None }
+}
+
+/// [`acl_genpass`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct AclGenpass {
+    cmd: Cmd<String>,
+    bits: Option<u64>,
+}
+
+impl AclGenpass {
+    /// How many bits it has, instead of 256.
+    pub fn bits(mut self, bits: u64) -> Self {
+        self.bits = Some(bits);
+        self
+    }
+}
+
+impl Command for AclGenpass {
+    type Reply = String;
+
+    fn into_cmd(self) -> Cmd<String> {
+        self.cmd.optional(self.bits)
+    }
+}
+
+/// A user, and what it may do.
+///
+/// `ACL GETUSER username`, since 6.0.0.
+pub fn acl_getuser(username: impl ToArg) -> Cmd<Option<AclUser>> {
+    Cmd::new(&info::ACL_GETUSER).arg(username)
+}
+
+/// What the server says of the `ACL` commands, in lines.
+///
+/// `ACL HELP`, since 6.0.0.
+pub fn acl_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::ACL_HELP)
+}
+
+/// The users with their rules, each as in a configuration file.
+///
+/// `ACL LIST`, since 6.0.0.
+pub fn acl_list() -> Cmd<Vec<String>> {
+    Cmd::new(&info::ACL_LIST)
+}
+
+/// Replaces all users by those of the ACL file.
+///
+/// `ACL LOAD`, since 6.0.0.
+pub fn acl_load() -> Cmd<()> {
+    Cmd::new(&info::ACL_LOAD)
+}
+
+/// What was refused to users, newest first; 10 entries unless told otherwise.
+///
+/// `ACL LOG [count]`, since 6.0.0.
+pub fn acl_log() -> AclLog {
+    AclLog { cmd: Cmd::new(&info::ACL_LOG), count: None }
+}
+
+/// [`acl_log`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct AclLog {
+    cmd: Cmd<Vec<AclLogEntry>>,
+    count: Option<u64>,
+}
+
+impl AclLog {
+    /// How many entries at the most.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl Command for AclLog {
+    type Reply = Vec<AclLogEntry>;
+
+    fn into_cmd(self) -> Cmd<Vec<AclLogEntry>> {
+        self.cmd.optional(self.count)
+    }
+}
+
+/// Forgets what was refused to users.
+///
+/// `ACL LOG RESET`, since 6.0.0.
+pub fn acl_log_reset() -> Cmd<()> {
+    Cmd::new(&info::ACL_LOG).arg("RESET")
+}
+
+/// Writes all users to the ACL file.
+///
+/// `ACL SAVE`, since 6.0.0.
+pub fn acl_save() -> Cmd<()> {
+    Cmd::new(&info::ACL_SAVE)
+}
+
+/// Makes a user, or changes one, by rules such as `on`, `+@read` and `~key:*`.
+///
+/// `ACL SETUSER username [rule [rule ...]]`, since 6.0.0.
+pub fn acl_setuser<M>(username: impl ToArg, rules: impl ToArgs<M>) -> Cmd<()> {
+    Cmd::new(&info::ACL_SETUSER).arg(username).any_args(rules)
+}
+
+/// The names of the users.
+///
+/// `ACL USERS`, since 6.0.0.
+pub fn acl_users() -> Cmd<Vec<String>> {
+    Cmd::new(&info::ACL_USERS)
+}
+
+/// The user of the connection.
+///
+/// `ACL WHOAMI`, since 6.0.0.
+pub fn acl_whoami() -> Cmd<String> {
+    Cmd::new(&info::ACL_WHOAMI)
+}
+
+/// Begins to rewrite the append-only file in the background, or says that it has to be.
+///
+/// `BGREWRITEAOF`, since 1.0.0.
+pub fn bgrewriteaof() -> Cmd<()> {
+    Cmd::new(&info::BGREWRITEAOF)
+}
+
+/// Begins to write the data to disk in the background.
+///
+/// `BGSAVE [SCHEDULE]`, since 1.0.0.
+pub fn bgsave() -> Bgsave {
+    Bgsave { cmd: Cmd::new(&info::BGSAVE), schedule: false }
+}
+
+/// [`bgsave`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Bgsave {
+    cmd: Cmd<()>,
+    schedule: bool,
+}
+
+impl Bgsave {
+    /// Waits for the append-only file if that is being rewritten. Since 3.2.2.
+    pub fn schedule(mut self) -> Self {
+        self.schedule = true;
+        self
+    }
+}
+
+impl Command for Bgsave {
+    type Reply = ();
+
+    fn into_cmd(self) -> Cmd<()> {
+        self.cmd.flag("SCHEDULE", self.schedule)
+    }
+}
+
+/// Stops writing the data to disk in the background; Valkey alone has this.
+///
+/// `BGSAVE CANCEL`, since 1.0.0.
+pub fn bgsave_cancel() -> Cmd<()> {
+    Cmd::new(&info::BGSAVE).arg("CANCEL")
+}
+
+/// How many commands the server has.
+///
+/// `COMMAND COUNT`, since 2.8.13.
+pub fn command_count() -> Cmd<u64> {
+    Cmd::new(&info::COMMAND_COUNT)
+}
+
+/// How the server documents commands, or all where the list is empty.
+///
+/// `COMMAND DOCS [command-name [command-name ...]]`, since 7.0.0.
+pub fn command_docs<M>(names: impl ToArgs<M>) -> Cmd<BTreeMap<String, CommandDoc>> {
+    Cmd::new(&info::COMMAND_DOCS).any_args(names)
+}
+
+/// The keys of a command with its arguments.
+///
+/// `COMMAND GETKEYS command [arg [arg ...]]`, since 2.8.13.
+pub fn command_getkeys<K: FromReply>(
+    command: impl ToArg,
+    args: impl IntoIterator<Item = impl ToArg>,
+) -> Cmd<Vec<K>> {
+    Cmd::new(&info::COMMAND_GETKEYS).arg(command).any_args(args)
+}
+
+/// The keys of a command with its arguments, and what it does with each.
+///
+/// `COMMAND GETKEYSANDFLAGS command [arg [arg ...]]`, since 7.0.0.
+pub fn command_getkeysandflags<M>(
+    command: impl ToArg,
+    args: impl ToArgs<M>,
+) -> Cmd<Vec<KeyAccess>> {
+    Cmd::new(&info::COMMAND_GETKEYSANDFLAGS).arg(command).any_args(args)
+}
+
+/// What the server says of the `COMMAND` commands, in lines.
+///
+/// `COMMAND HELP`, since 5.0.0.
+pub fn command_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::COMMAND_HELP)
+}
+
+/// What the server says of commands; of all where the list is empty, since 7.0.
+///
+/// `COMMAND INFO [command-name [command-name ...]]`, since 2.8.13.
+pub fn command_info<M>(names: impl ToArgs<M>) -> Cmd<Vec<Option<CommandDetails>>> {
+    Cmd::new(&info::COMMAND_INFO).any_args(names)
+}
+
+/// The names of the server's commands.
+///
+/// `COMMAND LIST [FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]`, since
+/// 7.0.0.
+pub fn command_list() -> CommandList {
+    CommandList { cmd: Cmd::new(&info::COMMAND_LIST), filterby: None }
+}
+
+/// [`command_list`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct CommandList {
+    cmd: Cmd<Vec<String>>,
+    filterby: Option<Choice>,
+}
+
+impl CommandList {
+    /// Only those that this module brought.
+    pub fn module(mut self, name: impl ToArg) -> Self {
+        self.filterby = Some(Choice::word("FILTERBY").arg("MODULE").arg(name));
+        self
+    }
+
+    /// Only those of this ACL category.
+    pub fn acl_category(mut self, category: impl ToArg) -> Self {
+        self.filterby = Some(Choice::word("FILTERBY").arg("ACLCAT").arg(category));
+        self
+    }
+
+    /// Only those whose names match this pattern.
+    pub fn pattern(mut self, pattern: impl ToArg) -> Self {
+        self.filterby = Some(Choice::word("FILTERBY").arg("PATTERN").arg(pattern));
+        self
+    }
+}
+
+impl Command for CommandList {
+    type Reply = Vec<String>;
+
+    fn into_cmd(self) -> Cmd<Vec<String>> {
+        self.cmd.choice(self.filterby)
+    }
+}
+
+/// Commands that took long or moved much data, newest first; all where `count` is -1.
+///
+/// `COMMANDLOG GET count <SLOW | LARGE-REQUEST | LARGE-REPLY>`, since 8.1.0.
+pub fn commandlog_get(count: i64, log: CommandLogType) -> Cmd<Vec<CommandLogEntry>> {
+    Cmd::new(&info::COMMANDLOG_GET).arg(count).arg(log)
+}
+
+/// What the server says of the `COMMANDLOG` commands, in lines.
+///
+/// `COMMANDLOG HELP`, since 8.1.0.
+pub fn commandlog_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::COMMANDLOG_HELP)
+}
+
+/// How many entries a log of commands has.
+///
+/// `COMMANDLOG LEN <SLOW | LARGE-REQUEST | LARGE-REPLY>`, since 8.1.0.
+pub fn commandlog_len(log: CommandLogType) -> Cmd<u64> {
+    Cmd::new(&info::COMMANDLOG_LEN).arg(log)
+}
+
+/// Empties a log of commands.
+///
+/// `COMMANDLOG RESET <SLOW | LARGE-REQUEST | LARGE-REPLY>`, since 8.1.0.
+pub fn commandlog_reset(log: CommandLogType) -> Cmd<()> {
+    Cmd::new(&info::COMMANDLOG_RESET).arg(log)
+}
 
 /// The settings that match patterns.
 ///
 /// `CONFIG GET parameter [parameter ...]`, since 2.0.0.
 pub fn config_get<M>(parameters: impl ToArgs<M>) -> Cmd<HashMap<String, String>> {
     Cmd::new(&info::CONFIG_GET).some_args(parameters, "needs at least one parameter")
+}
+
+/// What the server says of the `CONFIG` commands, in lines.
+///
+/// `CONFIG HELP`, since 5.0.0.
+pub fn config_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::CONFIG_HELP)
 }
 
 /// Resets the statistics that `INFO` shows.
@@ -40,6 +394,62 @@ pub fn config_set(settings: impl ToPairs) -> Cmd<()> {
 /// `DBSIZE`, since 1.0.0.
 pub fn dbsize() -> Cmd<u64> {
     Cmd::new(&info::DBSIZE)
+}
+
+/// Begins to hand over to a replica, without losing writes; `role` tells when it is done.
+///
+/// `FAILOVER [TO host port [FORCE]] [TIMEOUT milliseconds]`, since 6.2.0.
+pub fn failover() -> Failover {
+    Failover { cmd: Cmd::new(&info::FAILOVER), target: None, force: false, timeout: None }
+}
+
+/// [`failover`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Failover {
+    cmd: Cmd<()>,
+    target: Option<Choice>,
+    force: bool,
+    timeout: Option<i64>,
+}
+
+impl Failover {
+    /// Hands over at the timeout even if that replica lacks data.
+    pub fn force(mut self) -> Self {
+        self.force = true;
+        self
+    }
+
+    /// To this replica, instead of any that has all data in time.
+    pub fn to(mut self, host: impl ToArg, port: u16) -> Self {
+        self.target = Some(Choice::word("TO").arg(host).arg(port));
+        self
+    }
+
+    /// Gives up if no replica has all data in this time.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(millis(timeout));
+        self
+    }
+}
+
+impl Command for Failover {
+    type Reply = ();
+
+    fn into_cmd(self) -> Cmd<()> {
+        self.cmd
+            .require(self.target.is_some() || !self.force, "`force` needs `to`")
+            .choice(self.target)
+            .flag("FORCE", self.force)
+            .option("TIMEOUT", self.timeout)
+    }
+}
+
+/// Gives up handing over to a replica.
+///
+/// `FAILOVER ABORT`, since 6.2.0.
+pub fn failover_abort() -> Cmd<()> {
+    Cmd::new(&info::FAILOVER).arg("ABORT")
 }
 
 /// Deletes all keys of all databases.
@@ -116,7 +526,98 @@ impl Command for Flushdb {
     }
 }
 
-/// Facts and statistics of the server, as it prints them.
+/// The keys that cost the most, a report a node; none before anything was measured.
+///
+/// `HOTKEYS GET`, since 8.6.0.
+pub fn hotkeys_get() -> Cmd<Option<Vec<HotKeys>>> {
+    Cmd::new(&info::HOTKEYS_GET)
+}
+
+/// What the server says of the `HOTKEYS` commands, in lines.
+///
+/// `HOTKEYS HELP`, since 8.6.1.
+pub fn hotkeys_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::HOTKEYS_HELP)
+}
+
+/// Forgets what was measured of keys.
+///
+/// `HOTKEYS RESET`, since 8.6.0.
+pub fn hotkeys_reset() -> Cmd<()> {
+    Cmd::new(&info::HOTKEYS_RESET)
+}
+
+/// Begins to measure what keys cost.
+///
+/// `HOTKEYS START METRICS count [CPU] [NET] [COUNT k] [DURATION seconds] [SAMPLE ratio] [SLOTS
+/// count slot [slot ...]]`, since 8.6.0.
+pub fn hotkeys_start(metrics: HotKeysMetrics) -> HotkeysStart {
+    HotkeysStart {
+        cmd: Cmd::new(&info::HOTKEYS_START).arg("METRICS").any_args(metrics),
+        count: None,
+        duration: None,
+        sample: None,
+        slots: None,
+    }
+}
+
+/// [`hotkeys_start`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct HotkeysStart {
+    cmd: Cmd<()>,
+    count: Option<u64>,
+    duration: Option<i64>,
+    sample: Option<u64>,
+    slots: Option<Choice>,
+}
+
+impl HotkeysStart {
+    /// Reports so many keys, instead of 10.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+
+    /// Stops after this time, rounded up to whole seconds.
+    pub fn duration(mut self, duration: Duration) -> Self {
+        self.duration = Some(seconds(duration));
+        self
+    }
+
+    /// Measures one in so many commands.
+    pub fn sample(mut self, ratio: u64) -> Self {
+        self.sample = Some(ratio);
+        self
+    }
+
+    /// Measures only keys of these slots of a cluster.
+    pub fn slots(mut self, slots: impl IntoIterator<Item = u16>) -> Self {
+        self.slots = Some(Choice::word("SLOTS").counted_list(slots));
+        self
+    }
+}
+
+impl Command for HotkeysStart {
+    type Reply = ();
+
+    fn into_cmd(self) -> Cmd<()> {
+        self.cmd
+            .option("COUNT", self.count)
+            .option("DURATION", self.duration)
+            .option("SAMPLE", self.sample)
+            .choice(self.slots)
+    }
+}
+
+/// Stops measuring what keys cost; the report is still there.
+///
+/// `HOTKEYS STOP`, since 8.6.0.
+pub fn hotkeys_stop() -> Cmd<()> {
+    Cmd::new(&info::HOTKEYS_STOP)
+}
+
+/// The server's report on itself.
 ///
 /// `INFO [section [section ...]]`, since 1.0.0.
 pub fn info() -> Info {
@@ -127,7 +628,7 @@ pub fn info() -> Info {
 #[derive(Clone, Debug)]
 #[must_use = "a command does nothing until it is executed"]
 pub struct Info {
-    cmd: Cmd<String>,
+    cmd: Cmd<InfoReply>,
     sections: Option<Choice>,
 }
 
@@ -140,16 +641,462 @@ impl Info {
 }
 
 impl Command for Info {
-    type Reply = String;
+    type Reply = InfoReply;
 
-    fn into_cmd(self) -> Cmd<String> {
+    fn into_cmd(self) -> Cmd<InfoReply> {
         self.cmd.choice(self.sections)
     }
 }
 
-/// The server's time: seconds since 1970, and microseconds on top.
+/// When the data was last written to disk, to the second.
+///
+/// `LASTSAVE`, since 1.0.0.
+pub fn lastsave() -> Cmd<ServerTime> {
+    Cmd::new(&info::LASTSAVE)
+}
+
+/// What the server thinks of its latency, in prose.
+///
+/// `LATENCY DOCTOR`, since 2.8.13.
+pub fn latency_doctor() -> Cmd<String> {
+    Cmd::new(&info::LATENCY_DOCTOR)
+}
+
+/// The spikes of an event, as a drawing.
+///
+/// `LATENCY GRAPH event`, since 2.8.13.
+pub fn latency_graph(event: impl ToArg) -> Cmd<String> {
+    Cmd::new(&info::LATENCY_GRAPH).arg(event)
+}
+
+/// What the server says of the `LATENCY` commands, in lines.
+///
+/// `LATENCY HELP`, since 2.8.13.
+pub fn latency_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::LATENCY_HELP)
+}
+
+/// How long the calls of commands took, by command.
+///
+/// `LATENCY HISTOGRAM [command [command ...]]`, since 7.0.0.
+pub fn latency_histogram() -> LatencyHistogram {
+    LatencyHistogram { cmd: Cmd::new(&info::LATENCY_HISTOGRAM), commands: None }
+}
+
+/// [`latency_histogram`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct LatencyHistogram {
+    cmd: Cmd<BTreeMap<String, CommandLatency>>,
+    commands: Option<Choice>,
+}
+
+impl LatencyHistogram {
+    /// Only these commands, with all their subcommands.
+    pub fn commands<M>(mut self, commands: impl ToArgs<M>) -> Self {
+        self.commands = Some(Choice::plain().list(commands));
+        self
+    }
+}
+
+impl Command for LatencyHistogram {
+    type Reply = BTreeMap<String, CommandLatency>;
+
+    fn into_cmd(self) -> Cmd<BTreeMap<String, CommandLatency>> {
+        self.cmd.choice(self.commands)
+    }
+}
+
+/// The spikes of an event, oldest first.
+///
+/// `LATENCY HISTORY event`, since 2.8.13.
+pub fn latency_history(event: impl ToArg) -> Cmd<Vec<LatencySample>> {
+    Cmd::new(&info::LATENCY_HISTORY).arg(event)
+}
+
+/// The latest spike of each event.
+///
+/// `LATENCY LATEST`, since 2.8.13.
+pub fn latency_latest() -> Cmd<Vec<LatencyEvent>> {
+    Cmd::new(&info::LATENCY_LATEST)
+}
+
+/// Forgets the spikes of events; returns of how many.
+///
+/// `LATENCY RESET [event [event ...]]`, since 2.8.13.
+pub fn latency_reset() -> LatencyReset {
+    LatencyReset { cmd: Cmd::new(&info::LATENCY_RESET), events: None }
+}
+
+/// [`latency_reset`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct LatencyReset {
+    cmd: Cmd<u64>,
+    events: Option<Choice>,
+}
+
+impl LatencyReset {
+    /// Only these events.
+    pub fn events<M>(mut self, events: impl ToArgs<M>) -> Self {
+        self.events = Some(Choice::plain().list(events));
+        self
+    }
+}
+
+impl Command for LatencyReset {
+    type Reply = u64;
+
+    fn into_cmd(self) -> Cmd<u64> {
+        self.cmd.choice(self.events)
+    }
+}
+
+/// A piece of generative art, with the server's version.
+///
+/// `LOLWUT [VERSION version]`, since 5.0.0.
+pub fn lolwut() -> Lolwut {
+    Lolwut { cmd: Cmd::new(&info::LOLWUT), version: None }
+}
+
+/// [`lolwut`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Lolwut {
+    cmd: Cmd<String>,
+    version: Option<u64>,
+}
+
+impl Lolwut {
+    /// That of this version of the server.
+    pub fn version(mut self, version: u64) -> Self {
+        self.version = Some(version);
+        self
+    }
+}
+
+impl Command for Lolwut {
+    type Reply = String;
+
+    fn into_cmd(self) -> Cmd<String> {
+        self.cmd.option("VERSION", self.version)
+    }
+}
+
+/// What the server thinks of its memory, in prose.
+///
+/// `MEMORY DOCTOR`, since 4.0.0.
+pub fn memory_doctor() -> Cmd<String> {
+    Cmd::new(&info::MEMORY_DOCTOR)
+}
+
+/// What the server says of the `MEMORY` commands, in lines.
+///
+/// `MEMORY HELP`, since 4.0.0.
+pub fn memory_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::MEMORY_HELP)
+}
+
+/// What the server's allocator says of itself.
+///
+/// `MEMORY MALLOC-STATS`, since 4.0.0.
+pub fn memory_malloc_stats() -> Cmd<String> {
+    Cmd::new(&info::MEMORY_MALLOC_STATS)
+}
+
+/// Asks the allocator to give memory back to the system.
+///
+/// `MEMORY PURGE`, since 4.0.0.
+pub fn memory_purge() -> Cmd<()> {
+    Cmd::new(&info::MEMORY_PURGE)
+}
+
+/// What the server's memory is used for.
+///
+/// `MEMORY STATS`, since 4.0.0.
+pub fn memory_stats() -> Cmd<MemoryStats> {
+    Cmd::new(&info::MEMORY_STATS)
+}
+
+/// How many bytes a key and its value take.
+///
+/// `MEMORY USAGE key [SAMPLES count]`, since 4.0.0.
+pub fn memory_usage(key: impl ToArg) -> MemoryUsage {
+    MemoryUsage { cmd: Cmd::new(&info::MEMORY_USAGE).key(key), samples: None }
+}
+
+/// [`memory_usage`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct MemoryUsage {
+    cmd: Cmd<Option<u64>>,
+    samples: Option<u64>,
+}
+
+impl MemoryUsage {
+    /// Looks at so many elements of a collection, instead of 5; 0 for all.
+    pub fn samples(mut self, count: u64) -> Self {
+        self.samples = Some(count);
+        self
+    }
+}
+
+impl Command for MemoryUsage {
+    type Reply = Option<u64>;
+
+    fn into_cmd(self) -> Cmd<Option<u64>> {
+        self.cmd.option("SAMPLES", self.samples)
+    }
+}
+
+/// What the server says of the `MODULE` commands, in lines.
+///
+/// `MODULE HELP`, since 5.0.0.
+pub fn module_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::MODULE_HELP)
+}
+
+/// The modules that the server has loaded.
+///
+/// `MODULE LIST`, since 4.0.0.
+pub fn module_list() -> Cmd<Vec<ModuleInfo>> {
+    Cmd::new(&info::MODULE_LIST)
+}
+
+/// Loads a module from a file of the server.
+///
+/// `MODULE LOAD path [arg [arg ...]]`, since 4.0.0.
+pub fn module_load<M>(path: impl ToArg, args: impl ToArgs<M>) -> Cmd<()> {
+    Cmd::new(&info::MODULE_LOAD).arg(path).any_args(args)
+}
+
+/// Loads a module from a file of the server, with settings.
+///
+/// `MODULE LOADEX path [CONFIG name value [CONFIG name value ...]] [ARGS args [args ...]]`, since
+/// 7.0.0.
+pub fn module_loadex(path: impl ToArg) -> ModuleLoadex {
+    ModuleLoadex { cmd: Cmd::new(&info::MODULE_LOADEX).arg(path), configs: None, args: None }
+}
+
+/// [`module_loadex`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct ModuleLoadex {
+    cmd: Cmd<()>,
+    configs: Option<Choice>,
+    args: Option<Choice>,
+}
+
+impl ModuleLoadex {
+    /// Sets these settings of the module.
+    pub fn config(mut self, settings: impl ToPairs) -> Self {
+        self.configs = Some(Choice::plain().each_pair("CONFIG", settings));
+        self
+    }
+
+    /// Gives the module these arguments.
+    pub fn args<M>(mut self, args: impl ToArgs<M>) -> Self {
+        self.args = Some(Choice::word("ARGS").list(args));
+        self
+    }
+}
+
+impl Command for ModuleLoadex {
+    type Reply = ();
+
+    fn into_cmd(self) -> Cmd<()> {
+        self.cmd.choice(self.configs).choice(self.args)
+    }
+}
+
+/// Unloads a module.
+///
+/// `MODULE UNLOAD name`, since 4.0.0.
+pub fn module_unload(name: impl ToArg) -> Cmd<()> {
+    Cmd::new(&info::MODULE_UNLOAD).arg(name)
+}
+
+/// Makes the server follow a primary, and replaces its data by that one's.
+///
+/// `REPLICAOF host port`, since 5.0.0.
+pub fn replicaof(host: impl ToArg, port: u16) -> Cmd<()> {
+    Cmd::new(&info::REPLICAOF).arg(host).arg(port)
+}
+
+/// Makes the server a primary, with the data it has.
+///
+/// `REPLICAOF NO ONE`, since 5.0.0.
+pub fn replicaof_no_one() -> Cmd<()> {
+    Cmd::new(&info::REPLICAOF).arg("NO").arg("ONE")
+}
+
+/// The server's part in replication.
+///
+/// `ROLE`, since 2.8.12.
+pub fn role() -> Cmd<Role> {
+    Cmd::new(&info::ROLE)
+}
+
+/// Writes the data to disk; blocks the server meanwhile.
+///
+/// `SAVE`, since 1.0.0.
+pub fn save() -> Cmd<()> {
+    Cmd::new(&info::SAVE)
+}
+
+/// Ends the server: its end is what answers, as a lost connection, and only a refusal is a reply.
+///
+/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [SAFE] [FAILOVER]`, since 1.0.0.
+pub fn shutdown() -> Shutdown {
+    Shutdown {
+        cmd: Cmd::new(&info::SHUTDOWN),
+        save_selector: None,
+        now: false,
+        force: false,
+        safe: false,
+        failover: false,
+    }
+}
+
+/// [`shutdown`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Shutdown {
+    cmd: Cmd<()>,
+    save_selector: Option<&'static str>,
+    now: bool,
+    force: bool,
+    safe: bool,
+    failover: bool,
+}
+
+impl Shutdown {
+    /// Does not write the data to disk.
+    pub fn no_save(mut self) -> Self {
+        self.save_selector = Some("NOSAVE");
+        self
+    }
+
+    /// Writes the data to disk, even if that is not configured.
+    pub fn save(mut self) -> Self {
+        self.save_selector = Some("SAVE");
+        self
+    }
+
+    /// Does not wait for replicas that lag behind. Since 7.0.0.
+    pub fn now(mut self) -> Self {
+        self.now = true;
+        self
+    }
+
+    /// Ends even if the data can't be written. Since 7.0.0.
+    pub fn force(mut self) -> Self {
+        self.force = true;
+        self
+    }
+
+    /// Refuses to end while it serves slots of a cluster; Valkey alone has this. Since 9.0.0.
+    pub fn safe(mut self) -> Self {
+        self.safe = true;
+        self
+    }
+
+    /// Hands over to a replica before; Valkey alone has this. Since 9.0.0.
+    pub fn failover(mut self) -> Self {
+        self.failover = true;
+        self
+    }
+}
+
+impl Command for Shutdown {
+    type Reply = ();
+
+    fn into_cmd(self) -> Cmd<()> {
+        self.cmd
+            .optional(self.save_selector)
+            .flag("NOW", self.now)
+            .flag("FORCE", self.force)
+            .flag("SAFE", self.safe)
+            .flag("FAILOVER", self.failover)
+    }
+}
+
+/// Stops a shutdown that waits for replicas; 7.0 and newer.
+///
+/// `SHUTDOWN ABORT`, since 1.0.0.
+pub fn shutdown_abort() -> Cmd<()> {
+    Cmd::new(&info::SHUTDOWN).arg("ABORT")
+}
+
+/// Commands that took long, newest first; 10 unless told otherwise.
+///
+/// `SLOWLOG GET [count]`, since 2.2.12.
+pub fn slowlog_get() -> SlowlogGet {
+    SlowlogGet { cmd: Cmd::new(&info::SLOWLOG_GET), count: None }
+}
+
+/// [`slowlog_get`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct SlowlogGet {
+    cmd: Cmd<Vec<SlowlogEntry>>,
+    count: Option<i64>,
+}
+
+impl SlowlogGet {
+    /// How many at the most; -1 for all.
+    pub fn count(mut self, count: i64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl Command for SlowlogGet {
+    type Reply = Vec<SlowlogEntry>;
+
+    fn into_cmd(self) -> Cmd<Vec<SlowlogEntry>> {
+        self.cmd.optional(self.count)
+    }
+}
+
+/// What the server says of the `SLOWLOG` commands, in lines.
+///
+/// `SLOWLOG HELP`, since 6.2.0.
+pub fn slowlog_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::SLOWLOG_HELP)
+}
+
+/// How many commands that took long it remembers.
+///
+/// `SLOWLOG LEN`, since 2.2.12.
+pub fn slowlog_len() -> Cmd<u64> {
+    Cmd::new(&info::SLOWLOG_LEN)
+}
+
+/// Forgets the commands that took long.
+///
+/// `SLOWLOG RESET`, since 2.2.12.
+pub fn slowlog_reset() -> Cmd<()> {
+    Cmd::new(&info::SLOWLOG_RESET)
+}
+
+/// Exchanges the data of two databases.
+///
+/// `SWAPDB index1 index2`, since 4.0.0.
+pub fn swapdb(index1: u64, index2: u64) -> Cmd<()> {
+    Cmd::new(&info::SWAPDB).arg(index1).arg(index2)
+}
+
+/// The server's time, to the microsecond.
 ///
 /// `TIME`, since 2.6.0.
-pub fn time() -> Cmd<(u64, u64)> {
+pub fn time() -> Cmd<ServerTime> {
     Cmd::new(&info::TIME)
+}
+
+/// Deletes the keys of ranges of slots, in the background.
+///
+/// `TRIMSLOTS RANGES numranges startslot endslot [startslot endslot ...]`, since 8.4.0.
+pub fn trimslots(ranges: impl IntoIterator<Item = (u16, u16)>) -> Cmd<()> {
+    Cmd::new(&info::TRIMSLOTS).arg("RANGES").some_counted_pairs(ranges, "needs at least one range")
 }

@@ -2,9 +2,10 @@
 
 //! Builders of the group `set`.
 
-use crate::command::{Cmd, Command, ToArg, ToArgs};
+use crate::command::{Choice, Cmd, Command, ToArg, ToArgs};
 use crate::generated::info;
 use crate::reply::FromReply;
+use crate::types::{Cursor, ScanPage};
 
 /// Adds members; returns how many are new.
 ///
@@ -122,7 +123,7 @@ pub fn spop<M: FromReply>(key: impl ToArg) -> Spop<Option<M>> {
 #[must_use = "a command does nothing until it is executed"]
 pub struct Spop<R> {
     cmd: Cmd<R>,
-    count: Option<i64>,
+    count: Option<u64>,
 }
 
 impl<R> Spop<R> {
@@ -134,7 +135,7 @@ impl<R> Spop<R> {
 
 impl<M> Spop<Option<M>> {
     /// Removes up to so many members, and returns them as a list. Since 3.2.0.
-    pub fn count(mut self, count: i64) -> Spop<Vec<M>> {
+    pub fn count(mut self, count: u64) -> Spop<Vec<M>> {
         self.count = Some(count);
         self.returning()
     }
@@ -191,6 +192,49 @@ impl<R: FromReply> Command for Srandmember<R> {
 /// `SREM key member [member ...]`, since 1.0.0.
 pub fn srem<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::SREM).key(key).some_args(members, "needs at least one member")
+}
+
+/// A page of a set's members.
+///
+/// `SSCAN key cursor [MATCH pattern] [COUNT count]`, since 2.8.0.
+pub fn sscan<M: FromReply>(key: impl ToArg, cursor: Cursor) -> Sscan<ScanPage<M>> {
+    Sscan { cmd: Cmd::new(&info::SSCAN).key(key).arg(cursor), matching: None, count: None }
+}
+
+/// [`sscan`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Sscan<R> {
+    cmd: Cmd<R>,
+    matching: Option<Choice>,
+    count: Option<u64>,
+}
+
+impl<R> Sscan<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Sscan<T> {
+        Sscan { cmd: self.cmd.returning(), matching: self.matching, count: self.count }
+    }
+
+    /// Only those that match this pattern.
+    pub fn matching(mut self, pattern: impl ToArg) -> Self {
+        self.matching = Some(Choice::word("MATCH").arg(pattern));
+        self
+    }
+
+    /// About how many members to look at.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl<R: FromReply> Command for Sscan<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.choice(self.matching).option("COUNT", self.count)
+    }
 }
 
 /// The members that any of the sets has.

@@ -4,9 +4,57 @@
 
 use std::time::Duration;
 
+use super::words::{Aggregate, Extreme};
 use crate::command::{Choice, Cmd, Command, ToArg, ToArgs};
 use crate::generated::info;
 use crate::reply::FromReply;
+use crate::types::{Cursor, LexBound, ScanPage, ScoreBound, ScoredMembers};
+
+/// Removes members of the first sorted set that has one, waiting for it.
+///
+/// `BZMPOP timeout numkeys key [key ...] <MIN | MAX> [COUNT count]`, since 7.0.0.
+pub fn bzmpop<K: FromReply, M: FromReply>(
+    timeout: impl Into<Option<Duration>>,
+    keys: impl IntoIterator<Item = impl ToArg>,
+    which: Extreme,
+) -> Bzmpop<Option<(K, ScoredMembers<M>)>> {
+    Bzmpop {
+        cmd: Cmd::new(&info::BZMPOP)
+            .timeout(timeout.into())
+            .some_counted_keys(keys, "needs at least one key")
+            .arg(which),
+        count: None,
+    }
+}
+
+/// [`bzmpop`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Bzmpop<R> {
+    cmd: Cmd<R>,
+    count: Option<u64>,
+}
+
+impl<R> Bzmpop<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Bzmpop<T> {
+        Bzmpop { cmd: self.cmd.returning(), count: self.count }
+    }
+
+    /// Removes up to so many members, instead of one.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl<R: FromReply> Command for Bzmpop<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.option("COUNT", self.count)
+    }
+}
 
 /// Removes the member with the highest score of the first sorted set that has one, waiting for it.
 ///
@@ -127,11 +175,62 @@ pub fn zcard(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::ZCARD).key(key)
 }
 
-/// Counts the members with scores from `min` to `max`; `(` before a score leaves it out.
+/// Counts the members with scores from `min` to `max`.
 ///
 /// `ZCOUNT key min max`, since 2.0.0.
-pub fn zcount(key: impl ToArg, min: impl ToArg, max: impl ToArg) -> Cmd<u64> {
-    Cmd::new(&info::ZCOUNT).key(key).arg(min).arg(max)
+pub fn zcount(key: impl ToArg, min: impl Into<ScoreBound>, max: impl Into<ScoreBound>) -> Cmd<u64> {
+    Cmd::new(&info::ZCOUNT)
+        .key(key)
+        .arg(Into::<ScoreBound>::into(min))
+        .arg(Into::<ScoreBound>::into(max))
+}
+
+/// The members of the first sorted set that no other has.
+///
+/// `ZDIFF numkeys key [key ...] [WITHSCORES]`, since 6.2.0.
+pub fn zdiff<M: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Zdiff<Vec<M>> {
+    Zdiff {
+        cmd: Cmd::new(&info::ZDIFF).some_counted_keys(keys, "needs at least one key"),
+        with_scores: false,
+    }
+}
+
+/// [`zdiff`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zdiff<R> {
+    cmd: Cmd<R>,
+    with_scores: bool,
+}
+
+impl<R> Zdiff<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Zdiff<T> {
+        Zdiff { cmd: self.cmd.returning(), with_scores: self.with_scores }
+    }
+}
+
+impl<M> Zdiff<Vec<M>> {
+    /// Returns the scores too.
+    pub fn with_scores(mut self) -> Zdiff<Vec<(M, f64)>> {
+        self.with_scores = true;
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for Zdiff<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.flag("WITHSCORES", self.with_scores)
+    }
+}
+
+/// Stores the members of the first sorted set that no other has; returns how many.
+///
+/// `ZDIFFSTORE destination numkeys key [key ...]`, since 6.2.0.
+pub fn zdiffstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Cmd<u64> {
+    Cmd::new(&info::ZDIFFSTORE).key(destination).some_counted_keys(keys, "needs at least one key")
 }
 
 /// Increments a member's score; returns the new one.
@@ -139,6 +238,203 @@ pub fn zcount(key: impl ToArg, min: impl ToArg, max: impl ToArg) -> Cmd<u64> {
 /// `ZINCRBY key increment member`, since 1.2.0.
 pub fn zincrby(key: impl ToArg, by: f64, member: impl ToArg) -> Cmd<f64> {
     Cmd::new(&info::ZINCRBY).key(key).arg(by).arg(member)
+}
+
+/// The members that all sorted sets have.
+///
+/// `ZINTER numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]
+/// [WITHSCORES]`, since 6.2.0.
+pub fn zinter<M: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Zinter<Vec<M>> {
+    Zinter {
+        cmd: Cmd::new(&info::ZINTER).some_counted_keys(keys, "needs at least one key"),
+        weights: None,
+        aggregate: None,
+        with_scores: false,
+    }
+}
+
+/// [`zinter`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zinter<R> {
+    cmd: Cmd<R>,
+    weights: Option<Choice>,
+    aggregate: Option<Aggregate>,
+    with_scores: bool,
+}
+
+impl<R> Zinter<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Zinter<T> {
+        Zinter {
+            cmd: self.cmd.returning(),
+            weights: self.weights,
+            aggregate: self.aggregate,
+            with_scores: self.with_scores,
+        }
+    }
+
+    /// Multiplies the scores of each set by its weight.
+    pub fn weights(mut self, weights: impl IntoIterator<Item = f64>) -> Self {
+        self.weights = Some(Choice::word("WEIGHTS").list(weights));
+        self
+    }
+
+    /// What becomes of a member's scores in several sets; `Sum` without.
+    pub fn aggregate(mut self, aggregate: Aggregate) -> Self {
+        self.aggregate = Some(aggregate);
+        self
+    }
+}
+
+impl<M> Zinter<Vec<M>> {
+    /// Returns the scores too.
+    pub fn with_scores(mut self) -> Zinter<Vec<(M, f64)>> {
+        self.with_scores = true;
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for Zinter<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd
+            .choice(self.weights)
+            .option("AGGREGATE", self.aggregate)
+            .flag("WITHSCORES", self.with_scores)
+    }
+}
+
+/// Counts the members that all sorted sets have.
+///
+/// `ZINTERCARD numkeys key [key ...] [LIMIT limit]`, since 7.0.0.
+pub fn zintercard<M>(keys: impl ToArgs<M>) -> Zintercard {
+    Zintercard {
+        cmd: Cmd::new(&info::ZINTERCARD).some_counted_keys(keys, "needs at least one key"),
+        limit: None,
+    }
+}
+
+/// [`zintercard`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zintercard {
+    cmd: Cmd<u64>,
+    limit: Option<u64>,
+}
+
+impl Zintercard {
+    /// Stops counting at this many.
+    pub fn limit(mut self, limit: u64) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+}
+
+impl Command for Zintercard {
+    type Reply = u64;
+
+    fn into_cmd(self) -> Cmd<u64> {
+        self.cmd.option("LIMIT", self.limit)
+    }
+}
+
+/// Stores the members that all sorted sets have; returns how many.
+///
+/// `ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM |
+/// MIN | MAX>]`, since 2.0.0.
+pub fn zinterstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Zinterstore {
+    Zinterstore {
+        cmd: Cmd::new(&info::ZINTERSTORE)
+            .key(destination)
+            .some_counted_keys(keys, "needs at least one key"),
+        weights: None,
+        aggregate: None,
+    }
+}
+
+/// [`zinterstore`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zinterstore {
+    cmd: Cmd<u64>,
+    weights: Option<Choice>,
+    aggregate: Option<Aggregate>,
+}
+
+impl Zinterstore {
+    /// Multiplies the scores of each set by its weight.
+    pub fn weights(mut self, weights: impl IntoIterator<Item = f64>) -> Self {
+        self.weights = Some(Choice::word("WEIGHTS").list(weights));
+        self
+    }
+
+    /// What becomes of a member's scores in several sets; `Sum` without.
+    pub fn aggregate(mut self, aggregate: Aggregate) -> Self {
+        self.aggregate = Some(aggregate);
+        self
+    }
+}
+
+impl Command for Zinterstore {
+    type Reply = u64;
+
+    fn into_cmd(self) -> Cmd<u64> {
+        self.cmd.choice(self.weights).option("AGGREGATE", self.aggregate)
+    }
+}
+
+/// Counts the members from `min` to `max`, all of which have the same score.
+///
+/// `ZLEXCOUNT key min max`, since 2.8.9.
+pub fn zlexcount(key: impl ToArg, min: impl Into<LexBound>, max: impl Into<LexBound>) -> Cmd<u64> {
+    Cmd::new(&info::ZLEXCOUNT)
+        .key(key)
+        .arg(Into::<LexBound>::into(min))
+        .arg(Into::<LexBound>::into(max))
+}
+
+/// Removes members of the first sorted set that has one.
+///
+/// `ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]`, since 7.0.0.
+pub fn zmpop<K: FromReply, M: FromReply>(
+    keys: impl IntoIterator<Item = impl ToArg>,
+    which: Extreme,
+) -> Zmpop<Option<(K, ScoredMembers<M>)>> {
+    Zmpop {
+        cmd: Cmd::new(&info::ZMPOP).some_counted_keys(keys, "needs at least one key").arg(which),
+        count: None,
+    }
+}
+
+/// [`zmpop`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zmpop<R> {
+    cmd: Cmd<R>,
+    count: Option<u64>,
+}
+
+impl<R> Zmpop<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Zmpop<T> {
+        Zmpop { cmd: self.cmd.returning(), count: self.count }
+    }
+
+    /// Removes up to so many members, instead of one.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl<R: FromReply> Command for Zmpop<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.option("COUNT", self.count)
+    }
 }
 
 /// The scores of members.
@@ -220,19 +516,68 @@ impl<R: FromReply> Command for Zpopmin<R> {
     }
 }
 
-/// Lists the members from `start` to `stop`, both included.
+/// Returns a random member.
 ///
-/// `ZRANGE key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]`, since 1.2.0.
-pub fn zrange<M: FromReply>(
-    key: impl ToArg,
-    start: impl ToArg,
-    stop: impl ToArg,
-) -> Zrange<Vec<M>> {
+/// `ZRANDMEMBER key [count [WITHSCORES]]`, since 6.2.0.
+pub fn zrandmember<M: FromReply>(key: impl ToArg) -> Zrandmember<Option<M>> {
+    Zrandmember { cmd: Cmd::new(&info::ZRANDMEMBER).key(key), options: None, with_scores: false }
+}
+
+/// [`zrandmember`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zrandmember<R> {
+    cmd: Cmd<R>,
+    options: Option<Choice>,
+    with_scores: bool,
+}
+
+impl<R> Zrandmember<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Zrandmember<T> {
+        Zrandmember {
+            cmd: self.cmd.returning(),
+            options: self.options,
+            with_scores: self.with_scores,
+        }
+    }
+}
+
+impl<M> Zrandmember<Vec<M>> {
+    /// Returns the scores too.
+    pub fn with_scores(mut self) -> Zrandmember<Vec<(M, f64)>> {
+        self.with_scores = true;
+        self.returning()
+    }
+}
+
+impl<M> Zrandmember<Option<M>> {
+    /// So many different members; negative: exactly so many, which may repeat.
+    pub fn count(mut self, count: i64) -> Zrandmember<Vec<M>> {
+        self.options = Some(Choice::plain().arg(count));
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for Zrandmember<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd
+            .require(self.options.is_some() || !self.with_scores, "`with_scores` needs `count`")
+            .choice(self.options)
+            .flag("WITHSCORES", self.with_scores)
+    }
+}
+
+/// Lists the members at positions `start` to `stop`, both included; negative ones count from the
+/// end.
+///
+/// `ZRANGE key start stop [REV] [WITHSCORES]`, since 1.2.0.
+pub fn zrange<M: FromReply>(key: impl ToArg, start: i64, stop: i64) -> Zrange<Vec<M>> {
     Zrange {
         cmd: Cmd::new(&info::ZRANGE).key(key).arg(start).arg(stop),
-        sortby: None,
         rev: false,
-        limit: None,
         with_scores: false,
     }
 }
@@ -242,45 +587,19 @@ pub fn zrange<M: FromReply>(
 #[must_use = "a command does nothing until it is executed"]
 pub struct Zrange<R> {
     cmd: Cmd<R>,
-    sortby: Option<&'static str>,
     rev: bool,
-    limit: Option<Choice>,
     with_scores: bool,
 }
 
 impl<R> Zrange<R> {
     /// The same command, its reply decoded to another type.
     pub fn returning<T>(self) -> Zrange<T> {
-        Zrange {
-            cmd: self.cmd.returning(),
-            sortby: self.sortby,
-            rev: self.rev,
-            limit: self.limit,
-            with_scores: self.with_scores,
-        }
+        Zrange { cmd: self.cmd.returning(), rev: self.rev, with_scores: self.with_scores }
     }
 
-    /// `start` and `stop` are scores.
-    pub fn by_score(mut self) -> Self {
-        self.sortby = Some("BYSCORE");
-        self
-    }
-
-    /// `start` and `stop` are members, in the order of their bytes.
-    pub fn by_lex(mut self) -> Self {
-        self.sortby = Some("BYLEX");
-        self
-    }
-
-    /// In the opposite order. Since 6.2.0.
+    /// Highest score first. Since 6.2.0.
     pub fn rev(mut self) -> Self {
         self.rev = true;
-        self
-    }
-
-    /// Skips `offset` elements and returns at most `count`. Since 6.2.0.
-    pub fn limit(mut self, offset: i64, count: i64) -> Self {
-        self.limit = Some(Choice::word("LIMIT").arg(offset).arg(count));
         self
     }
 }
@@ -297,11 +616,383 @@ impl<R: FromReply> Command for Zrange<R> {
     type Reply = R;
 
     fn into_cmd(self) -> Cmd<R> {
-        self.cmd
-            .optional(self.sortby)
-            .flag("REV", self.rev)
-            .choice(self.limit)
-            .flag("WITHSCORES", self.with_scores)
+        self.cmd.flag("REV", self.rev).flag("WITHSCORES", self.with_scores)
+    }
+}
+
+/// Lists the members from `start` to `stop`, all of which have the same score.
+///
+/// `ZRANGE key start stop BYLEX [REV] [LIMIT offset count]`, since 1.2.0.
+pub fn zrange_by_lex<M: FromReply>(
+    key: impl ToArg,
+    start: impl Into<LexBound>,
+    stop: impl Into<LexBound>,
+) -> ZrangeByLex<Vec<M>> {
+    ZrangeByLex {
+        cmd: Cmd::new(&info::ZRANGE)
+            .key(key)
+            .arg(Into::<LexBound>::into(start))
+            .arg(Into::<LexBound>::into(stop))
+            .arg("BYLEX"),
+        rev: false,
+        limit: None,
+    }
+}
+
+/// [`zrange_by_lex`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct ZrangeByLex<R> {
+    cmd: Cmd<R>,
+    rev: bool,
+    limit: Option<Choice>,
+}
+
+impl<R> ZrangeByLex<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> ZrangeByLex<T> {
+        ZrangeByLex { cmd: self.cmd.returning(), rev: self.rev, limit: self.limit }
+    }
+
+    /// From the greater `start` down to `stop`. Since 6.2.0.
+    pub fn rev(mut self) -> Self {
+        self.rev = true;
+        self
+    }
+
+    /// Skips `offset` members and returns at most `count`, a negative one meaning all. Since 6.2.0.
+    pub fn limit(mut self, offset: i64, count: i64) -> Self {
+        self.limit = Some(Choice::word("LIMIT").arg(offset).arg(count));
+        self
+    }
+}
+
+impl<R: FromReply> Command for ZrangeByLex<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.flag("REV", self.rev).choice(self.limit)
+    }
+}
+
+/// Lists the members with scores from `start` to `stop`.
+///
+/// `ZRANGE key start stop BYSCORE [REV] [LIMIT offset count] [WITHSCORES]`, since 1.2.0.
+pub fn zrange_by_score<M: FromReply>(
+    key: impl ToArg,
+    start: impl Into<ScoreBound>,
+    stop: impl Into<ScoreBound>,
+) -> ZrangeByScore<Vec<M>> {
+    ZrangeByScore {
+        cmd: Cmd::new(&info::ZRANGE)
+            .key(key)
+            .arg(Into::<ScoreBound>::into(start))
+            .arg(Into::<ScoreBound>::into(stop))
+            .arg("BYSCORE"),
+        rev: false,
+        limit: None,
+        with_scores: false,
+    }
+}
+
+/// [`zrange_by_score`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct ZrangeByScore<R> {
+    cmd: Cmd<R>,
+    rev: bool,
+    limit: Option<Choice>,
+    with_scores: bool,
+}
+
+impl<R> ZrangeByScore<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> ZrangeByScore<T> {
+        ZrangeByScore {
+            cmd: self.cmd.returning(),
+            rev: self.rev,
+            limit: self.limit,
+            with_scores: self.with_scores,
+        }
+    }
+
+    /// From the higher `start` down to `stop`. Since 6.2.0.
+    pub fn rev(mut self) -> Self {
+        self.rev = true;
+        self
+    }
+
+    /// Skips `offset` members and returns at most `count`, a negative one meaning all. Since 6.2.0.
+    pub fn limit(mut self, offset: i64, count: i64) -> Self {
+        self.limit = Some(Choice::word("LIMIT").arg(offset).arg(count));
+        self
+    }
+}
+
+impl<M> ZrangeByScore<Vec<M>> {
+    /// Returns the scores too.
+    pub fn with_scores(mut self) -> ZrangeByScore<Vec<(M, f64)>> {
+        self.with_scores = true;
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for ZrangeByScore<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.flag("REV", self.rev).choice(self.limit).flag("WITHSCORES", self.with_scores)
+    }
+}
+
+/// As `zrange_by_lex`.
+///
+/// `ZRANGEBYLEX key min max [LIMIT offset count]`, since 2.8.9, deprecated since 6.2.0.
+pub fn zrangebylex<M: FromReply>(
+    key: impl ToArg,
+    min: impl Into<LexBound>,
+    max: impl Into<LexBound>,
+) -> Zrangebylex<Vec<M>> {
+    Zrangebylex {
+        cmd: Cmd::new(&info::ZRANGEBYLEX).key(key).arg(Into::<LexBound>::into(min)).arg(Into::<
+            LexBound,
+        >::into(
+            max
+        )),
+        limit: None,
+    }
+}
+
+/// [`zrangebylex`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zrangebylex<R> {
+    cmd: Cmd<R>,
+    limit: Option<Choice>,
+}
+
+impl<R> Zrangebylex<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Zrangebylex<T> {
+        Zrangebylex { cmd: self.cmd.returning(), limit: self.limit }
+    }
+
+    /// Skips `offset` members and returns at most `count`, a negative one meaning all.
+    pub fn limit(mut self, offset: i64, count: i64) -> Self {
+        self.limit = Some(Choice::word("LIMIT").arg(offset).arg(count));
+        self
+    }
+}
+
+impl<R: FromReply> Command for Zrangebylex<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.choice(self.limit)
+    }
+}
+
+/// As `zrange_by_score`.
+///
+/// `ZRANGEBYSCORE key min max [WITHSCORES] [LIMIT offset count]`, since 1.0.5, deprecated since
+/// 6.2.0.
+pub fn zrangebyscore<M: FromReply>(
+    key: impl ToArg,
+    min: impl Into<ScoreBound>,
+    max: impl Into<ScoreBound>,
+) -> Zrangebyscore<Vec<M>> {
+    Zrangebyscore {
+        cmd: Cmd::new(&info::ZRANGEBYSCORE)
+            .key(key)
+            .arg(Into::<ScoreBound>::into(min))
+            .arg(Into::<ScoreBound>::into(max)),
+        with_scores: false,
+        limit: None,
+    }
+}
+
+/// [`zrangebyscore`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zrangebyscore<R> {
+    cmd: Cmd<R>,
+    with_scores: bool,
+    limit: Option<Choice>,
+}
+
+impl<R> Zrangebyscore<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Zrangebyscore<T> {
+        Zrangebyscore {
+            cmd: self.cmd.returning(),
+            with_scores: self.with_scores,
+            limit: self.limit,
+        }
+    }
+
+    /// Skips `offset` members and returns at most `count`, a negative one meaning all.
+    pub fn limit(mut self, offset: i64, count: i64) -> Self {
+        self.limit = Some(Choice::word("LIMIT").arg(offset).arg(count));
+        self
+    }
+}
+
+impl<M> Zrangebyscore<Vec<M>> {
+    /// Returns the scores too. Since 2.0.0.
+    pub fn with_scores(mut self) -> Zrangebyscore<Vec<(M, f64)>> {
+        self.with_scores = true;
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for Zrangebyscore<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.flag("WITHSCORES", self.with_scores).choice(self.limit)
+    }
+}
+
+/// Stores the members at positions `start` to `stop`; returns how many.
+///
+/// `ZRANGESTORE dst src min max [REV]`, since 6.2.0.
+pub fn zrangestore(
+    destination: impl ToArg,
+    source: impl ToArg,
+    start: i64,
+    stop: i64,
+) -> Zrangestore {
+    Zrangestore {
+        cmd: Cmd::new(&info::ZRANGESTORE).key(destination).key(source).arg(start).arg(stop),
+        rev: false,
+    }
+}
+
+/// [`zrangestore`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zrangestore {
+    cmd: Cmd<u64>,
+    rev: bool,
+}
+
+impl Zrangestore {
+    /// Positions count from the highest score.
+    pub fn rev(mut self) -> Self {
+        self.rev = true;
+        self
+    }
+}
+
+impl Command for Zrangestore {
+    type Reply = u64;
+
+    fn into_cmd(self) -> Cmd<u64> {
+        self.cmd.flag("REV", self.rev)
+    }
+}
+
+/// Stores the members from `start` to `stop`, all of which have the same score; returns how many.
+///
+/// `ZRANGESTORE dst src min max BYLEX [REV] [LIMIT offset count]`, since 6.2.0.
+pub fn zrangestore_by_lex(
+    destination: impl ToArg,
+    source: impl ToArg,
+    start: impl Into<LexBound>,
+    stop: impl Into<LexBound>,
+) -> ZrangestoreByLex {
+    ZrangestoreByLex {
+        cmd: Cmd::new(&info::ZRANGESTORE)
+            .key(destination)
+            .key(source)
+            .arg(Into::<LexBound>::into(start))
+            .arg(Into::<LexBound>::into(stop))
+            .arg("BYLEX"),
+        rev: false,
+        limit: None,
+    }
+}
+
+/// [`zrangestore_by_lex`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct ZrangestoreByLex {
+    cmd: Cmd<u64>,
+    rev: bool,
+    limit: Option<Choice>,
+}
+
+impl ZrangestoreByLex {
+    /// From the greater `start` down to `stop`.
+    pub fn rev(mut self) -> Self {
+        self.rev = true;
+        self
+    }
+
+    /// Skips `offset` members and returns at most `count`, a negative one meaning all.
+    pub fn limit(mut self, offset: i64, count: i64) -> Self {
+        self.limit = Some(Choice::word("LIMIT").arg(offset).arg(count));
+        self
+    }
+}
+
+impl Command for ZrangestoreByLex {
+    type Reply = u64;
+
+    fn into_cmd(self) -> Cmd<u64> {
+        self.cmd.flag("REV", self.rev).choice(self.limit)
+    }
+}
+
+/// Stores the members with scores from `start` to `stop`; returns how many.
+///
+/// `ZRANGESTORE dst src min max BYSCORE [REV] [LIMIT offset count]`, since 6.2.0.
+pub fn zrangestore_by_score(
+    destination: impl ToArg,
+    source: impl ToArg,
+    start: impl Into<ScoreBound>,
+    stop: impl Into<ScoreBound>,
+) -> ZrangestoreByScore {
+    ZrangestoreByScore {
+        cmd: Cmd::new(&info::ZRANGESTORE)
+            .key(destination)
+            .key(source)
+            .arg(Into::<ScoreBound>::into(start))
+            .arg(Into::<ScoreBound>::into(stop))
+            .arg("BYSCORE"),
+        rev: false,
+        limit: None,
+    }
+}
+
+/// [`zrangestore_by_score`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct ZrangestoreByScore {
+    cmd: Cmd<u64>,
+    rev: bool,
+    limit: Option<Choice>,
+}
+
+impl ZrangestoreByScore {
+    /// From the higher `start` down to `stop`.
+    pub fn rev(mut self) -> Self {
+        self.rev = true;
+        self
+    }
+
+    /// Skips `offset` members and returns at most `count`, a negative one meaning all.
+    pub fn limit(mut self, offset: i64, count: i64) -> Self {
+        self.limit = Some(Choice::word("LIMIT").arg(offset).arg(count));
+        self
+    }
+}
+
+impl Command for ZrangestoreByScore {
+    type Reply = u64;
+
+    fn into_cmd(self) -> Cmd<u64> {
+        self.cmd.flag("REV", self.rev).choice(self.limit)
     }
 }
 
@@ -350,6 +1041,20 @@ pub fn zrem<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::ZREM).key(key).some_args(members, "needs at least one member")
 }
 
+/// Removes the members from `min` to `max`, all of which have the same score; returns how many.
+///
+/// `ZREMRANGEBYLEX key min max`, since 2.8.9.
+pub fn zremrangebylex(
+    key: impl ToArg,
+    min: impl Into<LexBound>,
+    max: impl Into<LexBound>,
+) -> Cmd<u64> {
+    Cmd::new(&info::ZREMRANGEBYLEX)
+        .key(key)
+        .arg(Into::<LexBound>::into(min))
+        .arg(Into::<LexBound>::into(max))
+}
+
 /// Removes the members at positions `start` to `stop`; returns how many.
 ///
 /// `ZREMRANGEBYRANK key start stop`, since 2.0.0.
@@ -360,8 +1065,162 @@ pub fn zremrangebyrank(key: impl ToArg, start: i64, stop: i64) -> Cmd<u64> {
 /// Removes the members with scores from `min` to `max`; returns how many.
 ///
 /// `ZREMRANGEBYSCORE key min max`, since 1.2.0.
-pub fn zremrangebyscore(key: impl ToArg, min: impl ToArg, max: impl ToArg) -> Cmd<u64> {
-    Cmd::new(&info::ZREMRANGEBYSCORE).key(key).arg(min).arg(max)
+pub fn zremrangebyscore(
+    key: impl ToArg,
+    min: impl Into<ScoreBound>,
+    max: impl Into<ScoreBound>,
+) -> Cmd<u64> {
+    Cmd::new(&info::ZREMRANGEBYSCORE).key(key).arg(Into::<ScoreBound>::into(min)).arg(Into::<
+        ScoreBound,
+    >::into(
+        max
+    ))
+}
+
+/// As `zrange` with `rev`.
+///
+/// `ZREVRANGE key start stop [WITHSCORES]`, since 1.2.0, deprecated since 6.2.0.
+pub fn zrevrange<M: FromReply>(key: impl ToArg, start: i64, stop: i64) -> Zrevrange<Vec<M>> {
+    Zrevrange { cmd: Cmd::new(&info::ZREVRANGE).key(key).arg(start).arg(stop), with_scores: false }
+}
+
+/// [`zrevrange`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zrevrange<R> {
+    cmd: Cmd<R>,
+    with_scores: bool,
+}
+
+impl<R> Zrevrange<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Zrevrange<T> {
+        Zrevrange { cmd: self.cmd.returning(), with_scores: self.with_scores }
+    }
+}
+
+impl<M> Zrevrange<Vec<M>> {
+    /// Returns the scores too.
+    pub fn with_scores(mut self) -> Zrevrange<Vec<(M, f64)>> {
+        self.with_scores = true;
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for Zrevrange<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.flag("WITHSCORES", self.with_scores)
+    }
+}
+
+/// As `zrange_by_lex` with `rev`.
+///
+/// `ZREVRANGEBYLEX key max min [LIMIT offset count]`, since 2.8.9, deprecated since 6.2.0.
+pub fn zrevrangebylex<M: FromReply>(
+    key: impl ToArg,
+    max: impl Into<LexBound>,
+    min: impl Into<LexBound>,
+) -> Zrevrangebylex<Vec<M>> {
+    Zrevrangebylex {
+        cmd: Cmd::new(&info::ZREVRANGEBYLEX).key(key).arg(Into::<LexBound>::into(max)).arg(Into::<
+            LexBound,
+        >::into(
+            min
+        )),
+        limit: None,
+    }
+}
+
+/// [`zrevrangebylex`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zrevrangebylex<R> {
+    cmd: Cmd<R>,
+    limit: Option<Choice>,
+}
+
+impl<R> Zrevrangebylex<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Zrevrangebylex<T> {
+        Zrevrangebylex { cmd: self.cmd.returning(), limit: self.limit }
+    }
+
+    /// Skips `offset` members and returns at most `count`, a negative one meaning all.
+    pub fn limit(mut self, offset: i64, count: i64) -> Self {
+        self.limit = Some(Choice::word("LIMIT").arg(offset).arg(count));
+        self
+    }
+}
+
+impl<R: FromReply> Command for Zrevrangebylex<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.choice(self.limit)
+    }
+}
+
+/// As `zrange_by_score` with `rev`.
+///
+/// `ZREVRANGEBYSCORE key max min [WITHSCORES] [LIMIT offset count]`, since 2.2.0, deprecated since
+/// 6.2.0.
+pub fn zrevrangebyscore<M: FromReply>(
+    key: impl ToArg,
+    max: impl Into<ScoreBound>,
+    min: impl Into<ScoreBound>,
+) -> Zrevrangebyscore<Vec<M>> {
+    Zrevrangebyscore {
+        cmd: Cmd::new(&info::ZREVRANGEBYSCORE)
+            .key(key)
+            .arg(Into::<ScoreBound>::into(max))
+            .arg(Into::<ScoreBound>::into(min)),
+        with_scores: false,
+        limit: None,
+    }
+}
+
+/// [`zrevrangebyscore`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zrevrangebyscore<R> {
+    cmd: Cmd<R>,
+    with_scores: bool,
+    limit: Option<Choice>,
+}
+
+impl<R> Zrevrangebyscore<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Zrevrangebyscore<T> {
+        Zrevrangebyscore {
+            cmd: self.cmd.returning(),
+            with_scores: self.with_scores,
+            limit: self.limit,
+        }
+    }
+
+    /// Skips `offset` members and returns at most `count`, a negative one meaning all.
+    pub fn limit(mut self, offset: i64, count: i64) -> Self {
+        self.limit = Some(Choice::word("LIMIT").arg(offset).arg(count));
+        self
+    }
+}
+
+impl<M> Zrevrangebyscore<Vec<M>> {
+    /// Returns the scores too.
+    pub fn with_scores(mut self) -> Zrevrangebyscore<Vec<(M, f64)>> {
+        self.with_scores = true;
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for Zrevrangebyscore<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.flag("WITHSCORES", self.with_scores).choice(self.limit)
+    }
 }
 
 /// The position of a member, from 0, highest score first.
@@ -402,9 +1261,182 @@ impl<R: FromReply> Command for Zrevrank<R> {
     }
 }
 
+/// A page of a sorted set's members and their scores.
+///
+/// `ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]`, since 2.8.0.
+pub fn zscan<M: FromReply>(key: impl ToArg, cursor: Cursor) -> Zscan<ScanPage<(M, f64)>> {
+    Zscan {
+        cmd: Cmd::new(&info::ZSCAN).key(key).arg(cursor),
+        matching: None,
+        count: None,
+        no_scores: false,
+    }
+}
+
+/// [`zscan`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zscan<R> {
+    cmd: Cmd<R>,
+    matching: Option<Choice>,
+    count: Option<u64>,
+    no_scores: bool,
+}
+
+impl<R> Zscan<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Zscan<T> {
+        Zscan {
+            cmd: self.cmd.returning(),
+            matching: self.matching,
+            count: self.count,
+            no_scores: self.no_scores,
+        }
+    }
+
+    /// Only those that match this pattern.
+    pub fn matching(mut self, pattern: impl ToArg) -> Self {
+        self.matching = Some(Choice::word("MATCH").arg(pattern));
+        self
+    }
+
+    /// About how many members to look at.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl<M> Zscan<ScanPage<(M, f64)>> {
+    /// Returns the members alone.
+    pub fn no_scores(mut self) -> Zscan<ScanPage<M>> {
+        self.no_scores = true;
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for Zscan<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.choice(self.matching).option("COUNT", self.count).flag("NOSCORES", self.no_scores)
+    }
+}
+
 /// The score of a member.
 ///
 /// `ZSCORE key member`, since 1.2.0.
 pub fn zscore(key: impl ToArg, member: impl ToArg) -> Cmd<Option<f64>> {
     Cmd::new(&info::ZSCORE).key(key).arg(member)
+}
+
+/// The members that any of the sorted sets has.
+///
+/// `ZUNION numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]
+/// [WITHSCORES]`, since 6.2.0.
+pub fn zunion<M: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Zunion<Vec<M>> {
+    Zunion {
+        cmd: Cmd::new(&info::ZUNION).some_counted_keys(keys, "needs at least one key"),
+        weights: None,
+        aggregate: None,
+        with_scores: false,
+    }
+}
+
+/// [`zunion`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zunion<R> {
+    cmd: Cmd<R>,
+    weights: Option<Choice>,
+    aggregate: Option<Aggregate>,
+    with_scores: bool,
+}
+
+impl<R> Zunion<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Zunion<T> {
+        Zunion {
+            cmd: self.cmd.returning(),
+            weights: self.weights,
+            aggregate: self.aggregate,
+            with_scores: self.with_scores,
+        }
+    }
+
+    /// Multiplies the scores of each set by its weight.
+    pub fn weights(mut self, weights: impl IntoIterator<Item = f64>) -> Self {
+        self.weights = Some(Choice::word("WEIGHTS").list(weights));
+        self
+    }
+
+    /// What becomes of a member's scores in several sets; `Sum` without.
+    pub fn aggregate(mut self, aggregate: Aggregate) -> Self {
+        self.aggregate = Some(aggregate);
+        self
+    }
+}
+
+impl<M> Zunion<Vec<M>> {
+    /// Returns the scores too.
+    pub fn with_scores(mut self) -> Zunion<Vec<(M, f64)>> {
+        self.with_scores = true;
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for Zunion<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd
+            .choice(self.weights)
+            .option("AGGREGATE", self.aggregate)
+            .flag("WITHSCORES", self.with_scores)
+    }
+}
+
+/// Stores the members that any of the sorted sets has; returns how many.
+///
+/// `ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM |
+/// MIN | MAX>]`, since 2.0.0.
+pub fn zunionstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Zunionstore {
+    Zunionstore {
+        cmd: Cmd::new(&info::ZUNIONSTORE)
+            .key(destination)
+            .some_counted_keys(keys, "needs at least one key"),
+        weights: None,
+        aggregate: None,
+    }
+}
+
+/// [`zunionstore`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Zunionstore {
+    cmd: Cmd<u64>,
+    weights: Option<Choice>,
+    aggregate: Option<Aggregate>,
+}
+
+impl Zunionstore {
+    /// Multiplies the scores of each set by its weight.
+    pub fn weights(mut self, weights: impl IntoIterator<Item = f64>) -> Self {
+        self.weights = Some(Choice::word("WEIGHTS").list(weights));
+        self
+    }
+
+    /// What becomes of a member's scores in several sets; `Sum` without.
+    pub fn aggregate(mut self, aggregate: Aggregate) -> Self {
+        self.aggregate = Some(aggregate);
+        self
+    }
+}
+
+impl Command for Zunionstore {
+    type Reply = u64;
+
+    fn into_cmd(self) -> Cmd<u64> {
+        self.cmd.choice(self.weights).option("AGGREGATE", self.aggregate)
+    }
 }

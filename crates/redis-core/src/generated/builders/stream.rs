@@ -2,25 +2,86 @@
 
 //! Builders of the group `stream`.
 
-use crate::command::{Choice, Cmd, Command, ToArg, ToPairs};
+use std::time::{Duration, SystemTime};
+
+use crate::command::{Choice, Cmd, Command, ToArg, ToArgs, ToPairs, millis, seconds, unix_millis};
 use crate::generated::info;
 use crate::reply::FromReply;
+use crate::types::{
+    AddId, AutoClaimed, ConsumerInfo, DeliveredEntries, EntryDeletion, GroupInfo, GroupReadFrom,
+    GroupStart, PendingEntry, PendingSummary, ReadFrom, StreamBound, StreamEntries, StreamEntry,
+    StreamId, StreamInfo, StreamInfoFull, StreamTrim,
+};
 
-/// Adds an entry to a stream; returns its id. `*` as id lets the server choose.
+/// Acknowledges entries that a group gave to a consumer; returns how many were pending.
+///
+/// `XACK key group id [id ...]`, since 5.0.0.
+pub fn xack<M>(key: impl ToArg, group: impl ToArg, ids: impl ToArgs<M>) -> Cmd<u64> {
+    Cmd::new(&info::XACK).key(key).arg(group).some_args(ids, "needs at least one id")
+}
+
+/// Acknowledges and deletes entries; tells what became of each.
+///
+/// `XACKDEL key group [KEEPREF | DELREF | ACKED] IDS numids id [id ...]`, since 8.2.0.
+pub fn xackdel<M>(key: impl ToArg, group: impl ToArg, ids: impl ToArgs<M>) -> Xackdel {
+    Xackdel {
+        cmd: Cmd::new(&info::XACKDEL).key(key).arg(group),
+        condition: None,
+        rest: Cmd::new(&info::XACKDEL).arg("IDS").some_counted_args(ids, "needs at least one id"),
+    }
+}
+
+/// [`xackdel`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Xackdel {
+    cmd: Cmd<Vec<EntryDeletion>>,
+    condition: Option<&'static str>,
+    rest: Cmd<()>,
+}
+
+impl Xackdel {
+    /// Keeps references to them in consumer groups.
+    pub fn keep_ref(mut self) -> Self {
+        self.condition = Some("KEEPREF");
+        self
+    }
+
+    /// Removes references to them from consumer groups.
+    pub fn del_ref(mut self) -> Self {
+        self.condition = Some("DELREF");
+        self
+    }
+
+    /// Only those that every consumer group has acknowledged.
+    pub fn acked(mut self) -> Self {
+        self.condition = Some("ACKED");
+        self
+    }
+}
+
+impl Command for Xackdel {
+    type Reply = Vec<EntryDeletion>;
+
+    fn into_cmd(self) -> Cmd<Vec<EntryDeletion>> {
+        self.cmd.optional(self.condition).rest(self.rest)
+    }
+}
+
+/// Adds an entry to a stream; returns its id.
 ///
 /// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN |
 /// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`, since 5.0.0.
-pub fn xadd(key: impl ToArg, id: impl ToArg, fields: impl ToPairs) -> Xadd<String> {
+pub fn xadd(key: impl ToArg, id: impl Into<AddId>, fields: impl ToPairs) -> Xadd<StreamId> {
     Xadd {
         cmd: Cmd::new(&info::XADD).key(key),
         no_mkstream: false,
         condition: None,
         idmp: None,
         trim: None,
-        operator: None,
-        threshold: None,
-        limit: None,
-        rest: Cmd::new(&info::XADD).arg(id).some_pairs(fields, "needs at least one field"),
+        rest: Cmd::new(&info::XADD)
+            .arg(Into::<AddId>::into(id))
+            .some_pairs(fields, "needs at least one field"),
     }
 }
 
@@ -32,10 +93,7 @@ pub struct Xadd<R> {
     no_mkstream: bool,
     condition: Option<&'static str>,
     idmp: Option<Choice>,
-    trim: Option<&'static str>,
-    operator: Option<&'static str>,
-    threshold: Option<Choice>,
-    limit: Option<u64>,
+    trim: Option<Choice>,
     rest: Cmd<()>,
 }
 
@@ -48,9 +106,6 @@ impl<R> Xadd<R> {
             condition: self.condition,
             idmp: self.idmp,
             trim: self.trim,
-            operator: self.operator,
-            threshold: self.threshold,
-            limit: self.limit,
             rest: self.rest,
         }
     }
@@ -73,54 +128,29 @@ impl<R> Xadd<R> {
         self
     }
 
-    /// Adds the entry once for this producer and content.
+    /// Adds the entry once for this producer and content; the id must be the server's.
     pub fn idempotent_auto(mut self, pid: impl ToArg) -> Self {
         self.idmp = Some(Choice::word("IDMPAUTO").arg(pid));
         self
     }
 
-    /// Adds the entry once for this producer and its own id of the message.
+    /// Adds the entry once for this producer and its own id of the message; the id must be the
+    /// server's.
     pub fn idempotent(mut self, pid: impl ToArg, iid: impl ToArg) -> Self {
         self.idmp = Some(Choice::word("IDMP").arg(pid).arg(iid));
         self
     }
 
-    /// Trims to the threshold exactly.
-    pub fn exactly(mut self) -> Self {
-        self.operator = Some("=");
-        self
-    }
-
-    /// May keep some more entries, which is much cheaper.
-    pub fn approximately(mut self) -> Self {
-        self.operator = Some("~");
-        self
-    }
-
-    /// Trims at most this many entries; for `approximately` only. Since 6.2.0.
-    pub fn limit(mut self, count: u64) -> Self {
-        self.limit = Some(count);
-        self
-    }
-
-    /// Trims the stream to this many entries.
-    pub fn maxlen(mut self, threshold: impl ToArg) -> Self {
-        self.trim = Some("MAXLEN");
-        self.threshold = Some(Choice::plain().arg(threshold));
-        self
-    }
-
-    /// Trims the entries with a lower id. Since 6.2.0.
-    pub fn minid(mut self, threshold: impl ToArg) -> Self {
-        self.trim = Some("MINID");
-        self.threshold = Some(Choice::plain().arg(threshold));
+    /// Trims the stream then.
+    pub fn trim(mut self, trim: StreamTrim) -> Self {
+        self.trim = Some(Choice::plain().list(trim));
         self
     }
 }
 
-impl Xadd<String> {
+impl Xadd<StreamId> {
     /// Does not create the stream if it is missing. Since 6.2.0.
-    pub fn no_mkstream(mut self) -> Xadd<Option<String>> {
+    pub fn no_mkstream(mut self) -> Xadd<Option<StreamId>> {
         self.no_mkstream = true;
         self.returning()
     }
@@ -131,22 +161,587 @@ impl<R: FromReply> Command for Xadd<R> {
 
     fn into_cmd(self) -> Cmd<R> {
         self.cmd
-            .require(
-                self.trim.is_some() || self.operator.is_none(),
-                "`exactly` or `approximately` needs `maxlen` or `minid`",
-            )
-            .require(
-                self.trim.is_some() || self.limit.is_none(),
-                "`limit` needs `maxlen` or `minid`",
-            )
             .flag("NOMKSTREAM", self.no_mkstream)
             .optional(self.condition)
             .choice(self.idmp)
-            .optional(self.trim)
-            .optional(self.operator)
-            .choice(self.threshold)
-            .option("LIMIT", self.limit)
+            .choice(self.trim)
             .rest(self.rest)
+    }
+}
+
+/// Gives a consumer the entries that have been pending for at least a time, from an id on.
+///
+/// `XAUTOCLAIM key group consumer min-idle-time start [COUNT count]`, since 6.2.0.
+pub fn xautoclaim<T: FromReply>(
+    key: impl ToArg,
+    group: impl ToArg,
+    consumer: impl ToArg,
+    min_idle: Duration,
+    start: impl Into<StreamBound>,
+) -> Xautoclaim<AutoClaimed<StreamEntry<T>>> {
+    Xautoclaim {
+        cmd: Cmd::new(&info::XAUTOCLAIM)
+            .key(key)
+            .arg(group)
+            .arg(consumer)
+            .arg(millis(min_idle))
+            .arg(Into::<StreamBound>::into(start)),
+        count: None,
+    }
+}
+
+/// [`xautoclaim`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Xautoclaim<R> {
+    cmd: Cmd<R>,
+    count: Option<u64>,
+}
+
+impl<R> Xautoclaim<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Xautoclaim<T> {
+        Xautoclaim { cmd: self.cmd.returning(), count: self.count }
+    }
+
+    /// How many entries at the most; 100 without.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl<R: FromReply> Command for Xautoclaim<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd.option("COUNT", self.count)
+    }
+}
+
+/// As `xautoclaim`, but returns the ids alone and counts no delivery.
+///
+/// `XAUTOCLAIM key group consumer min-idle-time start [COUNT count] JUSTID`, since 6.2.0.
+pub fn xautoclaim_just_id(
+    key: impl ToArg,
+    group: impl ToArg,
+    consumer: impl ToArg,
+    min_idle: Duration,
+    start: impl Into<StreamBound>,
+) -> XautoclaimJustId {
+    XautoclaimJustId {
+        cmd: Cmd::new(&info::XAUTOCLAIM)
+            .key(key)
+            .arg(group)
+            .arg(consumer)
+            .arg(millis(min_idle))
+            .arg(Into::<StreamBound>::into(start)),
+        count: None,
+        rest: Cmd::new(&info::XAUTOCLAIM).arg("JUSTID"),
+    }
+}
+
+/// [`xautoclaim_just_id`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct XautoclaimJustId {
+    cmd: Cmd<AutoClaimed<StreamId>>,
+    count: Option<u64>,
+    rest: Cmd<()>,
+}
+
+impl XautoclaimJustId {
+    /// How many entries at the most; 100 without.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl Command for XautoclaimJustId {
+    type Reply = AutoClaimed<StreamId>;
+
+    fn into_cmd(self) -> Cmd<AutoClaimed<StreamId>> {
+        self.cmd.option("COUNT", self.count).rest(self.rest)
+    }
+}
+
+/// Changes how long and how many messages are remembered that are to be added once.
+///
+/// `XCFGSET key [IDMP-DURATION duration] [IDMP-MAXSIZE maxsize]`, since 8.6.0.
+pub fn xcfgset(key: impl ToArg) -> Xcfgset {
+    Xcfgset {
+        cmd: Cmd::new(&info::XCFGSET).key(key),
+        idmp_duration_block: None,
+        idmp_maxsize_block: None,
+    }
+}
+
+/// [`xcfgset`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Xcfgset {
+    cmd: Cmd<()>,
+    idmp_duration_block: Option<Choice>,
+    idmp_maxsize_block: Option<Choice>,
+}
+
+impl Xcfgset {
+    /// For how long, rounded up to whole seconds.
+    pub fn idmp_duration(mut self, duration: Duration) -> Self {
+        self.idmp_duration_block = Some(Choice::word("IDMP-DURATION").arg(seconds(duration)));
+        self
+    }
+
+    /// How many of each producer.
+    pub fn idmp_maxsize(mut self, maxsize: u64) -> Self {
+        self.idmp_maxsize_block = Some(Choice::word("IDMP-MAXSIZE").arg(maxsize));
+        self
+    }
+}
+
+impl Command for Xcfgset {
+    type Reply = ();
+
+    fn into_cmd(self) -> Cmd<()> {
+        self.cmd.choice(self.idmp_duration_block).choice(self.idmp_maxsize_block)
+    }
+}
+
+/// Gives a consumer those of the entries that have been pending for at least a time.
+///
+/// `XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds]
+/// [RETRYCOUNT count] [FORCE] [LASTID lastid]`, since 5.0.0.
+pub fn xclaim<T: FromReply>(
+    key: impl ToArg,
+    group: impl ToArg,
+    consumer: impl ToArg,
+    min_idle: Duration,
+    ids: impl IntoIterator<Item = impl ToArg>,
+) -> Xclaim<Vec<StreamEntry<T>>> {
+    Xclaim {
+        cmd: Cmd::new(&info::XCLAIM)
+            .key(key)
+            .arg(group)
+            .arg(consumer)
+            .arg(millis(min_idle))
+            .some_args(ids, "needs at least one id"),
+        idle: None,
+        time: None,
+        retry_count: None,
+        force: false,
+        last_id: None,
+    }
+}
+
+/// [`xclaim`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Xclaim<R> {
+    cmd: Cmd<R>,
+    idle: Option<i64>,
+    time: Option<i64>,
+    retry_count: Option<u64>,
+    force: bool,
+    last_id: Option<StreamId>,
+}
+
+impl<R> Xclaim<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Xclaim<T> {
+        Xclaim {
+            cmd: self.cmd.returning(),
+            idle: self.idle,
+            time: self.time,
+            retry_count: self.retry_count,
+            force: self.force,
+            last_id: self.last_id,
+        }
+    }
+
+    /// Counts them as given this long ago.
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = Some(millis(idle));
+        self
+    }
+
+    /// Counts them as given at this time.
+    pub fn time(mut self, time: SystemTime) -> Self {
+        self.time = Some(unix_millis(time));
+        self
+    }
+
+    /// Counts them as given this often.
+    pub fn retry_count(mut self, count: u64) -> Self {
+        self.retry_count = Some(count);
+        self
+    }
+
+    /// Takes entries too that no consumer has.
+    pub fn force(mut self) -> Self {
+        self.force = true;
+        self
+    }
+
+    /// Counts the group as having been given the entries up to this one.
+    pub fn last_id(mut self, id: impl Into<StreamId>) -> Self {
+        self.last_id = Some(Into::<StreamId>::into(id));
+        self
+    }
+}
+
+impl<R: FromReply> Command for Xclaim<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd
+            .option("IDLE", self.idle)
+            .option("TIME", self.time)
+            .option("RETRYCOUNT", self.retry_count)
+            .flag("FORCE", self.force)
+            .option("LASTID", self.last_id)
+    }
+}
+
+/// As `xclaim`, but returns the ids alone and counts no delivery.
+///
+/// `XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds]
+/// [RETRYCOUNT count] [FORCE] JUSTID [LASTID lastid]`, since 5.0.0.
+pub fn xclaim_just_id<M>(
+    key: impl ToArg,
+    group: impl ToArg,
+    consumer: impl ToArg,
+    min_idle: Duration,
+    ids: impl ToArgs<M>,
+) -> XclaimJustId {
+    XclaimJustId {
+        cmd: Cmd::new(&info::XCLAIM)
+            .key(key)
+            .arg(group)
+            .arg(consumer)
+            .arg(millis(min_idle))
+            .some_args(ids, "needs at least one id"),
+        idle: None,
+        time: None,
+        retry_count: None,
+        force: false,
+        last_id: None,
+        rest: Cmd::new(&info::XCLAIM).arg("JUSTID"),
+    }
+}
+
+/// [`xclaim_just_id`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct XclaimJustId {
+    cmd: Cmd<Vec<StreamId>>,
+    idle: Option<i64>,
+    time: Option<i64>,
+    retry_count: Option<u64>,
+    force: bool,
+    last_id: Option<StreamId>,
+    rest: Cmd<()>,
+}
+
+impl XclaimJustId {
+    /// Counts them as given this long ago.
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = Some(millis(idle));
+        self
+    }
+
+    /// Counts them as given at this time.
+    pub fn time(mut self, time: SystemTime) -> Self {
+        self.time = Some(unix_millis(time));
+        self
+    }
+
+    /// Counts them as given this often.
+    pub fn retry_count(mut self, count: u64) -> Self {
+        self.retry_count = Some(count);
+        self
+    }
+
+    /// Takes entries too that no consumer has.
+    pub fn force(mut self) -> Self {
+        self.force = true;
+        self
+    }
+
+    /// Counts the group as having been given the entries up to this one.
+    pub fn last_id(mut self, id: impl Into<StreamId>) -> Self {
+        self.last_id = Some(Into::<StreamId>::into(id));
+        self
+    }
+}
+
+impl Command for XclaimJustId {
+    type Reply = Vec<StreamId>;
+
+    fn into_cmd(self) -> Cmd<Vec<StreamId>> {
+        self.cmd
+            .option("IDLE", self.idle)
+            .option("TIME", self.time)
+            .option("RETRYCOUNT", self.retry_count)
+            .flag("FORCE", self.force)
+            .rest(self.rest)
+            .option("LASTID", self.last_id)
+    }
+}
+
+/// Deletes entries; returns how many there were.
+///
+/// `XDEL key id [id ...]`, since 5.0.0.
+pub fn xdel<M>(key: impl ToArg, ids: impl ToArgs<M>) -> Cmd<u64> {
+    Cmd::new(&info::XDEL).key(key).some_args(ids, "needs at least one id")
+}
+
+/// Deletes entries; tells what became of each.
+///
+/// `XDELEX key [KEEPREF | DELREF | ACKED] IDS numids id [id ...]`, since 8.2.0.
+pub fn xdelex<M>(key: impl ToArg, ids: impl ToArgs<M>) -> Xdelex {
+    Xdelex {
+        cmd: Cmd::new(&info::XDELEX).key(key),
+        condition: None,
+        rest: Cmd::new(&info::XDELEX).arg("IDS").some_counted_args(ids, "needs at least one id"),
+    }
+}
+
+/// [`xdelex`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Xdelex {
+    cmd: Cmd<Vec<EntryDeletion>>,
+    condition: Option<&'static str>,
+    rest: Cmd<()>,
+}
+
+impl Xdelex {
+    /// Keeps references to them in consumer groups.
+    pub fn keep_ref(mut self) -> Self {
+        self.condition = Some("KEEPREF");
+        self
+    }
+
+    /// Removes references to them from consumer groups.
+    pub fn del_ref(mut self) -> Self {
+        self.condition = Some("DELREF");
+        self
+    }
+
+    /// Only those that every consumer group has acknowledged.
+    pub fn acked(mut self) -> Self {
+        self.condition = Some("ACKED");
+        self
+    }
+}
+
+impl Command for Xdelex {
+    type Reply = Vec<EntryDeletion>;
+
+    fn into_cmd(self) -> Cmd<Vec<EntryDeletion>> {
+        self.cmd.optional(self.condition).rest(self.rest)
+    }
+}
+
+/// Creates a consumer group.
+///
+/// `XGROUP CREATE key group <id | $> [MKSTREAM] [ENTRIESREAD entriesread]`, since 5.0.0.
+pub fn xgroup_create(
+    key: impl ToArg,
+    group: impl ToArg,
+    start: impl Into<GroupStart>,
+) -> XgroupCreate {
+    XgroupCreate {
+        cmd: Cmd::new(&info::XGROUP_CREATE)
+            .key(key)
+            .arg(group)
+            .arg(Into::<GroupStart>::into(start)),
+        mkstream: false,
+        entries_read: None,
+    }
+}
+
+/// [`xgroup_create`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct XgroupCreate {
+    cmd: Cmd<()>,
+    mkstream: bool,
+    entries_read: Option<u64>,
+}
+
+impl XgroupCreate {
+    /// Creates the stream if it is missing.
+    pub fn mkstream(mut self) -> Self {
+        self.mkstream = true;
+        self
+    }
+
+    /// Counts the group as having been given this many entries.
+    pub fn entries_read(mut self, count: u64) -> Self {
+        self.entries_read = Some(count);
+        self
+    }
+}
+
+impl Command for XgroupCreate {
+    type Reply = ();
+
+    fn into_cmd(self) -> Cmd<()> {
+        self.cmd.flag("MKSTREAM", self.mkstream).option("ENTRIESREAD", self.entries_read)
+    }
+}
+
+/// Creates a consumer of a group; false if there is one of the name.
+///
+/// `XGROUP CREATECONSUMER key group consumer`, since 6.2.0.
+pub fn xgroup_createconsumer(
+    key: impl ToArg,
+    group: impl ToArg,
+    consumer: impl ToArg,
+) -> Cmd<bool> {
+    Cmd::new(&info::XGROUP_CREATECONSUMER).key(key).arg(group).arg(consumer)
+}
+
+/// Removes a consumer from a group; returns how many pending entries it had, which are lost to the
+/// group.
+///
+/// `XGROUP DELCONSUMER key group consumer`, since 5.0.0.
+pub fn xgroup_delconsumer(key: impl ToArg, group: impl ToArg, consumer: impl ToArg) -> Cmd<u64> {
+    Cmd::new(&info::XGROUP_DELCONSUMER).key(key).arg(group).arg(consumer)
+}
+
+/// Removes a consumer group; false if there is none of the name.
+///
+/// `XGROUP DESTROY key group`, since 5.0.0.
+pub fn xgroup_destroy(key: impl ToArg, group: impl ToArg) -> Cmd<bool> {
+    Cmd::new(&info::XGROUP_DESTROY).key(key).arg(group)
+}
+
+/// How to use `XGROUP`, a line an element.
+///
+/// `XGROUP HELP`, since 5.0.0.
+pub fn xgroup_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::XGROUP_HELP)
+}
+
+/// Lets a consumer group go on after another entry.
+///
+/// `XGROUP SETID key group <id | $> [ENTRIESREAD entriesread]`, since 5.0.0.
+pub fn xgroup_setid(
+    key: impl ToArg,
+    group: impl ToArg,
+    start: impl Into<GroupStart>,
+) -> XgroupSetid {
+    XgroupSetid {
+        cmd: Cmd::new(&info::XGROUP_SETID).key(key).arg(group).arg(Into::<GroupStart>::into(start)),
+        entries_read: None,
+    }
+}
+
+/// [`xgroup_setid`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct XgroupSetid {
+    cmd: Cmd<()>,
+    entries_read: Option<u64>,
+}
+
+impl XgroupSetid {
+    /// Counts the group as having been given this many entries.
+    pub fn entries_read(mut self, count: u64) -> Self {
+        self.entries_read = Some(count);
+        self
+    }
+}
+
+impl Command for XgroupSetid {
+    type Reply = ();
+
+    fn into_cmd(self) -> Cmd<()> {
+        self.cmd.option("ENTRIESREAD", self.entries_read)
+    }
+}
+
+/// Remembers that a producer's message is a certain entry, so that it is not added again.
+///
+/// `XIDMPRECORD key pid iid stream-id`, since 8.6.2.
+pub fn xidmprecord(
+    key: impl ToArg,
+    pid: impl ToArg,
+    iid: impl ToArg,
+    id: impl Into<StreamId>,
+) -> Cmd<()> {
+    Cmd::new(&info::XIDMPRECORD).key(key).arg(pid).arg(iid).arg(Into::<StreamId>::into(id))
+}
+
+/// What the server knows of a group's consumers.
+///
+/// `XINFO CONSUMERS key group`, since 5.0.0.
+pub fn xinfo_consumers(key: impl ToArg, group: impl ToArg) -> Cmd<Vec<ConsumerInfo>> {
+    Cmd::new(&info::XINFO_CONSUMERS).key(key).arg(group)
+}
+
+/// What the server knows of a stream's consumer groups.
+///
+/// `XINFO GROUPS key`, since 5.0.0.
+pub fn xinfo_groups(key: impl ToArg) -> Cmd<Vec<GroupInfo>> {
+    Cmd::new(&info::XINFO_GROUPS).key(key)
+}
+
+/// How to use `XINFO`, a line an element.
+///
+/// `XINFO HELP`, since 5.0.0.
+pub fn xinfo_help() -> Cmd<Vec<String>> {
+    Cmd::new(&info::XINFO_HELP)
+}
+
+/// What the server knows of a stream.
+///
+/// `XINFO STREAM key [FULL [COUNT count]]`, since 5.0.0.
+pub fn xinfo_stream<T: FromReply>(key: impl ToArg) -> XinfoStream<StreamInfo<T>> {
+    XinfoStream { cmd: Cmd::new(&info::XINFO_STREAM).key(key), full_block: None, count: None }
+}
+
+/// [`xinfo_stream`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct XinfoStream<R> {
+    cmd: Cmd<R>,
+    full_block: Option<Choice>,
+    count: Option<u64>,
+}
+
+impl<R> XinfoStream<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> XinfoStream<T> {
+        XinfoStream { cmd: self.cmd.returning(), full_block: self.full_block, count: self.count }
+    }
+
+    /// How many entries and pending entries at the most, 0 meaning all; 10 without.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+}
+
+impl<T> XinfoStream<StreamInfo<T>> {
+    /// Everything: entries, groups and consumers too.
+    pub fn full(mut self) -> XinfoStream<StreamInfoFull<T>> {
+        self.full_block = Some(Choice::word("FULL"));
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for XinfoStream<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd
+            .require(self.full_block.is_some() || self.count.is_none(), "`count` needs `full`")
+            .choice(self.full_block)
+            .option("COUNT", self.count)
     }
 }
 
@@ -157,15 +752,82 @@ pub fn xlen(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::XLEN).key(key)
 }
 
-/// The entries with ids from `start` to `end`, `-` and `+` being the ends of the stream.
+/// A group's pending entries in short.
+///
+/// `XPENDING key group`, since 5.0.0.
+pub fn xpending(key: impl ToArg, group: impl ToArg) -> Cmd<PendingSummary> {
+    Cmd::new(&info::XPENDING).key(key).arg(group)
+}
+
+/// A group's pending entries with ids from `start` to `end`, at most `count`.
+///
+/// `XPENDING key group [IDLE min-idle-time] start end count [consumer]`, since 5.0.0.
+pub fn xpending_range(
+    key: impl ToArg,
+    group: impl ToArg,
+    start: impl Into<StreamBound>,
+    end: impl Into<StreamBound>,
+    count: u64,
+) -> XpendingRange {
+    XpendingRange {
+        cmd: Cmd::new(&info::XPENDING).key(key).arg(group),
+        idle: None,
+        consumer: None,
+        rest: Cmd::new(&info::XPENDING)
+            .arg(Into::<StreamBound>::into(start))
+            .arg(Into::<StreamBound>::into(end))
+            .arg(count),
+    }
+}
+
+/// [`xpending_range`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct XpendingRange {
+    cmd: Cmd<Vec<PendingEntry>>,
+    idle: Option<i64>,
+    consumer: Option<Choice>,
+    rest: Cmd<()>,
+}
+
+impl XpendingRange {
+    /// Only those that have been pending for at least this time. Since 6.2.0.
+    pub fn idle(mut self, min_idle: Duration) -> Self {
+        self.idle = Some(millis(min_idle));
+        self
+    }
+
+    /// Only those of this consumer.
+    pub fn consumer(mut self, consumer: impl ToArg) -> Self {
+        self.consumer = Some(Choice::plain().arg(consumer));
+        self
+    }
+}
+
+impl Command for XpendingRange {
+    type Reply = Vec<PendingEntry>;
+
+    fn into_cmd(self) -> Cmd<Vec<PendingEntry>> {
+        self.cmd.option("IDLE", self.idle).rest(self.rest).choice(self.consumer)
+    }
+}
+
+/// The entries with ids from `start` to `end`.
 ///
 /// `XRANGE key start end [COUNT count]`, since 5.0.0.
 pub fn xrange<T: FromReply>(
     key: impl ToArg,
-    start: impl ToArg,
-    end: impl ToArg,
-) -> Xrange<Vec<(String, T)>> {
-    Xrange { cmd: Cmd::new(&info::XRANGE).key(key).arg(start).arg(end), count: None }
+    start: impl Into<StreamBound>,
+    end: impl Into<StreamBound>,
+) -> Xrange<Vec<StreamEntry<T>>> {
+    Xrange {
+        cmd: Cmd::new(&info::XRANGE).key(key).arg(Into::<StreamBound>::into(start)).arg(Into::<
+            StreamBound,
+        >::into(
+            end
+        )),
+        count: None,
+    }
 }
 
 /// [`xrange`] with its options.
@@ -197,15 +859,167 @@ impl<R: FromReply> Command for Xrange<R> {
     }
 }
 
+/// The entries that streams have; none if there are none.
+///
+/// `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]`, since 5.0.0.
+pub fn xread<K: FromReply, T: FromReply>(
+    streams: impl IntoIterator<Item = (impl ToArg, impl Into<ReadFrom>)>,
+) -> Xread<Option<StreamEntries<K, T>>> {
+    Xread {
+        cmd: Cmd::new(&info::XREAD),
+        count: None,
+        block: None,
+        rest: Cmd::new(&info::XREAD).arg("STREAMS").some_key_columns(
+            streams.into_iter().map(|(key, second)| (key, Into::<ReadFrom>::into(second))),
+            "needs at least one stream",
+        ),
+    }
+}
+
+/// [`xread`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Xread<R> {
+    cmd: Cmd<R>,
+    count: Option<u64>,
+    block: Option<Option<Duration>>,
+    rest: Cmd<()>,
+}
+
+impl<R> Xread<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Xread<T> {
+        Xread { cmd: self.cmd.returning(), count: self.count, block: self.block, rest: self.rest }
+    }
+
+    /// How many entries of each stream at the most.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+
+    /// Waits so long for an entry if there is none.
+    pub fn block(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.block = Some(timeout.into());
+        self
+    }
+}
+
+impl<R: FromReply> Command for Xread<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd
+            .option("COUNT", self.count)
+            .timeout_millis_option("BLOCK", self.block)
+            .rest(self.rest)
+    }
+}
+
+/// The entries that a consumer group gives a consumer; none if there are none.
+///
+/// `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time]
+/// [NOACK] STREAMS key [key ...] id [id ...]`, since 5.0.0.
+pub fn xreadgroup<K: FromReply, T: FromReply>(
+    group: impl ToArg,
+    consumer: impl ToArg,
+    streams: impl IntoIterator<Item = (impl ToArg, impl Into<GroupReadFrom>)>,
+) -> Xreadgroup<Option<StreamEntries<K, T>>> {
+    Xreadgroup {
+        cmd: Cmd::new(&info::XREADGROUP).arg("GROUP").arg(group).arg(consumer),
+        count: None,
+        block: None,
+        claim: None,
+        no_ack: false,
+        rest: Cmd::new(&info::XREADGROUP).arg("STREAMS").some_key_columns(
+            streams.into_iter().map(|(key, second)| (key, Into::<GroupReadFrom>::into(second))),
+            "needs at least one stream",
+        ),
+    }
+}
+
+/// [`xreadgroup`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Xreadgroup<R> {
+    cmd: Cmd<R>,
+    count: Option<u64>,
+    block: Option<Option<Duration>>,
+    claim: Option<i64>,
+    no_ack: bool,
+    rest: Cmd<()>,
+}
+
+impl<R> Xreadgroup<R> {
+    /// The same command, its reply decoded to another type.
+    pub fn returning<T>(self) -> Xreadgroup<T> {
+        Xreadgroup {
+            cmd: self.cmd.returning(),
+            count: self.count,
+            block: self.block,
+            claim: self.claim,
+            no_ack: self.no_ack,
+            rest: self.rest,
+        }
+    }
+
+    /// How many entries of each stream at the most.
+    pub fn count(mut self, count: u64) -> Self {
+        self.count = Some(count);
+        self
+    }
+
+    /// Waits so long for an entry if there is none.
+    pub fn block(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.block = Some(timeout.into());
+        self
+    }
+
+    /// Counts them as acknowledged at once.
+    pub fn no_ack(mut self) -> Self {
+        self.no_ack = true;
+        self
+    }
+}
+
+impl<K, T> Xreadgroup<Option<StreamEntries<K, T>>> {
+    /// Gives it first those that have been pending for at least this time; tells how often each was
+    /// given.
+    pub fn claim(mut self, min_idle: Duration) -> Xreadgroup<Option<DeliveredEntries<K, T>>> {
+        self.claim = Some(millis(min_idle));
+        self.returning()
+    }
+}
+
+impl<R: FromReply> Command for Xreadgroup<R> {
+    type Reply = R;
+
+    fn into_cmd(self) -> Cmd<R> {
+        self.cmd
+            .option("COUNT", self.count)
+            .timeout_millis_option("BLOCK", self.block)
+            .option("CLAIM", self.claim)
+            .flag("NOACK", self.no_ack)
+            .rest(self.rest)
+    }
+}
+
 /// The entries with ids from `end` down to `start`, newest first.
 ///
 /// `XREVRANGE key end start [COUNT count]`, since 5.0.0.
 pub fn xrevrange<T: FromReply>(
     key: impl ToArg,
-    end: impl ToArg,
-    start: impl ToArg,
-) -> Xrevrange<Vec<(String, T)>> {
-    Xrevrange { cmd: Cmd::new(&info::XREVRANGE).key(key).arg(end).arg(start), count: None }
+    end: impl Into<StreamBound>,
+    start: impl Into<StreamBound>,
+) -> Xrevrange<Vec<StreamEntry<T>>> {
+    Xrevrange {
+        cmd: Cmd::new(&info::XREVRANGE).key(key).arg(Into::<StreamBound>::into(end)).arg(Into::<
+            StreamBound,
+        >::into(
+            start
+        )),
+        count: None,
+    }
 }
 
 /// [`xrevrange`] with its options.
@@ -234,5 +1048,93 @@ impl<R: FromReply> Command for Xrevrange<R> {
 
     fn into_cmd(self) -> Cmd<R> {
         self.cmd.option("COUNT", self.count)
+    }
+}
+
+/// Sets the highest id that a stream has given.
+///
+/// `XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]`, since 5.0.0.
+pub fn xsetid(key: impl ToArg, last_id: impl Into<StreamId>) -> Xsetid {
+    Xsetid {
+        cmd: Cmd::new(&info::XSETID).key(key).arg(Into::<StreamId>::into(last_id)),
+        entries_added: None,
+        max_deleted_id: None,
+    }
+}
+
+/// [`xsetid`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Xsetid {
+    cmd: Cmd<()>,
+    entries_added: Option<u64>,
+    max_deleted_id: Option<StreamId>,
+}
+
+impl Xsetid {
+    /// Sets how many entries were ever added. Since 7.0.0.
+    pub fn entries_added(mut self, count: u64) -> Self {
+        self.entries_added = Some(count);
+        self
+    }
+
+    /// Sets the highest id that was deleted. Since 7.0.0.
+    pub fn max_deleted_id(mut self, id: impl Into<StreamId>) -> Self {
+        self.max_deleted_id = Some(Into::<StreamId>::into(id));
+        self
+    }
+}
+
+impl Command for Xsetid {
+    type Reply = ();
+
+    fn into_cmd(self) -> Cmd<()> {
+        self.cmd
+            .option("ENTRIESADDED", self.entries_added)
+            .option("MAXDELETEDID", self.max_deleted_id)
+    }
+}
+
+/// Deletes the oldest entries of a stream; returns how many.
+///
+/// `XTRIM key <MAXLEN | MINID> [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]`, since
+/// 5.0.0.
+pub fn xtrim(key: impl ToArg, trim: StreamTrim) -> Xtrim {
+    Xtrim { cmd: Cmd::new(&info::XTRIM).key(key).any_args(trim), condition: None }
+}
+
+/// [`xtrim`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Xtrim {
+    cmd: Cmd<u64>,
+    condition: Option<&'static str>,
+}
+
+impl Xtrim {
+    /// Keeps references to them in consumer groups.
+    pub fn keep_ref(mut self) -> Self {
+        self.condition = Some("KEEPREF");
+        self
+    }
+
+    /// Removes references to them from consumer groups.
+    pub fn del_ref(mut self) -> Self {
+        self.condition = Some("DELREF");
+        self
+    }
+
+    /// Only those that every consumer group has acknowledged.
+    pub fn acked(mut self) -> Self {
+        self.condition = Some("ACKED");
+        self
+    }
+}
+
+impl Command for Xtrim {
+    type Reply = u64;
+
+    fn into_cmd(self) -> Cmd<u64> {
+        self.cmd.optional(self.condition)
     }
 }

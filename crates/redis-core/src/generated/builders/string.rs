@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::command::{Choice, Cmd, Command, Expiry, ToArg, millis, seconds};
 use crate::generated::info;
 use crate::reply::FromReply;
+use crate::types::LcsMatches;
 
 /// Appends to a value; returns its new length in bytes.
 ///
@@ -27,6 +28,70 @@ pub fn decr(key: impl ToArg) -> Cmd<i64> {
 /// `DECRBY key decrement`, since 1.0.0.
 pub fn decrby(key: impl ToArg, by: i64) -> Cmd<i64> {
     Cmd::new(&info::DECRBY).key(key).arg(by)
+}
+
+/// Deletes a string; false if the key does not exist or a condition did not hold.
+///
+/// `DELEX key [IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest]`,
+/// since 8.4.0.
+pub fn delex(key: impl ToArg) -> Delex {
+    Delex { cmd: Cmd::new(&info::DELEX).key(key), condition: None }
+}
+
+/// [`delex`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Delex {
+    cmd: Cmd<bool>,
+    condition: Option<Choice>,
+}
+
+impl Delex {
+    /// Only if the present value is this one.
+    pub fn if_eq(mut self, value: impl ToArg) -> Self {
+        self.condition = Some(Choice::word("IFEQ").arg(value));
+        self
+    }
+
+    /// Only if the present value is not this one.
+    pub fn if_ne(mut self, value: impl ToArg) -> Self {
+        self.condition = Some(Choice::word("IFNE").arg(value));
+        self
+    }
+
+    /// Only if the digest of the present value is this one, in hexadecimal.
+    pub fn if_digest_eq(mut self, digest: impl ToArg) -> Self {
+        self.condition = Some(Choice::word("IFDEQ").arg(digest));
+        self
+    }
+
+    /// Only if the digest of the present value is not this one, in hexadecimal.
+    pub fn if_digest_ne(mut self, digest: impl ToArg) -> Self {
+        self.condition = Some(Choice::word("IFDNE").arg(digest));
+        self
+    }
+}
+
+impl Command for Delex {
+    type Reply = bool;
+
+    fn into_cmd(self) -> Cmd<bool> {
+        self.cmd.choice(self.condition)
+    }
+}
+
+/// Deletes a key if its value is this one; Valkey alone has this.
+///
+/// `DELIFEQ key value`, since 9.0.0.
+pub fn delifeq(key: impl ToArg, value: impl ToArg) -> Cmd<bool> {
+    Cmd::new(&info::DELIFEQ).key(key).arg(value)
+}
+
+/// A digest of a value: 16 hexadecimal digits.
+///
+/// `DIGEST key`, since 8.4.0.
+pub fn digest(key: impl ToArg) -> Cmd<Option<String>> {
+    Cmd::new(&info::DIGEST).key(key)
 }
 
 /// Gets the value of a key.
@@ -127,6 +192,62 @@ pub fn incrbyfloat(key: impl ToArg, by: f64) -> Cmd<f64> {
     Cmd::new(&info::INCRBYFLOAT).key(key).arg(by)
 }
 
+/// The longest common subsequence of two values.
+///
+/// `LCS key1 key2`, since 7.0.0.
+pub fn lcs<V: FromReply>(key1: impl ToArg, key2: impl ToArg) -> Cmd<V> {
+    Cmd::new(&info::LCS).key(key1).key(key2)
+}
+
+/// Where two values have the parts of their longest common subsequence.
+///
+/// `LCS key1 key2 IDX [MINMATCHLEN min-match-len] [WITHMATCHLEN]`, since 7.0.0.
+pub fn lcs_idx(key1: impl ToArg, key2: impl ToArg) -> LcsIdx {
+    LcsIdx {
+        cmd: Cmd::new(&info::LCS).key(key1).key(key2).arg("IDX"),
+        min_match_len: None,
+        with_match_len: false,
+    }
+}
+
+/// [`lcs_idx`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct LcsIdx {
+    cmd: Cmd<LcsMatches>,
+    min_match_len: Option<u64>,
+    with_match_len: bool,
+}
+
+impl LcsIdx {
+    /// Only parts of at least this length.
+    pub fn min_match_len(mut self, len: u64) -> Self {
+        self.min_match_len = Some(len);
+        self
+    }
+
+    /// The length of each part too.
+    pub fn with_match_len(mut self) -> Self {
+        self.with_match_len = true;
+        self
+    }
+}
+
+impl Command for LcsIdx {
+    type Reply = LcsMatches;
+
+    fn into_cmd(self) -> Cmd<LcsMatches> {
+        self.cmd.option("MINMATCHLEN", self.min_match_len).flag("WITHMATCHLEN", self.with_match_len)
+    }
+}
+
+/// The length of the longest common subsequence of two values in bytes.
+///
+/// `LCS key1 key2 LEN`, since 7.0.0.
+pub fn lcs_len(key1: impl ToArg, key2: impl ToArg) -> Cmd<u64> {
+    Cmd::new(&info::LCS).key(key1).key(key2).arg("LEN")
+}
+
 /// Gets the values of keys.
 ///
 /// `MGET key [key ...]`, since 1.0.0.
@@ -139,6 +260,67 @@ pub fn mget<V: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Cmd<Vec
 /// `MSET key value [key value ...]`, since 1.0.1.
 pub fn mset(pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Cmd<()> {
     Cmd::new(&info::MSET).some_key_pairs(pairs, "needs at least one key")
+}
+
+/// Sets the values of keys and when they expire; false if a condition did not hold.
+///
+/// `MSETEX numkeys key value [key value ...] [NX | XX] [EX seconds | PX milliseconds | EXAT
+/// unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]`, since 8.4.0.
+pub fn msetex(pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Msetex {
+    Msetex {
+        cmd: Cmd::new(&info::MSETEX).some_counted_key_pairs(pairs, "needs at least one key"),
+        condition: None,
+        expiration: None,
+    }
+}
+
+/// [`msetex`] with its options.
+#[derive(Clone, Debug)]
+#[must_use = "a command does nothing until it is executed"]
+pub struct Msetex {
+    cmd: Cmd<bool>,
+    condition: Option<&'static str>,
+    expiration: Option<Expiry>,
+}
+
+impl Msetex {
+    /// Only if none of the keys exists.
+    pub fn nx(mut self) -> Self {
+        self.condition = Some("NX");
+        self
+    }
+
+    /// Only if all of the keys exist.
+    pub fn xx(mut self) -> Self {
+        self.condition = Some("XX");
+        self
+    }
+
+    /// Expires after this time to live, rounded up to whole milliseconds; sends `EX` or `PX`.
+    pub fn ex(mut self, ttl: Duration) -> Self {
+        self.expiration = Some(Expiry::In(ttl));
+        self
+    }
+
+    /// Expires at this time, rounded up to whole milliseconds; sends `EXAT` or `PXAT`.
+    pub fn ex_at(mut self, time: SystemTime) -> Self {
+        self.expiration = Some(Expiry::At(time));
+        self
+    }
+
+    /// Keeps the present expiry.
+    pub fn keep_ttl(mut self) -> Self {
+        self.expiration = Some(Expiry::Word("KEEPTTL"));
+        self
+    }
+}
+
+impl Command for Msetex {
+    type Reply = bool;
+
+    fn into_cmd(self) -> Cmd<bool> {
+        self.cmd.optional(self.condition).expiry(self.expiration)
+    }
 }
 
 /// Sets the values of keys if none of them exists.
@@ -327,4 +509,11 @@ pub fn setrange(key: impl ToArg, offset: u64, value: impl ToArg) -> Cmd<u64> {
 /// `STRLEN key`, since 2.2.0.
 pub fn strlen(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::STRLEN).key(key)
+}
+
+/// As `getrange`.
+///
+/// `SUBSTR key start end`, since 1.0.0, deprecated since 2.0.0.
+pub fn substr<V: FromReply>(key: impl ToArg, start: i64, end: i64) -> Cmd<V> {
+    Cmd::new(&info::SUBSTR).key(key).arg(start).arg(end)
 }

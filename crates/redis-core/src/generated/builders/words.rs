@@ -4,6 +4,67 @@
 
 use crate::command::{Arg, ToArg, Written};
 
+/// `SUM`, `MIN`, `MAX`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Aggregate {
+    /// `SUM`.
+    Sum,
+    /// `MIN`.
+    Min,
+    /// `MAX`.
+    Max,
+}
+
+impl ToArg for Aggregate {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        let word = match self {
+            Self::Sum => "SUM",
+            Self::Min => "MIN",
+            Self::Max => "MAX",
+        };
+        arg.bytes(word.as_bytes())
+    }
+}
+
+/// `AND`, `OR`, `XOR`, `NOT`, `DIFF`, `DIFF1`, `ANDOR`, `ONE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Bitwise {
+    /// `AND`.
+    And,
+    /// `OR`.
+    Or,
+    /// `XOR`.
+    Xor,
+    /// `NOT`.
+    Not,
+    /// `DIFF`.
+    Diff,
+    /// `DIFF1`.
+    Diff1,
+    /// `ANDOR`.
+    Andor,
+    /// `ONE`.
+    One,
+}
+
+impl ToArg for Bitwise {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        let word = match self {
+            Self::And => "AND",
+            Self::Or => "OR",
+            Self::Xor => "XOR",
+            Self::Not => "NOT",
+            Self::Diff => "DIFF",
+            Self::Diff1 => "DIFF1",
+            Self::Andor => "ANDOR",
+            Self::One => "ONE",
+        };
+        arg.bytes(word.as_bytes())
+    }
+}
+
 /// `NORMAL`, `MASTER`, `PRIMARY`, `SLAVE`, `REPLICA`, `PUBSUB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -31,6 +92,49 @@ impl ToArg for ClientType {
             Self::Slave => "SLAVE",
             Self::Replica => "REPLICA",
             Self::Pubsub => "PUBSUB",
+        };
+        arg.bytes(word.as_bytes())
+    }
+}
+
+/// `SLOW`, `LARGE-REQUEST`, `LARGE-REPLY`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CommandLogType {
+    /// `SLOW`.
+    Slow,
+    /// `LARGE-REQUEST`.
+    LargeRequest,
+    /// `LARGE-REPLY`.
+    LargeReply,
+}
+
+impl ToArg for CommandLogType {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        let word = match self {
+            Self::Slow => "SLOW",
+            Self::LargeRequest => "LARGE-REQUEST",
+            Self::LargeReply => "LARGE-REPLY",
+        };
+        arg.bytes(word.as_bytes())
+    }
+}
+
+/// `MIN`, `MAX`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Extreme {
+    /// `MIN`.
+    Min,
+    /// `MAX`.
+    Max,
+}
+
+impl ToArg for Extreme {
+    fn to_arg(&self, arg: Arg<'_>) -> Written {
+        let word = match self {
+            Self::Min => "MIN",
+            Self::Max => "MAX",
         };
         arg.bytes(word.as_bytes())
     }

@@ -193,7 +193,7 @@ async fn closed_connection_is_replaced<S: Subject>(cx: Context<S>) -> Outcome {
     for round in 0..5 {
         cx.step(format!("round {round}"));
         let id = client.client_id().await?;
-        assert_eq!(other.execute(cmd::client_kill().id(id)).await?, 1);
+        assert_eq!(other.execute(cmd::client_kill().ids([id])).await?, 1);
         until_it_works(&cx, &client).await?;
         assert_ne!(client.client_id().await?, id);
         assert_eq!(client.client_getname().await?.as_deref(), Some("victim"));
@@ -284,7 +284,7 @@ async fn server_killed_under_a_blocking_command<S: Subject>(cx: Context<S>) -> O
     let task = cx.spawn(async move { blocking.blpop::<String, String>(["l"], None).await });
     cx.until("it blocks", async || {
         let info = client.execute(cmd::info().sections("clients")).await?;
-        Ok(info.contains("blocked_clients:1\r\n"))
+        Ok(info.number::<u64>("blocked_clients")? == 1)
     })
     .await?;
     own.server.kill()?;

@@ -1,0 +1,99 @@
+//! Whether the peer is still there.
+//!
+//! Owns when a silent peer is asked for a sign of life, and when it is given up. Everything that arrives is
+//! one, so that a busy connection is never asked.
+
+use std::time::{Duration, Instant};
+
+use resp_proto::{FrameReader, Token};
+
+use crate::config::Config;
+
+/// What is asked, and what the answer holds: nobody else asks so.
+const WORDS: &[u8] = b"*2\r\n$4\r\nPING\r\n$12\r\nhealth-check\r\n";
+const ANSWER: &[u8] = b"health-check";
+
+/// The watch over one connection's silence.
+#[derive(Debug)]
+pub(super) struct Health {
+    interval: Option<Duration>,
+    patience: Duration,
+    heard: Instant,
+    asked: Option<Instant>,
+}
+
+/// What it is time for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    Nothing,
+    /// Send [`Health::ask`]'s bytes.
+    Ask,
+    /// The peer is gone.
+    Lost,
+}
+
+impl Health {
+    pub(super) fn new(config: &Config, now: Instant) -> Self {
+        let Config { health_interval: interval, connect_timeout: patience, .. } = *config;
+        Self { interval, patience, heard: now, asked: None }
+    }
+
+    pub(super) fn handle_input(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
+    /// When there is something to do. `waits`: answers are owed to those who have deadlines of their own,
+    /// or may be held for ever; `overdue`: some are owed to nobody any longer.
+    pub(super) fn poll_timeout(&self, waits: bool, overdue: bool) -> Option<Instant> {
+        let interval = self.interval?;
+        if let Some(asked) = self.asked {
+            return Some(self.heard.max(asked) + self.patience);
+        }
+        match (waits, overdue) {
+            (_, true) => Some(self.heard + interval.min(self.patience)),
+            (true, false) => None,
+            (false, false) => Some(self.heard + interval),
+        }
+    }
+
+    pub(super) fn due(&self, now: Instant, waits: bool, overdue: bool) -> Due {
+        match self.poll_timeout(waits, overdue) {
+            Some(due) if due <= now && self.asked.is_some() => Due::Lost,
+            Some(due) if due <= now => Due::Ask,
+            _ => Due::Nothing,
+        }
+    }
+
+    /// The question, which is put now.
+    pub(super) fn ask(&mut self, now: Instant) -> &'static [u8] {
+        self.asked = Some(now);
+        WORDS
+    }
+
+    /// The answer has come.
+    pub(super) fn answered(&mut self) {
+        self.asked = None;
+    }
+
+    /// Whether this frame is the answer that a subscriber gets: a bulk string, or `pong` and the string.
+    pub(super) fn is_answer(&self, frame: &[u8]) -> bool {
+        if self.asked.is_none() {
+            return false;
+        }
+        let mut reader = FrameReader::new(frame);
+        let mut next = || reader.next_data().ok().flatten();
+        match next() {
+            Some(Token::BulkString(text)) => text == ANSWER,
+            Some(Token::Array(Some(2)) | Token::Push(2)) => {
+                next() == Some(Token::BulkString(b"pong"))
+                    && next() == Some(Token::BulkString(ANSWER))
+            }
+            _ => false,
+        }
+    }
+
+    /// When the peer last sent anything.
+    pub(super) fn heard(&self) -> Instant {
+        self.heard
+    }
+}
