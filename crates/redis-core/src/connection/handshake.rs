@@ -38,6 +38,8 @@ pub(super) struct Handshake {
     expected: VecDeque<Step>,
     /// The server does not know HELLO: what follows it is void, and is said again in RESP2.
     fallback: bool,
+    /// What it refused although nothing depends on it.
+    refused: Option<Error>,
     info: ServerInfo,
 }
 
@@ -62,6 +64,7 @@ impl Handshake {
             deadline,
             expected: VecDeque::new(),
             fallback: false,
+            refused: None,
             info: ServerInfo { protocol: 2, ..ServerInfo::default() },
         };
         match config.protocol {
@@ -110,8 +113,7 @@ impl Handshake {
             self.fallback = true;
             return Ok(());
         }
-        // Servers before 7.2 do not know CLIENT SETINFO; nothing depends on it.
-        if self.fallback || step == Step::SetInfo {
+        if self.fallback {
             return Ok(());
         }
         let what = match step {
@@ -121,7 +123,19 @@ impl Handshake {
             Step::Select => format!("SELECT {}", config.database),
             Step::SetInfo => "CLIENT SETINFO".to_owned(),
         };
-        Err(error.with_context(format!("{what} while connecting to {}", config.endpoint)))
+        let error = error.with_context(format!("{what} while connecting to {}", config.endpoint));
+        // Servers before 7.2 do not know CLIENT SETINFO; nothing depends on it.
+        if step == Step::SetInfo {
+            self.refused.get_or_insert(error);
+            return Ok(());
+        }
+        Err(error)
+    }
+
+    /// What the server refused before it closed the connection: one that has no place for another client
+    /// says so in the place of its first reply, whatever that was to answer.
+    pub(super) fn take_refused(&mut self) -> Option<Error> {
+        self.refused.take()
     }
 
     fn say_hello(&mut self, config: &Config, out: &mut SendBuffer) {

@@ -329,6 +329,11 @@ impl Connection {
 
     /// The socket is gone: `why`, or its peer closed it.
     pub fn handle_disconnect(&mut self, why: Option<io::ErrorKind>) {
+        if let State::Handshake(handshake) = &mut self.state
+            && let Some(refused) = handshake.take_refused()
+        {
+            return self.fail(refused);
+        }
         let error = match why {
             Some(why) => Error::new(
                 ErrorKind::Io,

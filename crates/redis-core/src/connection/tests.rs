@@ -593,3 +593,23 @@ fn sign_of_life_of_a_subscriber_is_no_message() {
         assert_eq!(peer.told(), expected);
     }
 }
+
+#[test]
+fn what_a_server_says_before_it_closes_is_the_error_of_the_handshake() {
+    for protocol in [Protocol::Resp2, Protocol::Resp3] {
+        let mut config = Config::default();
+        config.protocol = protocol;
+        let mut peer = Peer::new(config);
+        peer.submit(1, "INCR k");
+        peer.write_all();
+        // It reads nothing: this is in the place of the first reply, whatever was asked first.
+        let said = b"-ERR max number of clients reached\r\n";
+        peer.conn.handle_input(peer.now, said, &mut Vec::new());
+        peer.conn.handle_disconnect(Some(io::ErrorKind::ConnectionReset));
+        let Some(Event::Failed { error, .. }) = peer.conn.poll_event() else {
+            panic!("the request has failed");
+        };
+        assert_eq!((error.kind(), error.delivery()), (ErrorKind::Server, Delivery::NotSent));
+        assert_eq!(error.message(), "ERR max number of clients reached", "{protocol:?}");
+    }
+}
