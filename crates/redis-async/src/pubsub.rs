@@ -253,7 +253,7 @@ impl PubSub {
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.pump.write(&mut self.machine, cx);
         match self.machine.poll_transmit() {
-            Some(_) if self.pump.has_socket() => Poll::Pending,
+            Some(_) if self.pump.can_write() => Poll::Pending,
             _ => Poll::Ready(()),
         }
     }

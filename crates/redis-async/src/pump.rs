@@ -22,6 +22,8 @@ pub(crate) struct Pump {
     socket: Option<Box<dyn Socket>>,
     connecting: Option<BoxFuture<io::Result<Box<dyn Socket>>>>,
     timer: Option<Box<dyn Timer>>,
+    /// Writing failed; what the peer said before is still to be read.
+    broken: Option<io::ErrorKind>,
     pub(crate) recv: RecvBuffer,
 }
 
@@ -38,6 +40,7 @@ impl Pump {
         while let Some(action) = machine.poll_action() {
             progress = true;
             self.socket = None;
+            self.broken = None;
             self.recv = RecvBuffer::default();
             self.connecting = match action {
                 Action::Open(endpoint) => Some(runtime.connect(endpoint)),
@@ -60,19 +63,22 @@ impl Pump {
         progress
     }
 
-    /// Writes until everything is written or the socket takes no more.
+    /// Writes until everything is written or the socket takes no more. When that fails the socket is lost
+    /// once everything that has come is read.
     pub(crate) fn write(&mut self, machine: &mut impl Machine, cx: &mut Context<'_>) -> Progress {
         let mut progress = false;
-        while let (Some(socket), Some(transmit)) = (&mut self.socket, machine.poll_transmit()) {
+        while self.broken.is_none()
+            && let (Some(socket), Some(transmit)) = (&mut self.socket, machine.poll_transmit())
+        {
             let written = match transmit.slices() {
                 [slice] => Pin::new(socket).poll_write(cx, slice),
                 slices => Pin::new(socket).poll_write_vectored(cx, slices),
             };
             match written {
-                Poll::Ready(Ok(0)) => self.lost(machine, io::ErrorKind::WriteZero),
+                Poll::Ready(Ok(0)) => self.broken = Some(io::ErrorKind::WriteZero),
                 Poll::Ready(Ok(n)) => machine.handle_transmitted(n),
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Poll::Ready(Err(error)) => self.lost(machine, error.kind()),
+                Poll::Ready(Err(error)) => self.broken = Some(error.kind()),
                 Poll::Pending => break,
             }
             progress = true;
@@ -91,24 +97,25 @@ impl Pump {
         let socket = self.socket.as_mut()?;
         let space = self.recv.space(machine.read_hint());
         match Pin::new(socket).poll_read(cx, space) {
-            Poll::Pending => return None,
-            Poll::Ready(Ok(0)) => {
-                machine.handle_disconnect(now, None);
-                self.socket = None;
-            }
+            Poll::Pending => match self.broken {
+                Some(why) => self.lost(machine, Some(why)),
+                None => return None,
+            },
+            Poll::Ready(Ok(0)) => self.lost(machine, self.broken),
             Poll::Ready(Ok(n)) => {
                 self.recv.advance(n);
                 return Some(machine.handle_input(now, self.recv.data(), events));
             }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            Poll::Ready(Err(error)) => self.lost(machine, error.kind()),
+            Poll::Ready(Err(error)) => self.lost(machine, Some(error.kind())),
         }
         Some(0)
     }
 
-    fn lost(&mut self, machine: &mut impl Machine, why: io::ErrorKind) {
-        machine.handle_disconnect(Instant::now(), Some(why));
+    fn lost(&mut self, machine: &mut impl Machine, why: Option<io::ErrorKind>) {
+        machine.handle_disconnect(Instant::now(), why);
         self.socket = None;
+        self.broken = None;
     }
 
     /// Ready when the time has come.
@@ -121,7 +128,8 @@ impl Pump {
         self.timer.get_or_insert_with(|| runtime.timer()).poll_at(cx, at)
     }
 
-    pub(crate) fn has_socket(&self) -> bool {
-        self.socket.is_some()
+    /// Whether there is a socket that takes bytes, now or later.
+    pub(crate) fn can_write(&self) -> bool {
+        self.socket.is_some() && self.broken.is_none()
     }
 }

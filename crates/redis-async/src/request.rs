@@ -237,12 +237,10 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
                         Ok(acquired) => acquired,
                         // No place is waited for twice, but an attempt before may have run.
                         Err(error) => {
-                            let retry = this.retry.as_ref();
-                            let error = match retry {
+                            return Poll::Ready(Err(match &this.retry {
                                 Some(retry) => retry.last(error),
                                 None => error,
-                            };
-                            return Poll::Ready(Err(error));
+                            }));
                         }
                     };
                     this.state = State::Request(Request::new(On::Pooled(pooled), deadline));

@@ -158,6 +158,28 @@ fn a_lost_link_resolves_every_future_and_the_next_command_connects_again() {
 }
 
 #[test]
+fn a_reply_that_came_before_a_write_failed_is_not_lost() {
+    let (lab, client) = lab();
+    lab.block_on(client.execute(echo("first"))).unwrap();
+    lab.hold_replies(true);
+    let mut answered = client.execute(echo("answered"));
+    assert!(poll_once(&mut answered).is_pending());
+    lab.run();
+    // The reply and the end of the connection are there when the next command is written.
+    lab.hold_replies(false);
+    lab.close();
+    let mut next = client.execute(echo("next"));
+    assert!(poll_once(&mut next).is_pending());
+    lab.run();
+    match poll_once(&mut answered) {
+        Poll::Ready(reply) => assert_eq!(reply.unwrap(), "answered"),
+        Poll::Pending => panic!("the reply is there"),
+    }
+    assert_eq!(lab.wait_for(&mut next).unwrap(), "next", "it was not written, and is sent again");
+    assert_eq!(lab.connections(), 2);
+}
+
+#[test]
 fn a_runtime_that_is_shut_down_fails_what_waits_and_another_takes_over() {
     let (lab, client) = lab();
     lab.hold_replies(true);

@@ -239,7 +239,23 @@ impl Connection {
         if large && let Err(error) = self.stream.set_nonblocking(false) {
             result = Err(error);
         }
-        result.map_err(|error| lost(&mut self.machine, Some(error.kind())))
+        result.map_err(|error| {
+            self.read_what_is_left();
+            lost(&mut self.machine, Some(error.kind()))
+        })
+    }
+
+    /// Writing failed: what a server says before it closes tells more of the reason.
+    fn read_what_is_left(&mut self) {
+        // Of an exchange that has begun to be answered the reason is not to come.
+        while self.recv.data().is_empty()
+            && let Ok(n @ 1..) = self.stream.read_now(self.recv.space(0))
+        {
+            self.recv.advance(n);
+            let mut events = Vec::new();
+            let used = self.machine.handle_input(Instant::now(), self.recv.data(), &mut events);
+            self.recv.consume(used);
+        }
     }
 
     /// The peer takes no more for now: writes from a thread of its own, so that reading never stops.

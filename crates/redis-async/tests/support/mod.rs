@@ -44,6 +44,8 @@ struct Wire {
     held: Vec<u8>,
     to_client: VecDeque<u8>,
     reset: bool,
+    /// The server has closed it: what it said before can still be read.
+    closed: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -178,6 +180,16 @@ impl Lab {
         }
     }
 
+    /// The server closes every connection.
+    pub fn close(&self) {
+        let wires = self.state().wires.clone();
+        for wire in wires.iter().filter_map(Weak::upgrade) {
+            let mut wire = wire.lock().unwrap();
+            wire.closed = true;
+            wire.reader.take().into_iter().for_each(Waker::wake);
+        }
+    }
+
     /// What the server ran, as words, without the handshake.
     pub fn ran(&self) -> Vec<String> {
         let words = |args: &Vec<bytes::Bytes>| {
@@ -257,6 +269,9 @@ impl AsyncRead for End {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
         let n = buf.len().min(wire.to_client.len());
+        if n == 0 && wire.closed {
+            return Poll::Ready(Ok(0));
+        }
         if n == 0 {
             wire.reader = Some(cx.waker().clone());
             return Poll::Pending;
@@ -278,6 +293,9 @@ impl AsyncWrite for End {
         let mut state = self.lab.state();
         if wire.reset {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        if wire.closed {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         if state.full {
             wire.writer = Some(cx.waker().clone());
