@@ -60,7 +60,7 @@ pub(crate) fn run<S: Subject>(
     let mut server = Server::start(&combination.installed, ServerOptions::new())?;
     for scenario in scenarios {
         let name = scenario.name;
-        if let Some(reason) = scenario.lacks(&combination.installed) {
+        if let Some(reason) = scenario.lacks(combination) {
             let verdict = Verdict::Skipped(reason);
             let took = Duration::ZERO;
             let (transcript, commands) = (Vec::new(), BTreeSet::new());

@@ -4,11 +4,14 @@
 use std::error::Error as StdError;
 use std::fmt::{self, Debug};
 use std::marker::PhantomData;
+use std::net::Ipv4Addr;
+use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis_core::{Config, Endpoint, Error, Protocol, Result, Servers};
+use testkit::faulty::FaultProxy;
 use testkit::servers::{Installed, Server, ServerOptions, Version};
 
 use crate::client::Client;
@@ -32,6 +35,7 @@ pub(crate) struct Scenario<S> {
     pub(crate) deadline: Duration,
     need: Option<Need>,
     gives_up: bool,
+    over_tcp: bool,
     pub(crate) body: Body<S>,
 }
 
@@ -53,6 +57,7 @@ impl<S: Subject> Scenario<S> {
             deadline: DEADLINE,
             need: None,
             gives_up: false,
+            over_tcp: false,
             body: Box::new(move |cx| Box::pin(body(cx))),
         }
     }
@@ -75,8 +80,18 @@ impl<S: Subject> Scenario<S> {
         self
     }
 
-    /// Why it can't run, on this server or with this client.
-    pub(crate) fn lacks(&self, server: &Installed) -> Option<String> {
+    /// Its faults are those of TCP links: a Unix socket has no reset.
+    pub(crate) fn over_tcp(mut self) -> Self {
+        self.over_tcp = true;
+        self
+    }
+
+    /// Why it can't run, on this server, over this transport or with this client.
+    pub(crate) fn lacks(&self, combination: &Combination) -> Option<String> {
+        let server = &combination.installed;
+        if self.over_tcp && combination.transport != Transport::Tcp {
+            return Some("its faults are those of TCP links".to_owned());
+        }
         if self.gives_up && S::BLOCKS {
             return Some("a call that blocks its thread can't be dropped".to_owned());
         }
@@ -251,6 +266,22 @@ impl<S: Subject> Context<S> {
         Ok(OwnServer { server, config })
     }
 
+    /// A proxy in front of the shared server, which spoils the links of its clients.
+    pub(crate) fn proxy(&self) -> std::io::Result<Proxied> {
+        self.proxy_to(self.config())
+    }
+
+    /// A proxy in front of what this configuration reaches over TCP.
+    pub(crate) fn proxy_to(&self, mut config: Config) -> std::io::Result<Proxied> {
+        let Endpoint::Tcp { port, .. } = config.endpoint else {
+            return Err(std::io::Error::other("a scenario with a proxy says `over_tcp`"));
+        };
+        let proxy = FaultProxy::start((Ipv4Addr::LOCALHOST, port).into())?;
+        self.progress().replaced.push((proxy.addr().to_string(), "SERVER"));
+        config.endpoint = Endpoint::Tcp { host: "127.0.0.1".into(), port: proxy.addr().port() };
+        Ok(Proxied { proxy, config })
+    }
+
     /// Starts a task beside the scenario.
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
@@ -303,6 +334,35 @@ impl OwnServer {
         change: impl FnOnce(&mut Config),
     ) -> Result<Client<S>> {
         let mut config = self.config();
+        change(&mut config);
+        open(config)
+    }
+}
+
+/// A faulty way to a server.
+pub(crate) struct Proxied {
+    proxy: FaultProxy,
+    config: Config,
+}
+
+impl Deref for Proxied {
+    type Target = FaultProxy;
+
+    fn deref(&self) -> &FaultProxy {
+        &self.proxy
+    }
+}
+
+impl Proxied {
+    pub(crate) fn client<S: Subject>(&self) -> Result<Client<S>> {
+        open(self.config.clone())
+    }
+
+    pub(crate) fn client_with<S: Subject>(
+        &self,
+        change: impl FnOnce(&mut Config),
+    ) -> Result<Client<S>> {
+        let mut config = self.config.clone();
         change(&mut config);
         open(config)
     }

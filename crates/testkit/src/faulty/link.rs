@@ -95,6 +95,10 @@ impl Link {
         self.pipes[direction as usize].bytes
     }
 
+    pub(super) fn client_has_ended(&self) -> bool {
+        self.pipes[Direction::ToServer as usize].ended
+    }
+
     /// Moves what can be moved. Returns whether there is more to move at once; an error is how the link
     /// is to end.
     pub(super) fn turn(&mut self, rules: &mut Rules, now: Instant) -> Result<bool, Ending> {

@@ -141,7 +141,7 @@ impl FaultProxy {
         self.shared.lock().connections
     }
 
-    /// Links that are open now, silent ones included.
+    /// Links whose client has not ended its side, silent ones included.
     pub fn open_links(&self) -> usize {
         self.shared.lock().open
     }

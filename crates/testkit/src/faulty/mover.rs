@@ -76,7 +76,7 @@ impl Mover {
             }
         }
         self.links = kept;
-        rules.open = self.links.len();
+        rules.open = self.links.iter().filter(|link| !link.client_has_ended()).count();
         for direction in [Direction::ToServer, Direction::ToClient] {
             rules.held[direction as usize] =
                 self.links.iter().map(|link| link.held(direction)).sum();

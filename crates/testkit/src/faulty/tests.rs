@@ -140,6 +140,10 @@ fn half_open_link_says_nothing_to_either_side_and_stays() {
     drop(server);
     assert!(is_silent(&mut client), "nobody is told of the end");
     assert_eq!(world.proxy.open_links(), 1);
+    drop(client);
+    while world.proxy.open_links() > 0 {
+        std::thread::yield_now();
+    }
     world.proxy.heal();
     let (mut client, mut server) = world.link();
     client.write_all(b"heard").unwrap();

@@ -26,7 +26,7 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
 }
 
 /// Waits until the server holds so many clients.
-async fn blocked<S: Subject>(
+pub(super) async fn blocked<S: Subject>(
     cx: &Context<S>,
     client: &Client<S>,
     count: u64,

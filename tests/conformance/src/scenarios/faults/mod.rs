@@ -1,6 +1,11 @@
 //! Servers that are gone, silent or slow, and limits that are reached: every call ends with a clear
 //! error that says how far its command got, and the client works again as soon as the server does.
 
+mod crashes;
+mod cuts;
+mod refusals;
+mod slow;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,6 +15,7 @@ use redis_core::{
 };
 use testkit::servers::{ServerOptions, Signal};
 
+use super::blocking::blocked;
 use crate::client::Client;
 use crate::scenario::{Context, Outcome, Scenario, failed, open};
 use crate::subject::Subject;
@@ -21,7 +27,7 @@ const SHORT: Duration = Duration::from_millis(200);
 const PROMPT: Duration = Duration::from_secs(5);
 
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
-    vec![
+    let mut list = vec![
         Scenario::new(nobody_listening_is_a_connect_error_that_was_not_sent),
         Scenario::new(silent_server_fails_the_handshake_at_its_deadline),
         Scenario::new(silent_server_fails_a_command_at_its_deadline),
@@ -37,14 +43,19 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
         Scenario::new(full_pool_fails_at_once_when_told_to),
         Scenario::new(place_in_the_pool_is_waited_for),
         Scenario::new(reply_beyond_the_limit_ends_its_connection_alone),
-    ]
+    ];
+    list.extend(cuts::list());
+    list.extend(slow::list());
+    list.extend(crashes::list());
+    list.extend(refusals::list());
+    list
 }
 
 /// The link failed or was too slow, and the error says whether the command may have run.
 fn is_clear(error: &Error) -> bool {
     match error.kind() {
-        ErrorKind::Connect => error.delivery() == Delivery::NotSent,
-        ErrorKind::Io | ErrorKind::Closed | ErrorKind::Timeout => {
+        // An attempt before may have run, of what is sent again.
+        ErrorKind::Connect | ErrorKind::Io | ErrorKind::Closed | ErrorKind::Timeout => {
             error.delivery() != Delivery::Replied
         }
         // What a server says of itself while it starts or ends.
