@@ -12,6 +12,7 @@ mod pubsub;
 mod pump;
 mod request;
 mod runtime;
+mod scan;
 mod watch;
 
 #[cfg(feature = "json")]
@@ -24,7 +25,7 @@ pub use redis_core::pubsub::{Message, MessageData, MessageKind};
 pub use redis_core::{
     Arg, Args, Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error,
     ErrorKind, Execute, Limits, One, Protocol, Queue, QueueCommands, ReplyReader, Result, Secret,
-    ToPairs, Value, Written, cmd,
+    ToPairs, Value, Written, cmd, types,
 };
 pub use redis_derive::{AsyncFromReply as FromReply, AsyncToArg as ToArg, AsyncToArgs as ToArgs};
 
@@ -33,4 +34,5 @@ pub use crate::pipeline::Pipeline;
 pub use crate::pubsub::PubSub;
 pub use crate::request::ReplyFuture;
 pub use crate::runtime::{BoxFuture, Runtime, Socket, Timer};
+pub use crate::scan::ScanStream;
 pub use crate::watch::{Transaction, Watched, WatchedReply};

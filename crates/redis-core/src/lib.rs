@@ -22,9 +22,11 @@ pub mod pool;
 pub mod pubsub;
 pub mod recv;
 mod reply;
+pub mod scan;
 pub mod send;
 pub mod session;
 mod slot;
+pub mod types;
 pub mod watch;
 
 pub use crate::command::{

@@ -19,6 +19,7 @@ mod connection;
 mod pipeline;
 mod pool;
 mod pubsub;
+mod scan;
 mod stream;
 mod watch;
 
@@ -32,11 +33,12 @@ pub use redis_core::pubsub::{Message, MessageData, MessageKind};
 pub use redis_core::{
     Arg, Args, Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error,
     ErrorKind, Execute, Limits, One, Protocol, Queue, QueueCommands, ReplyReader, Result, Secret,
-    ToPairs, Value, Written, cmd,
+    ToPairs, Value, Written, cmd, types,
 };
 pub use redis_derive::{SyncFromReply as FromReply, SyncToArg as ToArg, SyncToArgs as ToArgs};
 
 pub use crate::client::Client;
 pub use crate::pipeline::Pipeline;
 pub use crate::pubsub::PubSub;
+pub use crate::scan::ScanIter;
 pub use crate::watch::{Transaction, Watched};
