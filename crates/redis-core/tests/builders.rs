@@ -730,7 +730,7 @@ fn slots_on_their_way() {
     sends(cmd::cluster_migration_cancel(one()), "CLUSTER MIGRATION CANCEL ID t");
     sends(cmd::cluster_migration_cancel(MigrationTasks::All), "CLUSTER MIGRATION CANCEL ALL");
     let scan = cmd::clusterscan::<String>(ClusterCursor::default());
-    let scan = scan.slot(1).of_type("hash").count(2).pattern("a*");
+    let scan = scan.slot(1).of_type("hash").count(2).matching("a*");
     sends(scan, "CLUSTERSCAN 0 MATCH a* COUNT 2 TYPE hash SLOT 1");
 }
 
