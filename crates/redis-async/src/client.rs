@@ -9,6 +9,8 @@ use std::time::Instant;
 use redis_core::batch::Deadline;
 use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
+use redis_core::scan::Scan;
+use redis_core::types::ScanPage;
 use redis_core::watch::{self, Attempts};
 use redis_core::{Block, Cmd, Command, Config, Execute, FromReply, Result, ToArgs};
 
@@ -19,6 +21,7 @@ use crate::pool::Pool;
 use crate::pubsub::PubSub;
 use crate::request::ReplyFuture;
 use crate::runtime::Runtime;
+use crate::scan::ScanStream;
 use crate::watch::{Transaction, Watched};
 
 /// A client. Cloning it is cheap; all clones share one connection, on which the commands of any number
@@ -154,6 +157,30 @@ impl Client {
     ) -> Result<(T, V)> {
         let watched = self.watch_by(keys).await?;
         attempt(watched).await?.execute_returning().await
+    }
+
+    /// Walks through keys, or the fields or members of one key: what `cmd::scan`, `cmd::hscan`, `cmd::sscan`
+    /// or `cmd::zscan` describes. Each page is fetched when the items of the one before are used up.
+    ///
+    /// As the server promises: what is there all the while comes at least once, and may come again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use redis_async::{Client, Result, cmd, types::Cursor};
+    /// # async fn run(client: Client) -> Result<()> {
+    /// let mut keys = client.scan_iter(cmd::scan::<String>(Cursor::START).matching("user:*").count(500));
+    /// while let Some(key) = keys.next().await {
+    ///     println!("{}", key?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn scan_iter<T: FromReply>(
+        &self,
+        first: impl Command<Reply = ScanPage<T>>,
+    ) -> ScanStream<'_, T> {
+        ScanStream::new(self, Scan::new(first))
     }
 
     /// Subscriptions on a connection of their own. Nothing is connected before the first one.

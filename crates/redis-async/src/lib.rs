@@ -28,6 +28,7 @@ mod pubsub;
 mod pump;
 mod request;
 mod runtime;
+mod scan;
 mod watch;
 
 #[cfg(feature = "json")]
@@ -49,4 +50,5 @@ pub use crate::pipeline::Pipeline;
 pub use crate::pubsub::PubSub;
 pub use crate::request::ReplyFuture;
 pub use crate::runtime::{BoxFuture, Runtime, Socket, Timer};
+pub use crate::scan::ScanStream;
 pub use crate::watch::{Transaction, Watched, WatchedReply};

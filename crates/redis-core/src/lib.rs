@@ -23,6 +23,7 @@ pub mod pubsub;
 pub mod recv;
 mod reply;
 pub mod retry;
+pub mod scan;
 pub mod send;
 pub mod session;
 mod slot;

@@ -136,7 +136,7 @@ mod tests {
         let mut pipeline = Pipeline::atomic();
         pipeline.push(Cmd::<()>::raw("GET").arg("k"));
         let sent = pipeline.take().unwrap().unwrap();
-        let mut again = |error| {
+        let again = |error| {
             Retry::pipeline(&sent, 1).after(&Config::default(), error, Instant::now(), None)
         };
         assert!(again(Error::server(b"LOADING Redis is loading")).is_err());
@@ -173,8 +173,7 @@ mod tests {
 
     #[test]
     fn waits_grow_and_stay_under_the_cap() {
-        let mut config = Config::default();
-        config.max_retries = 20;
+        let config = Config { max_retries: 20, ..Config::default() };
         let error = Error::new(ErrorKind::Connect, "refused");
         let mut retry = retry(false);
         let waits: Vec<_> = (0..20)

@@ -583,8 +583,7 @@ mod tests {
     }
 
     fn aging() -> (Session, Instant) {
-        let mut config = Config::default();
-        config.max_age = Some(Duration::from_secs(5));
+        let config = Config { max_age: Some(Duration::from_secs(5)), ..Config::default() };
         (Session::new(Arc::new(config), Role::Commands, 1), Instant::now())
     }
 

@@ -9,12 +9,15 @@ use std::time::Instant;
 use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
 use redis_core::retry::Retry;
+use redis_core::scan::Scan;
+use redis_core::types::ScanPage;
 use redis_core::watch::Attempts;
 use redis_core::{Block, Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
 
 use crate::pipeline::Pipeline;
 use crate::pool::Pool;
 use crate::pubsub::PubSub;
+use crate::scan::ScanIter;
 use crate::watch::{Transaction, Watched};
 
 /// A client. Cloning it is cheap, and all clones share one pool; threads can share one by reference.
@@ -142,6 +145,32 @@ impl Client {
                 Err(error) => thread::sleep(attempts.after(error)?),
             }
         }
+    }
+
+    /// Walks through keys, or the fields or members of one key: what `cmd::scan`, `cmd::hscan`, `cmd::sscan`
+    /// or `cmd::zscan` describes. Each page is fetched when the items of the one before are used up.
+    ///
+    /// As the server promises: what is there all the while comes at least once, and may come again.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use redis_sync::{Client, cmd, types::Cursor};
+    /// # let client = Client::open("redis://localhost")?;
+    /// for key in client.scan_iter(cmd::scan::<String>(Cursor::START).matching("user:*").count(500)) {
+    ///     println!("{}", key?);
+    /// }
+    /// for pair in client.scan_iter(cmd::hscan::<String, String>("user:1", Cursor::START)) {
+    ///     let (field, value) = pair?;
+    ///     println!("{field} = {value}");
+    /// }
+    /// # Ok::<(), redis_sync::Error>(())
+    /// ```
+    pub fn scan_iter<T: FromReply>(
+        &self,
+        first: impl Command<Reply = ScanPage<T>>,
+    ) -> ScanIter<'_, T> {
+        ScanIter { client: self, scan: Scan::new(first) }
     }
 
     /// Subscriptions on a connection of their own. Nothing is connected before the first one.

@@ -47,6 +47,7 @@ mod connection;
 mod pipeline;
 mod pool;
 mod pubsub;
+mod scan;
 mod stream;
 mod watch;
 
@@ -67,4 +68,5 @@ pub use redis_derive::{SyncFromReply as FromReply, SyncToArg as ToArg, SyncToArg
 pub use crate::client::Client;
 pub use crate::pipeline::Pipeline;
 pub use crate::pubsub::PubSub;
+pub use crate::scan::ScanIter;
 pub use crate::watch::{Transaction, Watched};

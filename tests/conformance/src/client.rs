@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
+use redis_core::types::ScanPage;
 use redis_core::{Command, Execute, FromReply, Queue, Result, Value};
 
 use crate::coverage;
@@ -29,6 +30,15 @@ impl<S: Subject> Client<S> {
         commands: B,
     ) -> Result<B::Output> {
         self.0.batch(commands).await
+    }
+
+    /// The first items of a walk, at most so many.
+    pub(crate) async fn scan_iter<T: FromReply + Send>(
+        &self,
+        first: impl Command<Reply = ScanPage<T>>,
+        most: usize,
+    ) -> Result<Vec<T>> {
+        self.0.scan(first.into_cmd(), most).await
     }
 
     pub(crate) fn pipeline(&self) -> Pipeline<S> {

@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
-use redis_core::{Command, Config, FromReply, Result, Value};
+use redis_core::types::ScanPage;
+use redis_core::{Cmd, Command, Config, FromReply, Result, Value};
 
 /// A task for [`Subject::spawn`].
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -62,6 +63,12 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
         &self,
         commands: B,
     ) -> impl Future<Output = Result<B::Output>>;
+    /// The first items of a walk, at most so many.
+    fn scan<T: FromReply + Send>(
+        &self,
+        first: Cmd<ScanPage<T>>,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<T>>> + Send;
     fn pipeline(&self) -> Self::Pipeline;
     fn watch(&self, keys: &[&str]) -> impl Future<Output = Result<Self::Watched>> + Send;
     fn transaction<T, V, Fut>(

@@ -490,10 +490,12 @@ fn choice(params: &[Param], parts: &[Part]) -> Result<String, String> {
                     Form::List { item: Type::Words(_) | Type::IntoWords(_), .. } => {
                         return Err(format!("`{name}` is a list of lists inside an option"));
                     }
+                    Form::List { item: Type::Key, .. } => {
+                        return Err(format!("`{name}` is a list of keys inside an option"));
+                    }
                     Form::List { item, counted, .. } => {
-                        let what = if *item == Type::Key { "keys" } else { "list" };
                         let counted = if *counted { "counted_" } else { "" };
-                        write!(out, ".{counted}{what}({})", listed(item, name))
+                        write!(out, ".{counted}list({})", listed(item, name))
                     }
                     Form::Tuples { .. } => {
                         return Err(format!("`{name}` is a list of tuples inside an option"));

@@ -136,12 +136,6 @@ impl Choice {
         self
     }
 
-    /// Adds a list of keys.
-    pub(crate) fn keys<M>(mut self, keys: impl ToArgs<M>) -> Self {
-        keys.to_keys(self.values.get_or_insert_default());
-        self
-    }
-
     /// Adds how many values there are, then the values.
     pub(crate) fn counted_list<M>(mut self, values: impl ToArgs<M>) -> Self {
         let mut list = Args::default();

@@ -9,6 +9,7 @@ mod pipelines;
 mod pubsub;
 mod sharing;
 mod typed;
+mod walking;
 mod watching;
 
 use crate::scenario::Scenario;
@@ -27,6 +28,7 @@ pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(giving_up::list());
     all.extend(faults::list());
     all.extend(typed::list());
+    all.extend(walking::list());
     all
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use redis_async::{Pipeline, PubSub, ReplyFuture, Transaction, Watched, WatchedReply};
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
-use redis_core::{Command, Config, Execute, FromReply, Queue, Result, Value};
+use redis_core::types::ScanPage;
+use redis_core::{Cmd, Command, Config, Execute, FromReply, Queue, Result, Value};
 
 use super::{Handler, Names, Subject, Task};
 
@@ -63,6 +64,21 @@ impl<A: Adapter> Subject for On<A> {
 
     async fn batch<B: Batched<Output: Send> + Send>(&self, commands: B) -> Result<B::Output> {
         self.0.batch(commands).await
+    }
+
+    async fn scan<T: FromReply + Send>(
+        &self,
+        first: Cmd<ScanPage<T>>,
+        most: usize,
+    ) -> Result<Vec<T>> {
+        let mut stream = self.0.scan_iter(first);
+        let mut items = Vec::new();
+        while items.len() < most
+            && let Some(item) = stream.next().await
+        {
+            items.push(item?);
+        }
+        Ok(items)
     }
 
     fn pipeline(&self) -> Pipeline {

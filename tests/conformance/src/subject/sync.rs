@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
+use redis_core::types::ScanPage;
 use redis_core::{Cmd, Command, Config, Execute, FromReply, Queue, Result, Value};
 use redis_sync::{Client, Pipeline, PubSub, Transaction, Watched};
 
@@ -91,6 +92,14 @@ impl Subject for Client {
 
     async fn batch<B: Batched<Output: Send> + Send>(&self, commands: B) -> Result<B::Output> {
         self.batch(commands)
+    }
+
+    async fn scan<T: FromReply + Send>(
+        &self,
+        first: Cmd<ScanPage<T>>,
+        most: usize,
+    ) -> Result<Vec<T>> {
+        self.scan_iter(first).take(most).collect()
     }
 
     fn pipeline(&self) -> Pipeline {

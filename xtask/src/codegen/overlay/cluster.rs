@@ -88,7 +88,6 @@ pub(super) fn entries() -> Vec<Entry> {
             .note("DESC", "Highest first."),
         entry("CLUSTER SLOTS", "Vec<ClusterSlots>", "Ranges of slots and the nodes that serve them."),
         entry("CLUSTERSCAN", "ClusterScanPage<K>", "Lists some keys of the whole cluster; begins with the default cursor.")
-            .setter("MATCH", "pattern")
             .setter("TYPE", "of_type")
             .rename("match-pattern", "pattern")
             .ty("count", As::Type("u64"))

@@ -481,7 +481,7 @@ pub fn cluster_slots() -> Cmd<Vec<ClusterSlots>> {
 pub fn clusterscan<K: FromReply>(cursor: impl ToArg) -> Clusterscan<ClusterScanPage<K>> {
     Clusterscan {
         cmd: Cmd::new(&info::CLUSTERSCAN).key(cursor),
-        pattern: None,
+        matching: None,
         count: None,
         of_type: None,
         slot: None,
@@ -493,7 +493,7 @@ pub fn clusterscan<K: FromReply>(cursor: impl ToArg) -> Clusterscan<ClusterScanP
 #[must_use = "a command does nothing until it is executed"]
 pub struct Clusterscan<R> {
     cmd: Cmd<R>,
-    pattern: Option<Choice>,
+    matching: Option<Choice>,
     count: Option<u64>,
     of_type: Option<Choice>,
     slot: Option<u16>,
@@ -504,7 +504,7 @@ impl<R> Clusterscan<R> {
     pub fn returning<T>(self) -> Clusterscan<T> {
         Clusterscan {
             cmd: self.cmd.returning(),
-            pattern: self.pattern,
+            matching: self.matching,
             count: self.count,
             of_type: self.of_type,
             slot: self.slot,
@@ -512,8 +512,8 @@ impl<R> Clusterscan<R> {
     }
 
     /// Only keys that match this glob.
-    pub fn pattern(mut self, pattern: impl ToArg) -> Self {
-        self.pattern = Some(Choice::word("MATCH").arg(pattern));
+    pub fn matching(mut self, pattern: impl ToArg) -> Self {
+        self.matching = Some(Choice::word("MATCH").arg(pattern));
         self
     }
 
@@ -541,7 +541,7 @@ impl<R: FromReply> Command for Clusterscan<R> {
 
     fn into_cmd(self) -> Cmd<R> {
         self.cmd
-            .choice(self.pattern)
+            .choice(self.matching)
             .option("COUNT", self.count)
             .choice(self.of_type)
             .option("SLOT", self.slot)

@@ -357,9 +357,9 @@ async fn slots_move_between_cluster_nodes<S: Subject>(cx: Context<S>) -> Outcome
         let page = to.execute(scan(page.cursor)).await?;
         assert_eq!(page.keys.into_iter().collect::<BTreeSet<_>>().len(), 2);
         assert!(page.cursor.is_done());
-        let some = scan(ClusterCursor::default()).pattern("*b?r").of_type("string");
+        let some = scan(ClusterCursor::default()).matching("*b?r").of_type("string");
         let page = to.execute(some).await?;
-        let some = scan(page.cursor).pattern("*b?r").of_type("string");
+        let some = scan(page.cursor).matching("*b?r").of_type("string");
         assert_eq!(to.execute(some).await?.keys, ["{foo}bar"]);
     }
     Ok(())
