@@ -16,6 +16,7 @@ mod fuzz;
 mod process;
 mod servers;
 mod simulate;
+mod soak;
 mod test_matrix;
 mod tidy;
 
@@ -57,6 +58,7 @@ const VERBS: &[Verb] = &[
     tidy::VERB,
     codegen::VERB,
     simulate::VERB,
+    soak::VERB,
     bench::VERB,
     fuzz::VERB,
     capture::VERB,

@@ -15,11 +15,13 @@ mod coverage;
 mod runner;
 mod scenario;
 mod scenarios;
+mod soak;
 mod subject;
 mod task;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use redis_core::Protocol;
 use serde_json::{Value, json};
@@ -33,6 +35,7 @@ use crate::subject::asynchronous::On;
 
 const USAGE: &str = "usage: conformance --runtime RUNTIME --server 'NAME VERSION' --protocol 2|3 \
                      --transport tcp|unix [--scenario PART]..
+       conformance --soak SECONDS --seed SEED --runtime RUNTIME --server 'NAME VERSION' --protocol 2|3
        conformance --list";
 
 fn main() -> ExitCode {
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
 fn start(mut words: impl Iterator<Item = String>) -> io::Result<()> {
     let usage = || io::Error::other(USAGE);
     let (mut runtime, mut server, mut protocol, mut transport) = (None, None, None, None);
+    let (mut soak, mut seed) = (None, None);
     let mut parts = Vec::new();
     while let Some(word) = words.next() {
         if word == "--list" {
@@ -60,6 +64,8 @@ fn start(mut words: impl Iterator<Item = String>) -> io::Result<()> {
             "--protocol" => protocol = Some(value),
             "--transport" => transport = Some(value),
             "--scenario" => parts.push(value),
+            "--soak" => soak = Some(value.parse().map_err(|_| usage())?),
+            "--seed" => seed = Some(value.parse().map_err(|_| usage())?),
             _ => return Err(usage()),
         }
     }
@@ -76,41 +82,66 @@ fn start(mut words: impl Iterator<Item = String>) -> io::Result<()> {
         transport: match transport.as_deref() {
             Some("tcp") => Transport::Tcp,
             Some("unix") => Transport::Unix,
+            None if soak.is_some() => Transport::Tcp,
             _ => return Err(usage()),
         },
     };
     servers::stop_on_ctrl_c()?;
     runner::keep_panics();
-    run_on(&runtime.ok_or_else(usage)?, &combination, &parts)
+    let what = match soak {
+        Some(seconds) => What::Soak(Duration::from_secs(seconds), seed.ok_or_else(usage)?),
+        None => What::Scenarios(parts),
+    };
+    run_on(&runtime.ok_or_else(usage)?, &combination, &what)
 }
 
-type Run = fn(&Combination, &[String]) -> io::Result<()>;
+/// What is run on a combination.
+enum What {
+    /// Those whose name contains one of these, or all.
+    Scenarios(Vec<String>),
+    /// For so long, from this seed.
+    Soak(Duration, u64),
+}
 
-const SYNC: &[(&str, Run)] = &[("sync", |at, parts| run::<redis_sync::Client>(at, false, parts))];
+type Run = fn(&Combination, &What) -> io::Result<()>;
+
+const SYNC: &[(&str, Run)] = &[("sync", |at, what| run::<redis_sync::Client>(at, false, what))];
 
 #[cfg(feature = "tokio")]
 const TOKIO: &[(&str, Run)] = &[
-    ("tokio", |at, parts| run::<On<redis_tokio::Client>>(at, false, parts)),
-    ("tokio-threads", |at, parts| run::<On<redis_tokio::Client>>(at, true, parts)),
+    ("tokio", |at, what| run::<On<redis_tokio::Client>>(at, false, what)),
+    ("tokio-threads", |at, what| run::<On<redis_tokio::Client>>(at, true, what)),
 ];
 #[cfg(not(feature = "tokio"))]
 const TOKIO: &[(&str, Run)] = &[];
 
 #[cfg(feature = "smol")]
-const SMOL: &[(&str, Run)] =
-    &[("smol", |at, parts| run::<On<redis_smol::Client>>(at, false, parts))];
+const SMOL: &[(&str, Run)] = &[("smol", |at, what| run::<On<redis_smol::Client>>(at, false, what))];
 #[cfg(not(feature = "smol"))]
 const SMOL: &[(&str, Run)] = &[];
 
-fn run_on(runtime: &str, combination: &Combination, parts: &[String]) -> io::Result<()> {
+fn run_on(runtime: &str, combination: &Combination, what: &What) -> io::Result<()> {
     let mut runtimes = [SYNC, TOKIO, SMOL].into_iter().flatten();
     match runtimes.find(|(name, _)| *name == runtime) {
-        Some((_, run)) => run(combination, parts),
+        Some((_, run)) => run(combination, what),
         None => Err(io::Error::other(format!("this was built without the runtime `{runtime}`"))),
     }
 }
 
-fn run<S: Subject>(combination: &Combination, threads: bool, parts: &[String]) -> io::Result<()> {
+fn run<S: Subject>(combination: &Combination, threads: bool, what: &What) -> io::Result<()> {
+    let parts = match what {
+        What::Scenarios(parts) => parts,
+        &What::Soak(time, seed) => {
+            let Combination { installed, protocol, .. } = combination.clone();
+            return print(&soak::run::<S>(&soak::Options {
+                installed,
+                protocol,
+                threads,
+                time,
+                seed,
+            })?);
+        }
+    };
     let mut scenarios = scenarios::all::<S>();
     scenarios.retain(|scenario| {
         parts.is_empty() || parts.iter().any(|part| scenario.name.contains(&**part))

@@ -49,6 +49,11 @@ pub(crate) fn keep_panics() {
     }));
 }
 
+/// The panics since the last look.
+pub(crate) fn take_panics() -> Vec<String> {
+    std::mem::take(&mut *lock(&PANICS))
+}
+
 /// Runs the scenarios on a server that they share; `begun` and `ended` hear of each.
 pub(crate) fn run<S: Subject>(
     combination: &Combination,
@@ -106,7 +111,7 @@ fn one<S: Subject>(
             Verdict::Failed(String::new())
         }
     };
-    let panics = std::mem::take(&mut *lock(&PANICS)).join("; ");
+    let panics = take_panics().join("; ");
     let progress = lock(&progress);
     let verdict = match verdict {
         Verdict::Failed(text) => Verdict::Failed(explain(&progress.step, &text, &panics)),

@@ -102,6 +102,18 @@ pub(crate) async fn poll_once<F: Future + Unpin>(future: &mut F) -> Option<F::Ou
     .await
 }
 
+/// What a future gives before `limit` is over; it is dropped then.
+pub(crate) async fn first<F: Future + Unpin>(
+    mut future: F,
+    mut limit: impl Future<Output = ()> + Unpin,
+) -> Option<F::Output> {
+    poll_fn(|cx| match Pin::new(&mut future).poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Pin::new(&mut limit).poll(cx).map(|()| None),
+    })
+    .await
+}
+
 /// Waits for all of the futures, which are under way together; their outputs are in order.
 pub(crate) async fn all<F: Future + Unpin>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
     let mut futures: Vec<_> = futures.map(Some).collect();

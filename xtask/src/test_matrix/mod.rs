@@ -18,6 +18,7 @@ use std::{
     time::Instant,
 };
 
+pub(crate) use self::plan::RUNTIMES;
 use self::{
     plan::{Combination, Wanted},
     report::{Counts, Ran, Verdict},

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Every runtime that the scenarios know. Those that start with another's name are that runtime set
 /// up differently.
-pub(super) const RUNTIMES: [&str; 4] = ["sync", "tokio", "tokio-threads", "smol"];
+pub(crate) const RUNTIMES: [&str; 4] = ["sync", "tokio", "tokio-threads", "smol"];
 const PROTOCOLS: [&str; 2] = ["2", "3"];
 const TRANSPORTS: [&str; 2] = ["tcp", "unix"];
 

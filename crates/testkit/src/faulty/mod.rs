@@ -31,13 +31,13 @@ use std::{
     io::Write,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     os::unix::net::UnixStream,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
 pub use self::rules::{Arrivals, Direction, Ending, Flow};
-use self::rules::{Cut, Rules};
+use self::rules::{Counts, Cut, Rules};
 use crate::servers::free_port;
 
 /// How long the waiting helpers wait.
@@ -47,6 +47,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct FaultProxy {
     addr: SocketAddr,
     shared: Arc<Shared>,
+    changes: mpsc::Sender<Change>,
     wake: UnixStream,
     thread: Option<thread::JoinHandle<()>>,
 }
@@ -57,17 +58,23 @@ impl fmt::Debug for FaultProxy {
     }
 }
 
-/// Where the handle and the thread meet.
+/// What the thread tells.
 #[derive(Default)]
 struct Shared {
-    rules: Mutex<Rules>,
+    counts: Mutex<Counts>,
     changed: Condvar,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Rules> {
-        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A change of the rules, and who waits until it holds.
+struct Change {
+    make: Box<dyn FnOnce(&mut Rules) + Send>,
+    holds: mpsc::Sender<()>,
 }
 
 impl FaultProxy {
@@ -80,15 +87,16 @@ impl FaultProxy {
         let (wake, woken) = UnixStream::pair()?;
         wake.set_nonblocking(true)?;
         let shared = Arc::new(Shared::default());
-        let mover = mover::Mover::new(shared.clone(), upstream, listener, woken)?;
+        let (changes, asked) = mpsc::channel();
+        let mover = mover::Mover::new(shared.clone(), asked, upstream, listener, woken)?;
         let thread =
             thread::Builder::new().name("fault proxy".to_owned()).spawn(move || mover.run())?;
-        Ok(Self { addr, shared, wake, thread: Some(thread) })
+        Ok(Self { addr, shared, changes, wake, thread: Some(thread) })
     }
 
     /// Sets what becomes of the bytes of all links, present and to come, in one direction.
     pub fn flow(&self, direction: Direction, flow: Flow) {
-        self.change(|rules| rules.flow[direction as usize] = flow);
+        self.change(move |rules| rules.flow[direction as usize] = flow);
     }
 
     /// Ends the link that carries the `bytes`-th byte from now on in this direction, right behind that
@@ -96,17 +104,17 @@ impl FaultProxy {
     /// the one before it.
     pub fn cut_after(&self, direction: Direction, bytes: usize, ending: Ending) {
         let cut = Cut { left: bytes, ending };
-        self.change(|rules| rules.cuts[direction as usize].push_back(cut));
+        self.change(move |rules| rules.cuts[direction as usize].push_back(cut));
     }
 
     /// Ends all links.
     pub fn end_links(&self, ending: Ending) {
-        self.change(|rules| rules.end_links = Some(ending));
+        self.change(move |rules| rules.end_links = Some(ending));
     }
 
     /// Sets what becomes of new connections. Links are not affected.
     pub fn arrivals(&self, arrivals: Arrivals) {
-        self.change(|rules| rules.arrivals = arrivals);
+        self.change(move |rules| rules.arrivals = arrivals);
     }
 
     /// Everything passes from now on; cuts that were not made are not made. What was lost stays lost,
@@ -120,7 +128,7 @@ impl FaultProxy {
     /// # Errors
     /// When that takes longer than 20 s.
     pub fn until_connections(&self, count: usize) -> io::Result<()> {
-        self.until(&format!("{count} connections"), |rules| rules.connections >= count)
+        self.until(&format!("{count} connections"), |counts| counts.connections >= count)
     }
 
     /// Waits until this many bytes were passed on in this direction, since the start.
@@ -128,7 +136,7 @@ impl FaultProxy {
     /// # Errors
     /// As [`until_connections`](Self::until_connections).
     pub fn until_bytes(&self, direction: Direction, count: u64) -> io::Result<()> {
-        self.until(&format!("{count} bytes"), |rules| rules.passed[direction as usize] >= count)
+        self.until(&format!("{count} bytes"), |counts| counts.passed[direction as usize] >= count)
     }
 
     /// Where it listens.
@@ -148,7 +156,7 @@ impl FaultProxy {
 
     /// Cuts that wait for their byte.
     pub fn cuts_to_come(&self) -> usize {
-        self.shared.lock().cuts.iter().map(|cuts| cuts.len()).sum()
+        self.shared.lock().cuts
     }
 
     /// Bytes passed on since the start.
@@ -161,14 +169,13 @@ impl FaultProxy {
         self.shared.lock().held[direction as usize]
     }
 
-    fn change(&self, change: impl FnOnce(&mut Rules)) {
-        let mut rules = self.shared.lock();
-        change(&mut rules);
-        rules.asked += 1;
-        let asked = rules.asked;
-        self.wake();
-        while rules.done < asked {
-            rules = self.shared.changed.wait(rules).unwrap_or_else(PoisonError::into_inner);
+    fn change(&self, make: impl FnOnce(&mut Rules) + Send + 'static) {
+        let (holds, held) = mpsc::channel();
+        let change = Change { make: Box::new(make), holds };
+        if self.changes.send(change).is_ok() {
+            self.wake();
+            // Without the thread there is nothing to change.
+            let _ = held.recv();
         }
     }
 
@@ -177,17 +184,17 @@ impl FaultProxy {
         let _ = (&self.wake).write(&[0]);
     }
 
-    fn until(&self, what: &str, holds: impl Fn(&Rules) -> bool) -> io::Result<()> {
+    fn until(&self, what: &str, holds: impl Fn(&Counts) -> bool) -> io::Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        let mut rules = self.shared.lock();
-        while !holds(&rules) {
+        let mut counts = self.shared.lock();
+        while !holds(&counts) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let text = format!("no {what} within {PATIENCE:?}");
                 return Err(io::Error::new(io::ErrorKind::TimedOut, text));
             }
-            let waited = self.shared.changed.wait_timeout(rules, left);
-            rules = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let waited = self.shared.changed.wait_timeout(counts, left);
+            counts = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(())
     }
@@ -195,7 +202,8 @@ impl FaultProxy {
 
 impl Drop for FaultProxy {
     fn drop(&mut self) {
-        self.shared.lock().over = true;
+        // Without anyone to ask for changes it ends.
+        self.changes = mpsc::channel().0;
         self.wake();
         if let Some(thread) = self.thread.take() {
             // A panic there was told by its hook.

@@ -1,4 +1,4 @@
-//! What a proxy is told, and what it has counted.
+//! What a proxy is told, and what it tells.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -69,21 +69,24 @@ pub(super) struct Cut {
     pub(super) ending: Ending,
 }
 
-/// The rules and counts of a proxy; of pairs, each direction has one.
+/// The rules of a proxy; of pairs, each direction has one.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
     pub(super) flow: [Flow; 2],
     pub(super) cuts: [VecDeque<Cut>; 2],
     pub(super) end_links: Option<Ending>,
     pub(super) arrivals: Arrivals,
+    pub(super) passed: [u64; 2],
+}
+
+/// What a proxy has counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
     pub(super) connections: usize,
     pub(super) open: usize,
+    pub(super) cuts: usize,
     pub(super) passed: [u64; 2],
     pub(super) held: [usize; 2],
-    /// Changes asked for, and those that hold.
-    pub(super) asked: u64,
-    pub(super) done: u64,
-    pub(super) over: bool,
 }
 
 impl Rules {
