@@ -157,6 +157,9 @@ pub struct Config {
     /// How old a connection may become: then it is replaced by a new one, once everything under way on it is
     /// answered. Default: none, which keeps connections for ever.
     pub max_age: Option<Duration>,
+    /// How long a connection of a pool may be idle before it is closed, when the pool is next used. Default:
+    /// 10 minutes. None keeps idle connections.
+    pub max_idle: Option<Duration>,
     /// The most connections in a pool. Default: 32.
     pub pool_size: usize,
     /// How long to wait for a connection of a full pool. Default: 5 s. Zero fails at once.
@@ -194,6 +197,7 @@ impl Default for Config {
             command_timeout: Some(Duration::from_secs(10)),
             health_interval: Some(Duration::from_secs(30)),
             max_age: None,
+            max_idle: Some(Duration::from_secs(10 * 60)),
             pool_size: 32,
             pool_timeout: Duration::from_secs(5),
             max_in_flight: 65_536,

@@ -127,6 +127,22 @@ impl Connection {
         }
     }
 
+    /// Whether the peer gives a sign of life, where the machine wants one; all before the deadline.
+    pub(crate) fn answers(&mut self, deadline: Option<Instant>) -> bool {
+        let now = Instant::now();
+        self.machine.handle_timeout(now);
+        let mut received = Received::default();
+        let mut alive = self.write().unwrap_or(false);
+        while alive && self.machine.in_flight() > 0 {
+            let now = Instant::now();
+            let until = self.machine.poll_timeout().into_iter().chain(deadline).min();
+            alive = deadline.is_none_or(|deadline| now < deadline)
+                && self.receive_until(&mut received, now, until).is_ok();
+        }
+        self.recv.consume(received.used);
+        alive
+    }
+
     /// Sends one command and decodes its reply.
     pub(crate) fn execute<R: FromReply>(&mut self, cmd: &Cmd<R>) -> Result<R> {
         let deadline = self.deadline(cmd.block());
