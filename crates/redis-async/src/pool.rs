@@ -8,6 +8,7 @@ use std::time::Instant;
 use redis_core::batch::Deadline;
 use redis_core::config::Seeds;
 use redis_core::pool::{Acquired, Pool as Places, Turn};
+use redis_core::telemetry::{Notice, Stats};
 use redis_core::{Config, Result};
 
 use crate::inbox::Closing;
@@ -53,14 +54,26 @@ impl Pool {
                 return Ok((pooled, deadline));
             }
             let mut timer = pool.runtime.timer();
-            poll_fn(|cx| {
+            let waited = poll_fn(|cx| {
                 if let Some(pooled) = place.try_acquire(cx.waker()) {
                     return Poll::Ready(Ok((pooled, deadline)));
                 }
                 timer.poll_at(cx, until).map(|()| Err(pool.config.pool_is_full()))
             })
-            .await
+            .await;
+            pool.config.tell(&Notice::Waited { took: start.elapsed() });
+            waited
         })
+    }
+
+    /// What was counted, and what the pool has.
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = self.config.stats();
+        let state = self.lock();
+        stats.pool_open = state.open();
+        stats.pool_idle = state.idle();
+        stats.pool_waiting = state.waiting();
+        stats
     }
 
     /// Does something to the bookkeeping, and wakes whoever can have a connection then.

@@ -5,11 +5,13 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::command::Block;
 use crate::error::{Error, ErrorKind, Result};
+use crate::telemetry::{self, Counters, Notice, SharedObserver, Stats};
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -180,8 +182,13 @@ pub struct Config {
     pub max_retries: u32,
     /// How often `transaction` starts over when a watched key changed. Default: 1,000.
     pub max_transaction_attempts: u32,
+    /// From how long on a command is [slow](Notice::Slow). Default: none, which does not look.
+    pub slow_command: Option<Duration>,
+    /// Hears of what happens to the client. Default: none.
+    pub observer: Option<SharedObserver>,
     /// Seed of all random choices. Default: none, which lets the adapter pick one.
     pub seed: Option<u64>,
+    pub(crate) counters: Arc<Counters>,
 }
 
 impl Default for Config {
@@ -206,7 +213,10 @@ impl Default for Config {
             backoff: Backoff::default(),
             max_retries: 3,
             max_transaction_attempts: 1000,
+            slow_command: None,
+            observer: None,
             seed: None,
+            counters: Arc::default(),
         }
     }
 }
@@ -247,6 +257,34 @@ impl Config {
                 "all {size} connections of the pool were in use: raise `pool_size` or `pool_timeout`"
             ),
         )
+    }
+
+    /// Makes the settings those of one client: they are checked, and what is counted begins at zero.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn begin(&mut self) -> Result<()> {
+        self.check()?;
+        self.counters = Arc::default();
+        Ok(())
+    }
+
+    /// Counts what happened, and tells the observer.
+    pub fn tell(&self, notice: &Notice<'_>) {
+        telemetry::tell(&self.counters, self.observer.as_ref(), notice);
+    }
+
+    /// Tells of a command that took so long, if that is slow.
+    pub fn tell_if_slow(&self, command: &str, took: Duration) {
+        if self.slow_command.is_some_and(|limit| took >= limit) {
+            self.tell(&Notice::Slow { command, took });
+        }
+    }
+
+    /// What was counted.
+    pub fn stats(&self) -> Stats {
+        self.counters.stats()
     }
 
     /// Whether the settings fit together.

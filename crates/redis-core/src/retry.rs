@@ -11,6 +11,7 @@ use crate::command::Cmd;
 use crate::config::Config;
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::pipeline::Sent;
+use crate::telemetry::Notice;
 
 /// Replies by which a server says that it ran nothing and will be able to before long.
 const LATER: [&str; 3] = ["LOADING", "MASTERDOWN", "TRYAGAIN"];
@@ -18,6 +19,8 @@ const LATER: [&str; 3] = ["LOADING", "MASTERDOWN", "TRYAGAIN"];
 /// The attempts at one request.
 #[derive(Debug)]
 pub struct Retry {
+    /// For notices.
+    command: &'static str,
     /// It does no harm when the request runs twice.
     repeatable: bool,
     /// A refusal is about all of the request.
@@ -29,14 +32,20 @@ pub struct Retry {
 impl Retry {
     /// Attempts at a command.
     pub fn command<R>(cmd: &Cmd<R>, seed: u64) -> Self {
-        let repeatable = cmd.is_repeatable();
-        Self { repeatable, single: true, failed: 0, rng: SmallRng::seed_from_u64(seed) }
+        let (command, repeatable) = (cmd.info().name, cmd.is_repeatable());
+        Self { command, repeatable, single: true, failed: 0, rng: SmallRng::seed_from_u64(seed) }
     }
 
     /// Attempts at a pipeline or transaction, which is sent again as a whole.
     pub fn pipeline(sent: &Sent, seed: u64) -> Self {
         let repeatable = sent.is_repeatable();
-        Self { repeatable, single: false, failed: 0, rng: SmallRng::seed_from_u64(seed) }
+        Self {
+            command: "pipeline",
+            repeatable,
+            single: false,
+            failed: 0,
+            rng: SmallRng::seed_from_u64(seed),
+        }
     }
 
     /// How long to wait before the request is sent again.
@@ -59,7 +68,11 @@ impl Retry {
         let wait = config.backoff.wait(self.failed, &mut self.rng);
         match deadline {
             Some(deadline) if now + wait >= deadline => Err(error),
-            _ => Ok(wait),
+            _ => {
+                let Self { command, failed, .. } = *self;
+                config.tell(&Notice::Retrying { command, error: &error, failed, wait });
+                Ok(wait)
+            }
         }
     }
 

@@ -13,6 +13,7 @@ use redis_core::batch::{Batch, Deadline, Ticket};
 use redis_core::connection::{Connection as Machine, Event, Role, SubmitError};
 use redis_core::pipeline::{Run, Sent};
 use redis_core::recv::RecvBuffer;
+use redis_core::telemetry::Notice;
 use redis_core::{
     Block, Cmd, Config, Delivery, Error, ErrorKind, FromReply, Result, decode, decode_shared,
 };
@@ -70,8 +71,11 @@ impl Connection {
         let deadline = deadline.map_or(until, |deadline| deadline.min(until));
         let stream = Stream::connect(&config.endpoint, deadline).map_err(|error| {
             let endpoint = &config.endpoint;
-            Error::new(ErrorKind::Connect, format!("connecting to {endpoint} failed: {error}"))
-                .with_source(error)
+            let error =
+                Error::new(ErrorKind::Connect, format!("connecting to {endpoint} failed: {error}"))
+                    .with_source(error);
+            config.tell(&Notice::ConnectFailed { endpoint, error: &error });
+            error
         })?;
         let mut connection = Self {
             machine: Machine::within(config.clone(), Role::Commands, start, deadline),

@@ -7,6 +7,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use redis_core::pool::{Acquired, Pool as Places, Turn};
+use redis_core::telemetry::{Notice, Stats};
 use redis_core::{Block, Config, Result};
 
 use crate::connection::Connection;
@@ -105,6 +106,32 @@ impl Pool {
         }
     }
 
+    /// What was counted, and what the pool has.
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = self.config.stats();
+        let state = self.lock();
+        stats.pool_open = state.places.open();
+        stats.pool_idle = state.places.idle();
+        stats.pool_waiting = state.places.waiting();
+        stats
+    }
+
+    /// Opens connections until there are this many, or as many as there may be.
+    pub(crate) fn warm_up(self: &Arc<Self>, connections: usize) -> Result<()> {
+        let until = Instant::now() + self.config.connect_timeout;
+        let mut opened = Vec::new();
+        while self.lock().places.open() < connections {
+            if !self.change(|state| state.places.take_place()) {
+                break;
+            }
+            let mut pooled = Pooled { connection: None, dedicated: false, pool: self.clone() };
+            let connection = Connection::open(&self.config, Some(until))?;
+            pooled.connection = Some((Box::new(connection), Instant::now()));
+            opened.push(pooled);
+        }
+        Ok(())
+    }
+
     /// Waits for its turn, which another thread's call for a connection has found.
     fn wait(
         &self,
@@ -113,15 +140,19 @@ impl Pool {
         deadline: Option<Instant>,
     ) -> Result<Acquired<Box<Connection>>> {
         let until = self.config.pool_deadline(start, deadline);
+        let began = Instant::now();
+        let told = || self.config.tell(&Notice::Waited { took: began.elapsed() });
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         loop {
             let acquired = self.change(|state| state.places.acquire(Some(turn), &waker));
             if !matches!(acquired, Acquired::Wait(_)) {
+                told();
                 return Ok(acquired);
             }
             let now = Instant::now();
             if until <= now {
                 self.change(|state| state.places.give_up(turn));
+                told();
                 return Err(self.config.pool_is_full());
             }
             thread::park_timeout(until - now);
