@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use redis_core::telemetry::Notice;
 use redis_core::Commands;
+use redis_core::telemetry::Notice;
 use testkit::servers::ServerOptions;
 
 use crate::scenario::{Context, Outcome, Scenario, lock};
