@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis_derive::FromReply;
 
+use super::time::millis;
 use crate::error::Result;
 use crate::reply::{FromReply, ReplyReader, Value};
 
@@ -88,10 +89,6 @@ pub struct RunningFunction {
     /// What else the server tells.
     #[redis(other)]
     pub other: BTreeMap<String, Value>,
-}
-
-fn millis(reply: &mut ReplyReader<'_>) -> Result<Duration> {
-    u64::from_reply(reply).map(Duration::from_millis)
 }
 
 /// What there is of one language.
