@@ -7,8 +7,7 @@ use bytes::Bytes;
 use redis_derive::FromReply;
 
 use super::time::millis;
-use crate::error::Result;
-use crate::reply::{FromReply, ReplyReader, Value};
+use crate::reply::Value;
 
 /// A library of functions: an element of the reply of `FUNCTION LIST`.
 #[derive(Clone, Debug, PartialEq, FromReply)]
