@@ -27,7 +27,8 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 const EXCLUDED: &[&str] = &[];
 
 /// Features that only add: with them all code is looked at.
-const FEATURES: &str = "redis-sync/json,redis-tokio/json,redis-smol/json";
+const FEATURES: &str = "redis-sync/json,redis-tokio/json,redis-smol/json,\
+                        redis-sync/tracing,redis-tokio/tracing,redis-smol/tracing";
 
 type Step = (&'static str, fn() -> Result<()>);
 

@@ -10,6 +10,7 @@ use redis_core::batch::Deadline;
 use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
 use redis_core::scan::Scan;
+use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::watch::{self, Attempts};
 use redis_core::{Block, Cmd, Command, Config, Execute, FromReply, Result, ToArgs};
@@ -63,7 +64,7 @@ impl Client {
     ///
     /// `Config` when the settings do not fit together.
     pub fn new(mut config: Config, runtime: Arc<dyn Runtime>) -> Result<Self> {
-        config.check()?;
+        config.begin()?;
         let seeds = Arc::new(Seeds::new(*config.seed.get_or_insert_with(random)));
         let config = Arc::new(config);
         let link = Link::new(config.clone(), runtime.clone(), seeds.clone());
@@ -157,6 +158,13 @@ impl Client {
     ) -> Result<(T, V)> {
         let watched = self.watch_by(keys).await?;
         attempt(watched).await?.execute_returning().await
+    }
+
+    /// What was counted since the client was made, and what its connections have now.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.shared.pool.stats();
+        stats.in_flight = self.shared.link.under_way();
+        stats
     }
 
     /// Walks through keys, or the fields or members of one key: what `cmd::scan`, `cmd::hscan`, `cmd::sscan`

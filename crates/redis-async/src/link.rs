@@ -226,6 +226,11 @@ impl Link {
         waker.into_iter().for_each(Waker::wake);
     }
 
+    /// Requests that wait for replies.
+    pub(crate) fn under_way(&self) -> usize {
+        self.inbox().under_way()
+    }
+
     /// Whether nothing is under way, and another request would be taken.
     pub(crate) fn is_clean(&self) -> bool {
         let inbox = self.inbox();

@@ -88,6 +88,17 @@ async fn exchange<T>(
     sent: &Sent,
     decode: impl FnOnce(&mut Replies<'_>) -> Result<T>,
 ) -> Result<T> {
+    let began = Instant::now();
+    let result = attempt(shared, sent, decode).await;
+    shared.config.tell_if_slow("pipeline", began.elapsed());
+    result
+}
+
+async fn attempt<T>(
+    shared: &Shared,
+    sent: &Sent,
+    decode: impl FnOnce(&mut Replies<'_>) -> Result<T>,
+) -> Result<T> {
     let mut retry: Option<Retry> = None;
     let mut deadline = Deadline::from(shared.config.timeout(sent.block()));
     loop {

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use redis_core::batch::Deadline;
 use redis_core::config::Seeds;
-use redis_core::pool::{Acquired, Pool as Places};
+use redis_core::pool::{Acquired, Pool as Places, Turn};
+use redis_core::telemetry::{Notice, Stats};
 use redis_core::{Config, Result};
 
 use crate::inbox::Closing;
@@ -24,10 +25,7 @@ pub(crate) struct Pool {
     state: Mutex<State>,
 }
 
-struct State {
-    places: Places<Arc<Link>>,
-    waiting: Vec<Waker>,
-}
+type State = Places<Arc<Link>>;
 
 impl Pool {
     pub(crate) fn new(
@@ -35,8 +33,8 @@ impl Pool {
         runtime: Arc<dyn Runtime>,
         seeds: Arc<Seeds>,
     ) -> Arc<Self> {
-        let state = State { places: Places::new(config.pool_size), waiting: Vec::new() };
-        Arc::new(Self { config, runtime, seeds, state: Mutex::new(state) })
+        let state = Mutex::new(Places::new(&config));
+        Arc::new(Self { config, runtime, seeds, state })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -51,53 +49,105 @@ impl Pool {
             let deadline = deadline.at(start);
             let until = pool.config.pool_deadline(start, deadline);
             let deadline = deadline.map_or(Deadline::Never, Deadline::At);
-            if let Some(pooled) = pool.try_acquire(None) {
+            let mut place = Place { pool: &pool, turn: None };
+            if let Some(pooled) = place.try_acquire(Waker::noop()) {
                 return Ok((pooled, deadline));
             }
             let mut timer = pool.runtime.timer();
-            poll_fn(|cx| {
-                if let Some(pooled) = pool.try_acquire(Some(cx.waker())) {
+            let waited = poll_fn(|cx| {
+                if let Some(pooled) = place.try_acquire(cx.waker()) {
                     return Poll::Ready(Ok((pooled, deadline)));
                 }
                 timer.poll_at(cx, until).map(|()| Err(pool.config.pool_is_full()))
             })
-            .await
+            .await;
+            pool.config.tell(&Notice::Waited { took: start.elapsed() });
+            waited
         })
     }
 
-    /// An idle link or a new one; otherwise `waker` is woken when it is worth another try.
-    fn try_acquire(self: &Arc<Self>, waker: Option<&Waker>) -> Option<Pooled> {
+    /// What was counted, and what the pool has.
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = self.config.stats();
+        let state = self.lock();
+        stats.pool_open = state.open();
+        stats.pool_idle = state.idle();
+        stats.pool_waiting = state.waiting();
+        stats
+    }
+
+    /// Does something to the bookkeeping, and wakes whoever can have a connection then.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
-        loop {
-            let link = match state.places.acquire() {
-                // Its peer may have closed it meanwhile.
-                Acquired::Idle(link) if !link.is_clean() => {
-                    state.places.forget();
-                    continue;
-                }
-                Acquired::Idle(link) => link,
-                Acquired::Place => {
-                    Link::once(self.config.clone(), self.runtime.clone(), self.seeds.clone())
-                }
-                Acquired::Full => {
-                    state.waiting.extend(waker.cloned());
-                    return None;
-                }
-            };
-            return Some(Pooled { link, dedicated: false, pool: self.clone() });
+        let changed = change(&mut state);
+        let waker = state.poll_wake();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
         }
+        changed
     }
 
     /// Closes what is idle.
     pub(crate) fn close(&self) {
-        let idle = self.lock().places.drain();
+        let idle = self.lock().drain();
         idle.iter().for_each(|link| link.close(Closing::Drain));
+    }
+}
+
+/// A place in the queue of those who wait for a link, which is given up when dropped.
+struct Place<'a> {
+    pool: &'a Arc<Pool>,
+    turn: Option<Turn>,
+}
+
+impl Place<'_> {
+    /// An idle link or a new one; otherwise `waker` is woken when it is worth another try.
+    fn try_acquire(&mut self, waker: &Waker) -> Option<Pooled> {
+        let pool = self.pool;
+        loop {
+            let now = Instant::now();
+            let (acquired, expired) = pool.change(|state| {
+                let expired = state.expire(now);
+                (state.acquire(self.turn, waker), expired)
+            });
+            expired.iter().for_each(|link| link.close(Closing::Drain));
+            let (link, born) = match acquired {
+                Acquired::Wait(turn) => {
+                    self.turn = Some(turn);
+                    return None;
+                }
+                // Its peer may have closed it meanwhile, or it is waiting for a sign of life.
+                Acquired::Idle(idle) if !idle.connection.is_clean() => {
+                    self.turn = None;
+                    idle.connection.close(Closing::Now);
+                    pool.change(Places::forget);
+                    continue;
+                }
+                Acquired::Idle(idle) => (idle.connection, idle.born),
+                Acquired::Place => {
+                    let (config, runtime) = (pool.config.clone(), pool.runtime.clone());
+                    (Link::once(config, runtime, pool.seeds.clone()), now)
+                }
+            };
+            self.turn = None;
+            return Some(Pooled { link, born, dedicated: false, pool: pool.clone() });
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        if let Some(turn) = self.turn {
+            self.pool.change(|state| state.give_up(turn));
+        }
     }
 }
 
 /// A link on loan. It goes back when dropped, unless something is under way or its state is not as it was.
 pub(crate) struct Pooled {
     link: Arc<Link>,
+    born: Instant,
     dedicated: bool,
     pool: Arc<Pool>,
 }
@@ -126,16 +176,15 @@ impl Pooled {
 impl Drop for Pooled {
     fn drop(&mut self) {
         let clean = !self.dedicated && self.link.is_clean();
-        if !clean {
-            self.link.close(Closing::Now);
+        let closed = self.pool.change(|state| {
+            if clean {
+                return state.release(self.link.clone(), self.born, Instant::now());
+            }
+            state.forget();
+            Some(self.link.clone())
+        });
+        if let Some(link) = closed {
+            link.close(Closing::Now);
         }
-        let mut state = self.pool.lock();
-        match clean {
-            true => state.places.release(self.link.clone()),
-            false => state.places.forget(),
-        }
-        let waiting = std::mem::take(&mut state.waiting);
-        drop(state);
-        waiting.into_iter().for_each(Waker::wake);
     }
 }

@@ -119,6 +119,8 @@ pub struct ReplyFuture<'a, R> {
     state: State<'a>,
     /// None before the first failure.
     retry: Option<Box<Retry>>,
+    /// When it was made, where slow commands are looked for.
+    began: Option<Instant>,
 }
 
 enum State<'a> {
@@ -166,13 +168,15 @@ impl<'a, R> ReplyFuture<'a, R> {
 
     #[inline]
     fn at(on: On<'a>, cmd: Cmd<R>) -> Self {
-        let deadline = Deadline::from(on.as_ref().config().timeout(cmd.block()));
-        Self::new(cmd, State::Request(Request::new(on, deadline)))
+        let config = on.as_ref().config();
+        let deadline = Deadline::from(config.timeout(cmd.block()));
+        let began = config.slow_command.map(|_| Instant::now());
+        Self { began, ..Self::new(cmd, State::Request(Request::new(on, deadline))) }
     }
 
     #[inline]
     fn new(cmd: Cmd<R>, state: State<'a>) -> Self {
-        Self { cmd, state, retry: None }
+        Self { cmd, state, retry: None, began: None }
     }
 
     pub(crate) fn dedicated(acquire: Acquire, cmd: Cmd<R>) -> Self {
@@ -217,10 +221,18 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
                         }
                         Err(error) => Err(error),
                     };
-                    match decoded {
-                        Err(error) => this.again(error)?,
-                        done => return Poll::Ready(done),
+                    let done = match decoded {
+                        Err(error) => match this.again(error) {
+                            Ok(()) => continue,
+                            Err(error) => Err(error),
+                        },
+                        done => done,
+                    };
+                    if let (Some(began), State::Request(request)) = (this.began, &this.state) {
+                        let config = request.link.as_ref().config();
+                        config.tell_if_slow(this.cmd.info().name, began.elapsed());
                     }
+                    return Poll::Ready(done);
                 }
                 State::Waits(wait) => {
                     ready!(wait.timer.poll_at(cx, wait.until));

@@ -5,11 +5,13 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::command::Block;
 use crate::error::{Error, ErrorKind, Result};
+use crate::telemetry::{self, Counters, Notice, SharedObserver, Stats};
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -157,6 +159,9 @@ pub struct Config {
     /// How old a connection may become: then it is replaced by a new one, once everything under way on it is
     /// answered. Default: none, which keeps connections for ever.
     pub max_age: Option<Duration>,
+    /// How long a connection of a pool may be idle before it is closed, when the pool is next used. Default:
+    /// 10 minutes. None keeps idle connections.
+    pub max_idle: Option<Duration>,
     /// The most connections in a pool. Default: 32.
     pub pool_size: usize,
     /// How long to wait for a connection of a full pool. Default: 5 s. Zero fails at once.
@@ -177,8 +182,13 @@ pub struct Config {
     pub max_retries: u32,
     /// How often `transaction` starts over when a watched key changed. Default: 1,000.
     pub max_transaction_attempts: u32,
+    /// From how long on a command is [slow](Notice::Slow). Default: none, which does not look.
+    pub slow_command: Option<Duration>,
+    /// Hears of what happens to the client. Default: none.
+    pub observer: Option<SharedObserver>,
     /// Seed of all random choices. Default: none, which lets the adapter pick one.
     pub seed: Option<u64>,
+    pub(crate) counters: Arc<Counters>,
 }
 
 impl Default for Config {
@@ -194,6 +204,7 @@ impl Default for Config {
             command_timeout: Some(Duration::from_secs(10)),
             health_interval: Some(Duration::from_secs(30)),
             max_age: None,
+            max_idle: Some(Duration::from_secs(10 * 60)),
             pool_size: 32,
             pool_timeout: Duration::from_secs(5),
             max_in_flight: 65_536,
@@ -202,7 +213,10 @@ impl Default for Config {
             backoff: Backoff::default(),
             max_retries: 3,
             max_transaction_attempts: 1000,
+            slow_command: None,
+            observer: None,
             seed: None,
+            counters: Arc::default(),
         }
     }
 }
@@ -243,6 +257,34 @@ impl Config {
                 "all {size} connections of the pool were in use: raise `pool_size` or `pool_timeout`"
             ),
         )
+    }
+
+    /// Makes the settings those of one client: they are checked, and what is counted begins at zero.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn begin(&mut self) -> Result<()> {
+        self.check()?;
+        self.counters = Arc::default();
+        Ok(())
+    }
+
+    /// Counts what happened, and tells the observer.
+    pub fn tell(&self, notice: &Notice<'_>) {
+        telemetry::tell(&self.counters, self.observer.as_ref(), notice);
+    }
+
+    /// Tells of a command that took so long, if that is slow.
+    pub fn tell_if_slow(&self, command: &str, took: Duration) {
+        if self.slow_command.is_some_and(|limit| took >= limit) {
+            self.tell(&Notice::Slow { command, took });
+        }
+    }
+
+    /// What was counted.
+    pub fn stats(&self) -> Stats {
+        self.counters.stats()
     }
 
     /// Whether the settings fit together.

@@ -27,6 +27,7 @@ pub mod scan;
 pub mod send;
 pub mod session;
 mod slot;
+pub mod telemetry;
 pub mod types;
 pub mod watch;
 

@@ -1,49 +1,123 @@
-//! Which connections of a pool are idle, and whether one more may be opened.
+//! Which connections of a pool are idle, who waits for one, and whether one more may be opened.
 //!
-//! Owns the counts. Waiting, opening and closing are the adapter's.
+//! Owns the counts, the ages and the queue. Opening, closing and waking are the adapter's.
 
-/// Bookkeeping of up to `max` connections of type `C`.
+use std::collections::VecDeque;
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use crate::config::Config;
+
+/// Bookkeeping of connections of type `C`.
 #[derive(Debug)]
 pub struct Pool<C> {
-    idle: Vec<C>,
+    /// The one used last is at the end.
+    idle: Vec<Idle<C>>,
     /// Connections that exist or are being opened, idle ones included.
     open: usize,
     max: usize,
+    max_idle: Option<Duration>,
+    max_age: Option<Duration>,
+    /// In the order they came.
+    waiting: VecDeque<(Turn, Waker)>,
+    next_turn: u64,
 }
+
+/// A connection that nobody uses, or that was idle until now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Idle<C> {
+    /// The connection.
+    pub connection: C,
+    /// When it was opened.
+    pub born: Instant,
+    /// When it was given back.
+    pub since: Instant,
+}
+
+/// A place in the queue of those who wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn(u64);
 
 /// What [`Pool::acquire`] found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Acquired<C> {
     /// An idle connection: the one used last.
-    Idle(C),
+    Idle(Idle<C>),
     /// None is idle, but there is a place for one more, which is taken now. Open one, and give the place
     /// back with [`Pool::forget`] if that fails.
     Place,
-    /// All are in use: wait for one.
-    Full,
+    /// All are in use, or others came before: wait to be woken.
+    Wait(Turn),
 }
 
 impl<C> Pool<C> {
-    /// An empty pool.
-    pub fn new(max: usize) -> Self {
-        Self { idle: Vec::new(), open: 0, max }
+    /// An empty pool with the sizes and ages of a configuration.
+    pub fn new(config: &Config) -> Self {
+        let Config { pool_size: max, max_idle, max_age, .. } = *config;
+        Self {
+            idle: Vec::new(),
+            open: 0,
+            max,
+            max_idle,
+            max_age,
+            waiting: VecDeque::new(),
+            next_turn: 0,
+        }
     }
 
-    /// Takes a connection or the place for one.
-    pub fn acquire(&mut self) -> Acquired<C> {
-        if let Some(connection) = self.idle.pop() {
-            return Acquired::Idle(connection);
+    /// Takes a connection or the place for one, in the order of the callers: `turn` is that of an earlier
+    /// call that had to wait, whose place in the queue is kept.
+    pub fn acquire(&mut self, turn: Option<Turn>, waker: &Waker) -> Acquired<C> {
+        let first = self.waiting.front().map(|(turn, _)| *turn);
+        if first.is_none() || first == turn {
+            let found = match self.idle.pop() {
+                Some(idle) => Some(Acquired::Idle(idle)),
+                None if self.open < self.max => {
+                    self.open += 1;
+                    Some(Acquired::Place)
+                }
+                None => None,
+            };
+            if let Some(found) = found {
+                if first.is_some() {
+                    self.waiting.pop_front();
+                }
+                return found;
+            }
         }
-        if self.open == self.max {
-            return Acquired::Full;
+        if let Some((turn, own)) = self.waiting.iter_mut().find(|(of, _)| Some(*of) == turn) {
+            own.clone_from(waker);
+            return Acquired::Wait(*turn);
         }
-        self.open += 1;
-        Acquired::Place
+        self.next_turn += 1;
+        let turn = Turn(self.next_turn);
+        self.waiting.push_back((turn, waker.clone()));
+        Acquired::Wait(turn)
     }
 
-    /// Gives back a connection that owes nothing.
-    pub fn release(&mut self, connection: C) {
-        self.idle.push(connection);
+    /// Takes the place for one more connection, if there is one and nobody waits for it; as
+    /// [`Acquired::Place`].
+    pub fn take_place(&mut self) -> bool {
+        let room = self.open < self.max && self.waiting.is_empty();
+        self.open += usize::from(room);
+        room
+    }
+
+    /// Stops waiting.
+    pub fn give_up(&mut self, turn: Turn) {
+        self.waiting.retain(|(of, _)| *of != turn);
+    }
+
+    /// Gives back a connection that owes nothing. One that has become too old is returned, to be closed.
+    #[must_use = "a connection that is returned is to be closed"]
+    pub fn release(&mut self, connection: C, born: Instant, now: Instant) -> Option<C> {
+        let old = self.max_age.is_some_and(|age| now.saturating_duration_since(born) >= age);
+        if old || self.open > self.max {
+            self.open -= 1;
+            return Some(connection);
+        }
+        self.idle.push(Idle { connection, born, since: now });
+        None
     }
 
     /// Gives back the place of a connection that failed, was closed, or could not be opened.
@@ -51,10 +125,45 @@ impl<C> Pool<C> {
         self.open -= 1;
     }
 
+    /// Who can have a connection or a place now: wake whoever it is after each call that may have made
+    /// room, which are [`acquire`](Self::acquire), [`give_up`](Self::give_up), [`release`](Self::release)
+    /// and [`forget`](Self::forget).
+    pub fn poll_wake(&self) -> Option<Waker> {
+        let room = !self.idle.is_empty() || self.open < self.max;
+        self.waiting.front().filter(|_| room).map(|(_, waker)| waker.clone())
+    }
+
+    /// Takes out what was idle for too long or has become too old, to close it.
+    pub fn expire(&mut self, now: Instant) -> Vec<C> {
+        let Self { max_idle, max_age, .. } = *self;
+        let beyond = |limit: Option<Duration>, since: Instant| {
+            limit.is_some_and(|limit| now.saturating_duration_since(since) >= limit)
+        };
+        // The one that was idle longest is the first.
+        let longest = self.idle.first().is_some_and(|idle| beyond(max_idle, idle.since));
+        if !longest && max_age.is_none() {
+            return Vec::new();
+        }
+        let stale = |idle: &mut Idle<C>| beyond(max_idle, idle.since) || beyond(max_age, idle.born);
+        let out: Vec<_> = self.idle.extract_if(.., stale).map(|idle| idle.connection).collect();
+        self.open -= out.len();
+        out
+    }
+
     /// Takes all idle connections out, to close them.
     pub fn drain(&mut self) -> Vec<C> {
         self.open -= self.idle.len();
-        std::mem::take(&mut self.idle)
+        std::mem::take(&mut self.idle).into_iter().map(|idle| idle.connection).collect()
+    }
+
+    /// Changes how many connections there may be. Of too many, those that are given back are closed; idle
+    /// ones beyond the size are returned, to be closed now.
+    #[must_use = "connections that are returned are to be closed"]
+    pub fn resize(&mut self, max: usize) -> Vec<C> {
+        self.max = max;
+        let excess = self.open.saturating_sub(max).min(self.idle.len());
+        self.open -= excess;
+        self.idle.drain(..excess).map(|idle| idle.connection).collect()
     }
 
     /// Connections that exist or are being opened.
@@ -66,32 +175,107 @@ impl<C> Pool<C> {
     pub fn idle(&self) -> usize {
         self.idle.len()
     }
+
+    /// Those who wait for a connection.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn pool(size: usize) -> (Pool<u8>, Instant) {
+        let config = Config {
+            pool_size: size,
+            max_idle: Some(Duration::from_secs(60)),
+            max_age: Some(Duration::from_secs(100)),
+            ..Config::default()
+        };
+        (Pool::new(&config), Instant::now())
+    }
+
+    fn take(pool: &mut Pool<u8>) -> Option<u8> {
+        match pool.acquire(None, Waker::noop()) {
+            Acquired::Idle(idle) => Some(idle.connection),
+            _ => None,
+        }
+    }
+
+    fn wait(pool: &mut Pool<u8>) -> Turn {
+        match pool.acquire(None, Waker::noop()) {
+            Acquired::Wait(turn) => turn,
+            other => panic!("{other:?}"),
+        }
+    }
+
     #[test]
     fn the_last_connection_given_back_is_the_next_one_taken() {
-        let mut pool = Pool::new(2);
-        assert_eq!(pool.acquire(), Acquired::<u8>::Place);
-        assert_eq!(pool.acquire(), Acquired::Place);
-        assert_eq!(pool.acquire(), Acquired::Full);
-        pool.release(1);
-        pool.release(2);
-        assert_eq!(pool.acquire(), Acquired::Idle(2));
-        assert_eq!(pool.acquire(), Acquired::Idle(1));
+        let (mut pool, now) = pool(2);
+        assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
+        assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
+        assert_eq!(pool.release(1, now, now), None);
+        assert_eq!(pool.release(2, now, now), None);
+        assert_eq!((take(&mut pool), take(&mut pool)), (Some(2), Some(1)));
     }
 
     #[test]
     fn a_failed_connection_gives_its_place_back() {
-        let mut pool = Pool::<u8>::new(1);
-        assert_eq!(pool.acquire(), Acquired::Place);
+        let (mut pool, now) = pool(1);
+        assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
         pool.forget();
-        assert_eq!(pool.acquire(), Acquired::Place);
-        pool.release(1);
+        assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
+        assert_eq!(pool.release(1, now, now), None);
         assert_eq!(pool.drain(), [1]);
         assert_eq!((pool.open(), pool.idle()), (0, 0));
+    }
+
+    #[test]
+    fn those_who_wait_are_served_in_the_order_they_came() {
+        let (mut pool, now) = pool(1);
+        assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
+        let (first, second) = (wait(&mut pool), wait(&mut pool));
+        assert!(pool.poll_wake().is_none(), "there is nothing to have");
+        assert_eq!(pool.release(1, now, now), None);
+        assert!(pool.poll_wake().is_some());
+        let third = wait(&mut pool);
+        assert_eq!(pool.acquire(Some(second), Waker::noop()), Acquired::Wait(second));
+        assert!(matches!(pool.acquire(Some(first), Waker::noop()), Acquired::Idle(_)));
+        pool.forget();
+        pool.give_up(second);
+        assert_eq!(pool.acquire(Some(third), Waker::noop()), Acquired::Place);
+        assert_eq!(pool.waiting(), 0);
+    }
+
+    #[test]
+    fn idle_and_old_connections_go() {
+        let (mut pool, now) = pool(3);
+        for _ in 0..3 {
+            assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
+        }
+        let at = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(pool.release(1, now, at(100)), Some(1), "it is too old to be kept");
+        assert_eq!(pool.release(2, now, at(20)), None);
+        assert_eq!(pool.release(3, at(50), at(70)), None);
+        assert_eq!(pool.expire(at(79)), [0; 0]);
+        assert_eq!(pool.expire(at(80)), [2], "it was idle for too long");
+        assert_eq!(pool.expire(at(130)), [3]);
+        assert_eq!(pool.open(), 0);
+    }
+
+    #[test]
+    fn a_smaller_pool_closes_what_is_too_many_and_a_larger_one_has_room() {
+        let (mut pool, now) = pool(3);
+        for _ in 0..3 {
+            assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
+        }
+        assert_eq!(pool.release(1, now, now), None);
+        assert_eq!(pool.resize(1), [1]);
+        assert_eq!(pool.release(2, now, now), Some(2));
+        let turn = wait(&mut pool);
+        assert_eq!(pool.resize(2), [0; 0]);
+        assert!(pool.poll_wake().is_some());
+        assert_eq!(pool.acquire(Some(turn), Waker::noop()), Acquired::Place);
     }
 }

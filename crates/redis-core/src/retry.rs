@@ -11,6 +11,7 @@ use crate::command::Cmd;
 use crate::config::Config;
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::pipeline::Sent;
+use crate::telemetry::Notice;
 
 /// Replies by which a server says that it ran nothing and will be able to before long.
 const LATER: [&str; 3] = ["LOADING", "MASTERDOWN", "TRYAGAIN"];
@@ -18,6 +19,8 @@ const LATER: [&str; 3] = ["LOADING", "MASTERDOWN", "TRYAGAIN"];
 /// The attempts at one request.
 #[derive(Debug)]
 pub struct Retry {
+    /// For notices.
+    command: &'static str,
     /// It does no harm when the request runs twice.
     repeatable: bool,
     /// A refusal is about all of the request.
@@ -31,17 +34,17 @@ pub struct Retry {
 impl Retry {
     /// Attempts at a command.
     pub fn command<R>(cmd: &Cmd<R>, seed: u64) -> Self {
-        Self::new(cmd.is_repeatable(), true, seed)
+        Self::new(cmd.info().name, cmd.is_repeatable(), true, seed)
     }
 
     /// Attempts at a pipeline or transaction, which is sent again as a whole.
     pub fn pipeline(sent: &Sent, seed: u64) -> Self {
-        Self::new(sent.is_repeatable(), false, seed)
+        Self::new("pipeline", sent.is_repeatable(), false, seed)
     }
 
-    fn new(repeatable: bool, single: bool, seed: u64) -> Self {
+    fn new(command: &'static str, repeatable: bool, single: bool, seed: u64) -> Self {
         let rng = SmallRng::seed_from_u64(seed);
-        Self { repeatable, single, doubtful: false, failed: 0, rng }
+        Self { command, repeatable, single, doubtful: false, failed: 0, rng }
     }
 
     /// How long to wait before the request is sent again.
@@ -66,7 +69,11 @@ impl Retry {
         let wait = config.backoff.wait(self.failed, &mut self.rng);
         match deadline {
             Some(deadline) if now + wait >= deadline => Err(self.last(error)),
-            _ => Ok(wait),
+            _ => {
+                let Self { command, failed, .. } = *self;
+                config.tell(&Notice::Retrying { command, error: &error, failed, wait });
+                Ok(wait)
+            }
         }
     }
 

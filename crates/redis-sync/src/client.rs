@@ -10,6 +10,7 @@ use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
 use redis_core::retry::Retry;
 use redis_core::scan::Scan;
+use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::watch::Attempts;
 use redis_core::{Block, Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
@@ -47,7 +48,7 @@ impl Client {
     ///
     /// `Config` when the settings do not fit together.
     pub fn new(mut config: Config) -> Result<Self> {
-        config.check()?;
+        config.begin()?;
         let seeds = Arc::new(Seeds::new(*config.seed.get_or_insert_with(random)));
         Ok(Self { pool: Arc::new(Pool::new(Arc::new(config))), seeds })
     }
@@ -147,6 +148,36 @@ impl Client {
         }
     }
 
+    /// Runs a command that can be run, again if need be.
+    fn attempt<R: FromReply>(&self, cmd: &Cmd<R>, mut now: Instant) -> Result<R> {
+        let deadline = self.config().timeout(cmd.block()).map(|timeout| now + timeout);
+        let mut retry = None;
+        loop {
+            let pooled = self.pool.acquire(now, deadline);
+            let error = match pooled.and_then(|mut conn| conn.execute_before(cmd, now, deadline)) {
+                Err(error) => error,
+                done => return done,
+            };
+            let retry = retry.get_or_insert_with(|| Retry::command(cmd, self.seeds.next_seed()));
+            thread::sleep(retry.after(self.config(), error, Instant::now(), deadline)?);
+            now = Instant::now();
+        }
+    }
+
+    /// What was counted since the client was made, and what its pool has now.
+    pub fn stats(&self) -> Stats {
+        self.pool.stats()
+    }
+
+    /// Opens connections until the pool has this many, or as many as it may.
+    ///
+    /// # Errors
+    ///
+    /// Why one could not be opened; those that were opened stay.
+    pub fn warm_up(&self, connections: usize) -> Result<()> {
+        self.pool.warm_up(connections)
+    }
+
     /// Walks through keys, or the fields or members of one key: what `cmd::scan`, `cmd::hscan`, `cmd::sscan`
     /// or `cmd::zscan` describes. Each page is fetched when the items of the one before are used up.
     ///
@@ -185,19 +216,12 @@ impl Execute for &Client {
     fn execute<C: Command>(self, command: C) -> Result<C::Reply> {
         let cmd = command.into_cmd();
         cmd.check()?;
-        let mut now = Instant::now();
-        let deadline = self.config().timeout(cmd.block()).map(|timeout| now + timeout);
-        let mut retry = None;
-        loop {
-            let pooled = self.pool.acquire(now, deadline);
-            let error = match pooled.and_then(|mut conn| conn.execute_before(&cmd, now, deadline)) {
-                Err(error) => error,
-                done => return done,
-            };
-            let retry = retry.get_or_insert_with(|| Retry::command(&cmd, self.seeds.next_seed()));
-            thread::sleep(retry.after(self.config(), error, Instant::now(), deadline)?);
-            now = Instant::now();
+        let began = Instant::now();
+        let result = self.attempt(&cmd, began);
+        if self.config().slow_command.is_some() {
+            self.config().tell_if_slow(cmd.info().name, began.elapsed());
         }
+        result
     }
 }
 

@@ -13,6 +13,7 @@ use redis_core::batch::{Batch, Deadline, Ticket};
 use redis_core::connection::{Connection as Machine, Event, Role, SubmitError};
 use redis_core::pipeline::{Run, Sent};
 use redis_core::recv::RecvBuffer;
+use redis_core::telemetry::Notice;
 use redis_core::{
     Block, Cmd, Config, Delivery, Error, ErrorKind, FromReply, Result, decode, decode_shared,
 };
@@ -70,8 +71,11 @@ impl Connection {
         let deadline = deadline.map_or(until, |deadline| deadline.min(until));
         let stream = Stream::connect(&config.endpoint, deadline).map_err(|error| {
             let endpoint = &config.endpoint;
-            Error::new(ErrorKind::Connect, format!("connecting to {endpoint} failed: {error}"))
-                .with_source(error)
+            let error =
+                Error::new(ErrorKind::Connect, format!("connecting to {endpoint} failed: {error}"))
+                    .with_source(error);
+            config.tell(&Notice::ConnectFailed { endpoint, error: &error });
+            error
         })?;
         let mut connection = Self {
             machine: Machine::within(config.clone(), Role::Commands, start, deadline),
@@ -125,6 +129,22 @@ impl Connection {
                 self.is_clean()
             }
         }
+    }
+
+    /// Whether the peer gives a sign of life, where the machine wants one; all before the deadline.
+    pub(crate) fn answers(&mut self, deadline: Option<Instant>) -> bool {
+        let now = Instant::now();
+        self.machine.handle_timeout(now);
+        let mut received = Received::default();
+        let mut alive = self.write().unwrap_or(false);
+        while alive && self.machine.in_flight() > 0 {
+            let now = Instant::now();
+            let until = self.machine.poll_timeout().into_iter().chain(deadline).min();
+            alive = deadline.is_none_or(|deadline| now < deadline)
+                && self.receive_until(&mut received, now, until).is_ok();
+        }
+        self.recv.consume(received.used);
+        alive
     }
 
     /// Sends one command and decodes its reply.

@@ -80,7 +80,18 @@ fn exchange<T>(
     sent: &Sent,
     decode: impl Fn(&Sent, Vec<Run<'_>>) -> Result<T>,
 ) -> Result<T> {
-    let mut now = Instant::now();
+    let began = Instant::now();
+    let result = attempt(client, sent, decode, began);
+    client.config().tell_if_slow("pipeline", began.elapsed());
+    result
+}
+
+fn attempt<T>(
+    client: &Client,
+    sent: &Sent,
+    decode: impl Fn(&Sent, Vec<Run<'_>>) -> Result<T>,
+    mut now: Instant,
+) -> Result<T> {
     let deadline = client.config().timeout(sent.block()).map(|timeout| now + timeout);
     let mut retry = None;
     loop {

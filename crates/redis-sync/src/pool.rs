@@ -1,10 +1,13 @@
 //! The connection pool: threads wait here for a connection.
 
 use std::ops::{Deref, DerefMut};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Wake, Waker};
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use redis_core::pool::{Acquired, Pool as Places};
+use redis_core::pool::{Acquired, Pool as Places, Turn};
+use redis_core::telemetry::{Notice, Stats};
 use redis_core::{Block, Config, Result};
 
 use crate::connection::Connection;
@@ -16,28 +19,28 @@ const STALE: Duration = Duration::from_secs(1);
 pub(crate) struct Pool {
     config: Arc<Config>,
     state: Mutex<State>,
-    returned: Condvar,
 }
 
 #[derive(Debug)]
 struct State {
-    places: Places<Idle>,
+    places: Places<Box<Connection>>,
     /// When a connection was lost last: those that were idle then may be lost too.
     lost: Option<Instant>,
-    /// Threads that wait for a connection: without any there is nobody to notify, which is a system call.
-    waiting: usize,
 }
 
-#[derive(Debug)]
-struct Idle {
-    connection: Box<Connection>,
-    since: Instant,
+/// Wakes a thread that waits for a connection.
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
 }
 
 impl Pool {
     pub(crate) fn new(config: Arc<Config>) -> Self {
-        let state = State { places: Places::new(config.pool_size), lost: None, waiting: 0 };
-        Self { config, state: Mutex::new(state), returned: Condvar::new() }
+        let state = State { places: Places::new(&config), lost: None };
+        Self { config, state: Mutex::new(state) }
     }
 
     pub(crate) fn config(&self) -> &Arc<Config> {
@@ -47,6 +50,18 @@ impl Pool {
     fn lock(&self) -> MutexGuard<'_, State> {
         // The bookkeeping is whole after each call, so that a panic elsewhere does not matter.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something to the bookkeeping, and wakes whoever can have a connection then.
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let changed = change(&mut state);
+        let waker = state.places.poll_wake();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        changed
     }
 
     /// A connection for what the server may hold so long.
@@ -61,41 +76,86 @@ impl Pool {
         start: Instant,
         deadline: Option<Instant>,
     ) -> Result<Pooled> {
-        let mut state = self.lock();
         loop {
-            match state.places.acquire() {
-                Acquired::Idle(Idle { mut connection, since }) => {
-                    let doubtful = start.saturating_duration_since(since) >= STALE
-                        || state.lost.is_some_and(|lost| since <= lost);
-                    drop(state);
-                    if !doubtful || connection.is_alive() {
-                        return Ok(Pooled::new(self, Some(connection)));
-                    }
-                    drop(connection);
-                    state = self.lock();
-                    state.places.forget();
-                }
-                Acquired::Place => {
-                    drop(state);
-                    let mut pooled = Pooled::new(self, None);
-                    pooled.connection = Some(Box::new(Connection::open(&self.config, deadline)?));
-                    return Ok(pooled);
-                }
-                Acquired::Full => {
-                    let now = Instant::now();
-                    let until = self.config.pool_deadline(start, deadline);
-                    if until <= now {
-                        return Err(self.config.pool_is_full());
-                    }
-                    state.waiting += 1;
-                    state = self
-                        .returned
-                        .wait_timeout(state, until - now)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0;
-                    state.waiting -= 1;
-                }
+            let (acquired, expired, lost) = self.change(|state| {
+                let expired = state.places.expire(start);
+                (state.places.acquire(None, Waker::noop()), expired, state.lost)
+            });
+            // Closing them is not done under the lock.
+            drop(expired);
+            let acquired = match acquired {
+                Acquired::Wait(turn) => self.wait(turn, start, deadline)?,
+                acquired => acquired,
+            };
+            let Acquired::Idle(idle) = acquired else {
+                let mut pooled = Pooled { connection: None, dedicated: false, pool: self.clone() };
+                let connection = Connection::open(&self.config, deadline)?;
+                pooled.connection = Some((Box::new(connection), Instant::now()));
+                return Ok(pooled);
+            };
+            let pooled = Some((idle.connection, idle.born));
+            let mut pooled = Pooled { connection: pooled, dedicated: false, pool: self.clone() };
+            let idle_for = start.saturating_duration_since(idle.since);
+            let doubtful = idle_for >= STALE || lost.is_some_and(|lost| idle.since <= lost);
+            let silent = self.config.health_interval.is_some_and(|interval| idle_for >= interval);
+            if !doubtful || pooled.is_alive() && (!silent || pooled.answers(deadline)) {
+                return Ok(pooled);
             }
+            // Another one: this is no sign that the others are lost.
+            pooled.dedicated = true;
+        }
+    }
+
+    /// What was counted, and what the pool has.
+    pub(crate) fn stats(&self) -> Stats {
+        let mut stats = self.config.stats();
+        let state = self.lock();
+        stats.pool_open = state.places.open();
+        stats.pool_idle = state.places.idle();
+        stats.pool_waiting = state.places.waiting();
+        stats
+    }
+
+    /// Opens connections until there are this many, or as many as there may be.
+    pub(crate) fn warm_up(self: &Arc<Self>, connections: usize) -> Result<()> {
+        let until = Instant::now() + self.config.connect_timeout;
+        let mut opened = Vec::new();
+        while self.lock().places.open() < connections {
+            if !self.change(|state| state.places.take_place()) {
+                break;
+            }
+            let mut pooled = Pooled { connection: None, dedicated: false, pool: self.clone() };
+            let connection = Connection::open(&self.config, Some(until))?;
+            pooled.connection = Some((Box::new(connection), Instant::now()));
+            opened.push(pooled);
+        }
+        Ok(())
+    }
+
+    /// Waits for its turn, which another thread's call for a connection has found.
+    fn wait(
+        &self,
+        turn: Turn,
+        start: Instant,
+        deadline: Option<Instant>,
+    ) -> Result<Acquired<Box<Connection>>> {
+        let until = self.config.pool_deadline(start, deadline);
+        let began = Instant::now();
+        let told = || self.config.tell(&Notice::Waited { took: began.elapsed() });
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        loop {
+            let acquired = self.change(|state| state.places.acquire(Some(turn), &waker));
+            if !matches!(acquired, Acquired::Wait(_)) {
+                told();
+                return Ok(acquired);
+            }
+            let now = Instant::now();
+            if until <= now {
+                self.change(|state| state.places.give_up(turn));
+                told();
+                return Err(self.config.pool_is_full());
+            }
+            thread::park_timeout(until - now);
         }
     }
 }
@@ -103,18 +163,14 @@ impl Pool {
 /// A connection on loan. It goes back when dropped, unless it owes something.
 #[derive(Debug)]
 pub(crate) struct Pooled {
-    /// None while it is being opened, and once it was closed.
-    connection: Option<Box<Connection>>,
+    /// And when it was opened. None while it is being opened, and once it was closed.
+    connection: Option<(Box<Connection>, Instant)>,
     /// It has state that the next user must not find: it is closed when dropped.
     dedicated: bool,
     pool: Arc<Pool>,
 }
 
 impl Pooled {
-    fn new(pool: &Arc<Pool>, connection: Option<Box<Connection>>) -> Self {
-        Self { connection, dedicated: false, pool: pool.clone() }
-    }
-
     /// From now on the connection has state of its own.
     pub(crate) fn dedicated(mut self) -> Self {
         self.dedicated = true;
@@ -131,34 +187,36 @@ impl Deref for Pooled {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
-        self.connection.as_ref().expect("a connection on loan is open")
+        let (connection, _) = self.connection.as_ref().expect("a connection on loan is open");
+        connection
     }
 }
 
 impl DerefMut for Pooled {
     fn deref_mut(&mut self) -> &mut Connection {
-        self.connection.as_mut().expect("a connection on loan is open")
+        let (connection, _) = self.connection.as_mut().expect("a connection on loan is open");
+        connection
     }
 }
 
 impl Drop for Pooled {
     fn drop(&mut self) {
-        let clean = self.connection.take().filter(|connection| connection.is_clean());
-        let mut state = self.pool.lock();
-        match clean {
-            Some(connection) if !self.dedicated => {
-                state.places.release(Idle { connection, since: Instant::now() });
+        let clean = self.connection.take().filter(|(connection, _)| connection.is_clean());
+        let dedicated = self.dedicated;
+        let closed = self.pool.change(|state| match clean {
+            Some((connection, born)) if !dedicated => {
+                state.places.release(connection, born, Instant::now())
             }
-            Some(_) => state.places.forget(),
+            Some((connection, _)) => {
+                state.places.forget();
+                Some(connection)
+            }
             None => {
                 state.places.forget();
                 state.lost = Some(Instant::now());
+                None
             }
-        }
-        let waited_for = state.waiting > 0;
-        drop(state);
-        if waited_for {
-            self.pool.returned.notify_one();
-        }
+        });
+        drop(closed);
     }
 }

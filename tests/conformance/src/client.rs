@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
+use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::{Command, Execute, FromReply, Queue, Result, Value};
 
@@ -39,6 +40,10 @@ impl<S: Subject> Client<S> {
         most: usize,
     ) -> Result<Vec<T>> {
         self.0.scan(first.into_cmd(), most).await
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.0.stats()
     }
 
     pub(crate) fn pipeline(&self) -> Pipeline<S> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redis_core::{Cmd, lookup};
 
@@ -18,8 +19,13 @@ const LONGEST: usize = 64;
 /// Commands since the last look. Scenarios run one after the other.
 static SENT: Mutex<BTreeSet<Words>> = Mutex::new(BTreeSet::new());
 
+static STOPPED: AtomicBool = AtomicBool::new(false);
+
 /// Notes a command, unless it was put together by hand or is refused before it is sent.
 pub(crate) fn sent<R>(cmd: &Cmd<R>) {
+    if STOPPED.load(Ordering::Relaxed) {
+        return;
+    }
     if cmd.check().is_err() {
         return;
     }
@@ -33,6 +39,11 @@ pub(crate) fn sent<R>(cmd: &Cmd<R>) {
     let mut words = vec![name.to_owned()];
     words.extend(cmd.arguments().iter().map(text));
     lock(&SENT).insert(words);
+}
+
+/// From now on nothing is kept: for runs so long that it would be too much.
+pub(crate) fn stop() {
+    STOPPED.store(true, Ordering::Relaxed);
 }
 
 /// The commands since the last look.

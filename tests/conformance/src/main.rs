@@ -132,14 +132,14 @@ fn run<S: Subject>(combination: &Combination, threads: bool, what: &What) -> io:
     let parts = match what {
         What::Scenarios(parts) => parts,
         &What::Soak(time, seed) => {
+            coverage::stop();
             let Combination { installed, protocol, .. } = combination.clone();
-            return print(&soak::run::<S>(&soak::Options {
-                installed,
-                protocol,
-                threads,
-                time,
-                seed,
-            })?);
+            let options = soak::Options { installed, protocol, threads, time, seed };
+            let mut report = soak::run::<S>(&options)?;
+            if let Some(violations) = report["violations"].as_array_mut() {
+                violations.extend(runner::take_panics().into_iter().map(Value::from));
+            }
+            return print(&report);
         }
     };
     let mut scenarios = scenarios::all::<S>();

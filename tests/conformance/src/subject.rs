@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
+use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::{Cmd, Command, Config, FromReply, Result, Value};
 
@@ -69,6 +70,7 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
         first: Cmd<ScanPage<T>>,
         most: usize,
     ) -> impl Future<Output = Result<Vec<T>>> + Send;
+    fn stats(&self) -> Stats;
     fn pipeline(&self) -> Self::Pipeline;
     fn watch(&self, keys: &[&str]) -> impl Future<Output = Result<Self::Watched>> + Send;
     fn transaction<T, V, Fut>(

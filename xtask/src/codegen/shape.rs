@@ -471,8 +471,10 @@ impl<'a> Builder<'a> {
             let item = ty.ok_or_else(|| {
                 format!("`{}` is no list of values: give it a type", argument.name)
             })?;
-            // A word with nothing behind it is nothing that a server takes.
-            let may_be_empty = argument.optional && argument.token.is_none();
+            // A word with nothing behind it is nothing that a server takes; one before each value is not
+            // there without values.
+            let bare = argument.token.is_some() && !argument.multiple_token;
+            let may_be_empty = argument.optional && !bare;
             Form::List { item, counted, may_be_empty, noun: noun.clone() }
         };
         let name = match (own, &form) {

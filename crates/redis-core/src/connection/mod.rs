@@ -24,6 +24,7 @@ use crate::batch::{Batch, Ticket};
 use crate::config::Config;
 use crate::error::{Delivery, Error, ErrorKind};
 use crate::send::{SendBuffer, Transmit};
+use crate::telemetry::Notice;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -312,6 +313,8 @@ impl Connection {
             Progress::Done(info) => {
                 self.info = *info;
                 self.state = State::Ready;
+                let (endpoint, server) = (&self.config.endpoint, &self.info);
+                self.config.tell(&Notice::Connected { endpoint, server });
                 self.events.push_back(Event::Ready);
             }
             Progress::Failed(error) => self.fail(error),
@@ -443,6 +446,16 @@ impl Connection {
     pub(crate) fn fail(&mut self, error: Error) {
         if self.is_closed() {
             return;
+        }
+        let endpoint = &self.config.endpoint;
+        match self.state {
+            State::Handshake(_) => {
+                self.config.tell(&Notice::ConnectFailed { endpoint, error: &error });
+            }
+            _ if error.kind() != ErrorKind::Closed => {
+                self.config.tell(&Notice::Lost { endpoint, error: &error });
+            }
+            _ => {}
         }
         self.state = State::Closed;
         let not_sent = error.clone().with_delivery(Delivery::NotSent);

@@ -1,12 +1,12 @@
 //! Nodes of a cluster, as `CLUSTER NODES`, `CLUSTER REPLICAS` and `CLUSTER LINKS` tell of them.
 
 use std::collections::BTreeMap;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use resp_proto::Token;
 
 use super::SlotRange;
-use super::text::since_1970;
+use super::time::at;
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, ReplyReader};
 
@@ -124,7 +124,7 @@ fn number<T: std::str::FromStr>(what: &str, text: &str) -> Result<T, String> {
 
 /// Milliseconds since 1970; 0 is never.
 fn time(what: &str, text: &str) -> Result<Option<SystemTime>, String> {
-    let time = since_1970(number(what, text)?);
+    let time = at(Duration::from_millis(number(what, text)?)).map_err(|error| error.to_string())?;
     Ok(Some(time).filter(|time| *time != UNIX_EPOCH))
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use redis_derive::FromReply;
 
-use crate::error::Result;
-use crate::reply::{FromReply, ReplyReader, Value};
+use super::time::millis;
+use crate::reply::Value;
 
 /// A library of functions: an element of the reply of `FUNCTION LIST`.
 #[derive(Clone, Debug, PartialEq, FromReply)]
@@ -88,10 +88,6 @@ pub struct RunningFunction {
     /// What else the server tells.
     #[redis(other)]
     pub other: BTreeMap<String, Value>,
-}
-
-fn millis(reply: &mut ReplyReader<'_>) -> Result<Duration> {
-    u64::from_reply(reply).map(Duration::from_millis)
 }
 
 /// What there is of one language.

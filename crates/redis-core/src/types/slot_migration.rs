@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 use redis_derive::FromReply;
 
 use super::SlotRange;
-use super::text::{Refused, since_1970, word};
+use super::text::{Refused, word};
+use super::time::{at, at_millis, at_seconds, millis};
 use crate::command::{Args, One, ToArgs};
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, ReplyReader, Value};
@@ -28,13 +29,13 @@ pub struct SlotMigration {
     /// The id of the node that gives them.
     pub source_node: String,
     /// When it began.
-    #[redis(with = seconds)]
+    #[redis(with = at_seconds)]
     pub create_time: SystemTime,
     /// When its state last changed.
-    #[redis(with = seconds)]
+    #[redis(with = at_seconds)]
     pub last_update_time: SystemTime,
     /// When the other node last answered.
-    #[redis(with = seconds)]
+    #[redis(with = at_seconds)]
     pub last_ack_time: SystemTime,
     /// How far it is, in the server's words: `success`, `failed`, `canceled` when it is over.
     pub state: String,
@@ -71,16 +72,16 @@ pub struct MigrationTask {
     /// How many attempts failed.
     pub retries: u64,
     /// When it was asked for.
-    #[redis(with = millis)]
+    #[redis(with = at_millis_or_never)]
     pub create_time: Option<SystemTime>,
     /// When it began.
-    #[redis(with = millis)]
+    #[redis(with = at_millis_or_never)]
     pub start_time: Option<SystemTime>,
     /// When it was over.
-    #[redis(with = millis)]
+    #[redis(with = at_millis_or_never)]
     pub end_time: Option<SystemTime>,
     /// For how long writes to the slots had to wait.
-    #[redis(rename = "write_pause_ms", with = millis_long)]
+    #[redis(rename = "write_pause_ms", with = millis)]
     pub write_pause: Duration,
     /// What else the server tells.
     #[redis(other)]
@@ -92,17 +93,11 @@ fn ranges(reply: &mut ReplyReader<'_>) -> Result<Vec<SlotRange>> {
     SlotRange::list(&String::from_reply(reply)?)
 }
 
-fn seconds(reply: &mut ReplyReader<'_>) -> Result<SystemTime> {
-    u64::from_reply(reply).map(|seconds| since_1970(seconds.saturating_mul(1000)))
-}
-
 /// `-1` is never.
-fn millis(reply: &mut ReplyReader<'_>) -> Result<Option<SystemTime>> {
-    Ok(u64::try_from(i64::from_reply(reply)?).ok().map(since_1970))
-}
-
-fn millis_long(reply: &mut ReplyReader<'_>) -> Result<Duration> {
-    u64::from_reply(reply).map(Duration::from_millis)
+/// Milliseconds since 1970; -1 is never.
+fn at_millis_or_never(reply: &mut ReplyReader<'_>) -> Result<Option<SystemTime>> {
+    let millis = u64::try_from(i64::from_reply(reply)?).ok();
+    millis.map(|millis| at(Duration::from_millis(millis))).transpose()
 }
 
 /// Which way slots go.
@@ -204,7 +199,7 @@ pub struct ClusterLink {
     /// The other node's id.
     pub node: String,
     /// When it was opened.
-    #[redis(with = point)]
+    #[redis(with = at_millis)]
     pub create_time: SystemTime,
     /// What it is watched for: `r` to read, `w` to write.
     pub events: String,
@@ -215,10 +210,6 @@ pub struct ClusterLink {
     /// What else the server tells.
     #[redis(other)]
     pub other: BTreeMap<String, Value>,
-}
-
-fn point(reply: &mut ReplyReader<'_>) -> Result<SystemTime> {
-    u64::from_reply(reply).map(since_1970)
 }
 
 /// Which node opened a [`ClusterLink`].
@@ -262,6 +253,8 @@ impl FromReply for EpochBump {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
     use crate::reply::decode;
 
@@ -295,7 +288,10 @@ mod tests {
             assert_eq!((&*migration.name, migration.operation), ("53", MigrationOperation::Export));
             assert_eq!(migration.slot_ranges, [(0, 10).into(), 20.into()]);
             assert_eq!((&*migration.target_node, &*migration.source_node), ("25", "68"));
-            assert_eq!(migration.create_time, since_1970(1_795_345_434_000));
+            assert_eq!(
+                migration.create_time,
+                UNIX_EPOCH + Duration::from_millis(1_795_345_434_000)
+            );
             assert_eq!((&*migration.state, &*migration.message), ("success", ""));
             assert_eq!((migration.cow_size, migration.remaining_repl_size), (Some(0), Some(7)));
         }
@@ -323,7 +319,7 @@ mod tests {
             assert_eq!(task.slots, [(0, 10).into(), 20.into()]);
             assert_eq!(
                 (task.start_time, task.end_time),
-                (Some(since_1970(1_795_345_420_430)), None)
+                (Some(UNIX_EPOCH + Duration::from_millis(1_795_345_420_430)), None)
             );
             assert_eq!(task.write_pause, Duration::from_millis(3));
         }
@@ -345,7 +341,7 @@ mod tests {
                 (link.direction, &*link.node, &*link.events),
                 (LinkDirection::From, "87", "r")
             );
-            assert_eq!(link.create_time, since_1970(1_795_345_406_379));
+            assert_eq!(link.create_time, UNIX_EPOCH + Duration::from_millis(1_795_345_406_379));
             assert_eq!((link.send_buffer_allocated, link.send_buffer_used), (48, 0));
         }
     }

@@ -1,11 +1,11 @@
-//! What replies that are text have in common: fields by name, words of a fixed choice, points in time; and
+//! What replies that are text have in common: fields by name, words of a fixed choice; and
 //! how arguments say that they can't be sent.
 //!
 //! Owns how a field is taken out and what its absence or another form says. Knows no reply by name.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::command::{Arg, ToArg, Written};
 use crate::error::{Error, Result};
@@ -95,11 +95,6 @@ pub(super) fn word<T: for<'a> From<&'a str>>(reply: &mut ReplyReader<'_>) -> Res
     std::str::from_utf8(&text)
         .map(T::from)
         .map_err(|error| Error::decode("the word is not UTF-8").with_source(error))
-}
-
-/// A point in time, in milliseconds since 1970.
-pub(super) fn since_1970(ms: u64) -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(ms)
 }
 
 #[cfg(test)]

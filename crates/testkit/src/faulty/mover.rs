@@ -109,8 +109,10 @@ impl Mover {
         self.tell();
         ended.into_iter().for_each(|(link, ending)| link.end(ending));
         if listens {
-            // Who no longer waits need not be told.
-            self.waiting.drain(..).for_each(|waiting| drop(waiting.send(())));
+            for waiting in self.waiting.drain(..) {
+                // Who no longer waits need not be told.
+                let _ = waiting.send(());
+            }
         }
         more
     }

@@ -8,6 +8,7 @@ mod handshake;
 mod pipelines;
 mod pubsub;
 mod sharing;
+mod telling;
 mod typed;
 mod walking;
 mod watching;
@@ -29,6 +30,7 @@ pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(faults::list());
     all.extend(typed::list());
     all.extend(walking::list());
+    all.extend(telling::list());
     all
 }
 

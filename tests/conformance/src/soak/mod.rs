@@ -26,7 +26,6 @@ use self::mischief::Mischief;
 use self::process::Usage;
 use self::tally::Tally;
 use crate::client::Client;
-use crate::runner;
 use crate::scenario::open;
 use crate::subject::Subject;
 use crate::task::{self, Join};
@@ -137,7 +136,6 @@ async fn soak<S: Subject>(
     soak.stop.store(true, Ordering::Relaxed);
     let hung = running.end::<S>().await;
     let tally = soak.tally.clone();
-    runner::take_panics().into_iter().for_each(|panic| tally.violation(panic));
     if !hung.is_empty() {
         tally.violation(format!("hung: {}", hung.join(", ")));
     }

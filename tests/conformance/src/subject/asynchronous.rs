@@ -7,6 +7,7 @@ use std::time::Duration;
 use redis_async::{Pipeline, PubSub, ReplyFuture, Transaction, Watched, WatchedReply};
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
+use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::{Cmd, Command, Config, Execute, FromReply, Queue, Result, Value};
 
@@ -79,6 +80,10 @@ impl<A: Adapter> Subject for On<A> {
             items.push(item?);
         }
         Ok(items)
+    }
+
+    fn stats(&self) -> Stats {
+        self.0.stats()
     }
 
     fn pipeline(&self) -> Pipeline {

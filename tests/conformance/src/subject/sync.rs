@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
+use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::{Cmd, Command, Config, Execute, FromReply, Queue, Result, Value};
 use redis_sync::{Client, Pipeline, PubSub, Transaction, Watched};
@@ -100,6 +101,10 @@ impl Subject for Client {
         most: usize,
     ) -> Result<Vec<T>> {
         self.scan_iter(first).take(most).collect()
+    }
+
+    fn stats(&self) -> Stats {
+        self.stats()
     }
 
     fn pipeline(&self) -> Pipeline {

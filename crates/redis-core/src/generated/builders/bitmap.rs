@@ -69,7 +69,7 @@ pub fn bitfield(
 ///
 /// `BITFIELD_RO key [GET encoding offset [GET encoding offset ...]]`, since 6.0.0.
 pub fn bitfield_ro(key: impl ToArg, gets: impl IntoIterator<Item = BitGet>) -> Cmd<Vec<i64>> {
-    Cmd::new(&info::BITFIELD_RO).key(key).some_words(gets, "needs at least one get")
+    Cmd::new(&info::BITFIELD_RO).key(key).any_words(gets)
 }
 
 /// Combines values bit by bit and stores the result; returns its length in bytes.

@@ -1,0 +1,88 @@
+//! What a client tells of itself: notices and counts.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redis_core::Commands;
+use redis_core::telemetry::Notice;
+use testkit::servers::ServerOptions;
+
+use crate::scenario::{Context, Outcome, Scenario, lock};
+use crate::subject::Subject;
+
+pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
+    vec![
+        Scenario::new(observer_hears_of_connections_retries_and_slow_commands),
+        Scenario::new(wait_for_a_full_pool_is_told_and_counted),
+    ]
+}
+
+/// Keeps the server busy for a while.
+const BUSY: &str = "local from = redis.call('TIME')
+    repeat local now = redis.call('TIME')
+    until (now[1] - from[1]) * 1000000 + now[2] - from[2] > 60000
+    return 1";
+
+async fn observer_hears_of_connections_retries_and_slow_commands<S: Subject>(
+    cx: Context<S>,
+) -> Outcome {
+    let mut own = cx.start_server(ServerOptions::new())?;
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let observer = heard.clone();
+    let client = own.client_with::<S>(|config| {
+        config.slow_command = Some(Duration::from_millis(50));
+        config.observer = Some(
+            (move |notice: &Notice<'_>| {
+                lock(&observer).push(match notice {
+                    Notice::Connected { server, .. } => format!("connected to {:?}", server.mode),
+                    Notice::ConnectFailed { error, .. } => format!("failed: {:?}", error.kind()),
+                    Notice::Lost { error, .. } => format!("lost: {:?}", error.kind()),
+                    Notice::Retrying { command, failed, .. } => {
+                        format!("{command} again after {failed}")
+                    }
+                    Notice::Slow { command, .. } => format!("{command} was slow"),
+                    _ => "something else".to_owned(),
+                });
+            })
+            .into(),
+        );
+    })?;
+    client.set("k", "v").await?;
+    let none: [&str; 0] = [];
+    client.eval::<i64>(BUSY, none, none).await?;
+    let seen = std::mem::take(&mut *lock(&heard));
+    cx.saw("heard", seen.len());
+    assert!(seen[0].starts_with("connected to"), "{seen:?}");
+    assert!(seen[1].ends_with("was slow"), "{seen:?}");
+
+    // The server says that it is gone in the middle of a command that only reads.
+    cx.step("killing the server");
+    own.server.kill()?;
+    let error = client.get::<String>("k").await;
+    assert!(error.is_err());
+    let seen = std::mem::take(&mut *lock(&heard));
+    assert!(seen.iter().any(|line| line.starts_with("lost: ")), "{seen:?}");
+    assert!(seen.iter().any(|line| line == "GET again after 1"), "{seen:?}");
+    assert!(seen.iter().any(|line| line == "failed: Connect"), "{seen:?}");
+    let stats = client.stats();
+    assert_eq!((stats.connected, stats.lost), (1, 1));
+    assert!(stats.retries >= 1 && stats.connect_failed >= 1 && stats.slow >= 1, "{stats:?}");
+    Ok(())
+}
+
+async fn wait_for_a_full_pool_is_told_and_counted<S: Subject>(cx: Context<S>) -> Outcome {
+    let client = cx.client_with(|config| config.pool_size = 1)?;
+    let watched = client.watch(&["k"]).await?;
+    let other = client.clone();
+    let waiting = cx.spawn(async move {
+        let watched = other.watch(&["k"]).await?;
+        watched.reset().await
+    });
+    cx.until("the other one waits", async || Ok(client.stats().pool_waiting == 1)).await?;
+    watched.reset().await?;
+    waiting.await??;
+    let stats = client.stats();
+    cx.saw("waits, waiting, open", (stats.pool_waits, stats.pool_waiting, stats.pool_open));
+    assert_eq!((stats.pool_waits, stats.pool_waiting, stats.pool_open), (1, 0, 1));
+    Ok(())
+}
