@@ -97,13 +97,12 @@ struct Hearing {
 
 impl Hearing {
     fn message(&mut self, tally: &Tally, log: &mut Log, n: u64) {
-        let before = log.0.insert(n, Published::Heard);
-        match before {
-            Some(Published::Heard) => tally.violation(format!("message {n} came twice")),
+        match log.0.insert(n, Published::Heard) {
+            Some(Published::Heard) => return tally.violation(format!("message {n} came twice")),
             // One that was in doubt may be late.
             Some(Published::Perhaps) if n < self.last => return,
-            _ if n < self.last => {
-                tally.violation(format!("message {n} came behind {}", self.last));
+            _ if n <= self.last => {
+                return tally.violation(format!("message {n} came behind {}", self.last));
             }
             _ => {}
         }

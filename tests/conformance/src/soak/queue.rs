@@ -71,7 +71,7 @@ async fn pops<S: Subject>(soak: Soak<S>, queue: Arc<Queue>, n: u64) {
     while soak.goes_on().await {
         round += 1;
         let call = soak.client.blpop::<String, u64>([KEY], Duration::from_millis(300));
-        let result = if S::BLOCKS || round % 5 > 0 {
+        let result = if S::BLOCKS || !round.is_multiple_of(5) {
             call.await
         } else {
             let limit = S::sleep(Duration::from_micros(200 * (round % 50)));
