@@ -95,10 +95,11 @@ impl Tally {
 
 fn is_expected(error: &Error) -> bool {
     match error.kind() {
-        ErrorKind::Connect | ErrorKind::Io | ErrorKind::Closed | ErrorKind::Timeout => {
-            error.delivery() != Delivery::Replied
-        }
-        ErrorKind::Limit => error.delivery() == Delivery::NotSent,
+        ErrorKind::Connect
+        | ErrorKind::Io
+        | ErrorKind::Closed
+        | ErrorKind::Timeout
+        | ErrorKind::Limit => error.delivery() != Delivery::Replied,
         // A server that comes back loads what it had.
         ErrorKind::Server => matches!(error.code(), Some("LOADING" | "SHUTDOWN")),
         ErrorKind::Watch => true,
