@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::info::constant;
+use super::info::{SERIES, constant};
+use super::overlay::Entry;
 use super::pascal;
 use super::shape::{Builder, Content, Enum, Form, Param, Part, Setter, Slot, SlotKind, Step, Type};
-use super::table::syntax;
+use super::table::{Command, syntax};
+
+/// More classes than these tell of cases and parts that mean nothing without their words.
+const MOST_CLASSES: usize = 2;
 
 /// The files of the `builders` folder by name, before formatting.
 pub(crate) fn write(
@@ -108,8 +112,54 @@ pub(crate) fn function_doc(builder: &Builder<'_>) -> String {
     if let Some(deprecated) = &command.deprecated_since {
         let _ = write!(text, ", deprecated since {deprecated}");
     }
-    text.push('.');
-    doc(builder.entry.doc) + "///\n" + &doc(&text)
+    if let [first, rest @ ..] = &*command.complexity
+        && rest.len() < MOST_CLASSES
+    {
+        let all: Vec<_> = rest.iter().map(|class| format!(" or `{class}`")).collect();
+        let _ = write!(text, ", `{first}`{}", all.concat());
+    }
+    let _ = write!(text, ". {}.", servers(command));
+    doc(builder.entry.doc) + "///\n" + &doc(&text) + &examples(builder.entry)
+}
+
+/// `Redis 6.2 to 8.6, Valkey 9.1`: who has a command.
+pub(crate) fn servers(command: &Command) -> String {
+    let of = |family: &str| -> Vec<&str> {
+        let all = SERIES.iter().filter(|series| command.is_in(series));
+        all.filter_map(|series| series.strip_prefix(family)).collect()
+    };
+    let (redis, valkey) = (of("redis-"), of("valkey-"));
+    let span = |all: &[&str]| match all {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first, .., last] => format!("{first} to {last}"),
+    };
+    match (redis.is_empty(), valkey.is_empty()) {
+        (false, false) => format!("Redis {}, Valkey {}", span(&redis), span(&valkey)),
+        (false, true) => format!("Redis {}, not Valkey", span(&redis)),
+        (true, false) => format!("Valkey {}, not Redis", span(&valkey)),
+        (true, true) => "No server of today".to_owned(),
+    }
+}
+
+/// A doc test that shows calls, and checks what they send.
+fn examples(entry: &Entry) -> String {
+    if entry.examples.is_empty() {
+        return String::new();
+    }
+    let mut out = "///\n/// # Examples\n///\n/// ```\n/// # use redis_core::{cmd::{self, *}, examples::sends, types::*};\n\
+                   /// # use std::time::{Duration, SystemTime};\n"
+        .to_owned();
+    for (at, (call, words)) in entry.examples.iter().enumerate() {
+        if at > 0 {
+            out += "///\n";
+        }
+        let _ = writeln!(
+            out,
+            "/// // {words}\n/// let command = {call};\n/// # sends(command, {words:?});"
+        );
+    }
+    out + "/// ```\n"
 }
 
 fn builder(builder: &Builder<'_>) -> Result<String, String> {

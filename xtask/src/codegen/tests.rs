@@ -50,7 +50,7 @@ use crate::reply::FromReply;
 
 /// Puts it.
 ///
-/// `PUT key seconds value`, since 1.0.0.
+/// `PUT key seconds value`, since 1.0.0. Redis 7.0, Valkey 9.1.
 pub fn put<V: FromReply>(key: impl ToArg, ttl: Duration, value: impl ToArg) -> Cmd<Option<V>> {
     Cmd::new(&info::PUT).key(key).arg(seconds(ttl)).arg(value)
 }
@@ -242,6 +242,52 @@ fn valkey_only_options_are_added_and_marked() {
     let text = &builders::write(&[builder], &TYPES.map(str::to_owned)).unwrap()["string.rs"];
     assert!(text.contains("/// `PUT [A] [B]`, since 1.0.0."));
     assert!(text.contains("/// Adds `B`. Since Valkey 9.0.0."));
+}
+
+/// A table of a command and its subcommand, both of these servers.
+fn since(since: &str, servers: &str, complexity: &str) -> Table {
+    let of = |name: &str, servers: &str| {
+        format!(
+            r#""{name}": {{"group": "string", "since": "{since}", "servers": [{servers}],
+            "complexity": [{complexity}]}}"#
+        )
+    };
+    let later = servers.replace(r#""redis-6.2.5", "#, "");
+    Table::parse(&format!("{{{}, {}}}", of("PUT", servers), of("PUT OFF", &later))).unwrap()
+}
+
+#[test]
+fn documentation_tells_servers_and_classes() {
+    let told = |since: &Table| {
+        let entry = entry("PUT OFF", "()", "Puts it off.");
+        let builder = Builder::derive(&since.commands[1], &entry).unwrap();
+        let doc = builders::function_doc(&builder);
+        doc.lines().last().unwrap().trim_start_matches("/// ").to_owned()
+    };
+    let all = r#""redis-6.2.5", "redis-7.0.15", "redis-8.0.2", "redis-8.6.2", "valkey-9.1.2""#;
+    assert_eq!(
+        told(&since("6.2.0", all, r#""O(1)", "O(N)""#)),
+        "`PUT OFF`, since 6.2.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1."
+    );
+    // The subcommand is newer than Redis 6.2, which tells of none.
+    assert_eq!(
+        told(&since("7.0.0", all, r#""O(1)", "O(N)", "O(M)""#)),
+        "`PUT OFF`, since 7.0.0. Redis 7.0 to 8.6, Valkey 9.1."
+    );
+    let one = told(&since("8.4.0", r#""redis-8.6.2""#, r#""O(N*M)""#));
+    assert_eq!(one, "`PUT OFF`, since 8.4.0, `O(N*M)`. Redis 8.6, not Valkey.");
+    let other = told(&since("9.0.0", r#""valkey-9.1.2""#, ""));
+    assert_eq!(other, "`PUT OFF`, since 9.0.0. Valkey 9.1, not Redis.");
+}
+
+#[test]
+fn examples_are_doc_tests_that_check_what_is_sent() {
+    let text = builder(
+        entry("PUT", "()", "Puts it.").example("cmd::put(\"a\", 1)", "PUT a 1"),
+        r#"{"name": "value", "type": "string"}"#,
+    );
+    let shown = "/// // PUT a 1\n/// let command = cmd::put(\"a\", 1);\n";
+    assert!(text.contains(&format!("{shown}/// # sends(command, \"PUT a 1\");\n/// ```\npub fn")));
 }
 
 #[test]
