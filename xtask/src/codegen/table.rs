@@ -107,7 +107,7 @@ fn of_series(server: &str, series: &str) -> bool {
 }
 
 /// The first two numbers of a version.
-fn version(text: &str) -> Option<(u32, u32)> {
+pub(crate) fn version(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.split('.').map_while(|part| part.parse().ok());
     Some((parts.next()?, parts.next()?))
 }

@@ -281,6 +281,27 @@ fn documentation_tells_servers_and_classes() {
 }
 
 #[test]
+fn builder_of_a_newer_branch_tells_who_has_that() {
+    let text = |argument: &str| {
+        let arguments = format!(
+            r#"{{"name": "what", "type": "oneof", "arguments": [
+            {{"name": "host", "type": "string"}}, {argument}]}}"#
+        );
+        let table = Table::parse(&format!(
+            r#"{{"PUT": {{"group": "string", "since": "1.0.0", "arguments": [],
+            "servers": ["redis-6.2.5", "redis-8.6.2", "valkey-9.1.2"],
+            "valkey_arguments": [{arguments}]}}}}"#
+        ));
+        let (table, put) = (table.unwrap(), entry("PUT", "()", "Puts it."));
+        let put = put.of_valkey().pick("what", "off");
+        builders::function_doc(&Builder::derive(&table.commands[0], &put).unwrap())
+    };
+    let off = r#"{"name": "off", "type": "pure-token", "token": "OFF", "since": "8.1.0"}"#;
+    let told = text(off);
+    assert!(told.ends_with("`PUT OFF`, since Valkey 8.1.0. Valkey 9.1, not Redis.\n"), "{told}");
+}
+
+#[test]
 fn examples_are_doc_tests_that_check_what_is_sent() {
     let text = builder(
         entry("PUT", "()", "Puts it.").example("cmd::put(\"a\", 1)", "PUT a 1"),

@@ -10,6 +10,20 @@ use crate::types::{BitGet, BitOperation};
 /// Counts the bits that are set.
 ///
 /// `BITCOUNT key [start end [BYTE | BIT]]`, since 2.6.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // BITCOUNT seen
+/// let command = cmd::bitcount("seen");
+/// # sends(command, "BITCOUNT seen");
+///
+/// // BITCOUNT seen 0 99 BIT
+/// let command = cmd::bitcount("seen").range(0, 99).bit();
+/// # sends(command, "BITCOUNT seen 0 99 BIT");
+/// ```
 pub fn bitcount(key: impl ToArg) -> Bitcount {
     Bitcount { cmd: Cmd::new(&info::BITCOUNT).key(key), range: None, unit: None }
 }
@@ -148,6 +162,16 @@ impl Command for Bitpos {
 /// Reads one bit.
 ///
 /// `GETBIT key offset`, since 2.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GETBIT seen 7
+/// let command = cmd::getbit("seen", 7);
+/// # sends(command, "GETBIT seen 7");
+/// ```
 pub fn getbit(key: impl ToArg, offset: u64) -> Cmd<bool> {
     Cmd::new(&info::GETBIT).key(key).arg(offset)
 }
@@ -155,6 +179,16 @@ pub fn getbit(key: impl ToArg, offset: u64) -> Cmd<bool> {
 /// Writes one bit; returns the one before.
 ///
 /// `SETBIT key offset value`, since 2.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SETBIT seen 7 1
+/// let command = cmd::setbit("seen", 7, true);
+/// # sends(command, "SETBIT seen 7 1");
+/// ```
 pub fn setbit(key: impl ToArg, offset: u64, value: bool) -> Cmd<bool> {
     Cmd::new(&info::SETBIT).key(key).arg(offset).arg(value)
 }

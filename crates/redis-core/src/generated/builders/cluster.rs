@@ -311,7 +311,7 @@ pub fn cluster_replicate(node_id: impl ToArg) -> Cmd<()> {
 
 /// Makes the node, a replica, a primary without slots and keys.
 ///
-/// `CLUSTER REPLICATE NO ONE`, since 3.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+/// `CLUSTER REPLICATE NO ONE`, since Valkey 9.0.0, `O(1)`. Valkey 9.1, not Redis.
 pub fn cluster_replicate_no_one() -> Cmd<()> {
     Cmd::new(&info::CLUSTER_REPLICATE).arg("NO").arg("ONE")
 }

@@ -367,6 +367,20 @@ pub fn client_kill_addr(addr: impl ToArg) -> Cmd<()> {
 /// not-username] [NOT-ADDR not-addr] [NOT-LADDR not-laddr] [NOT-NAME not-name] [NOT-FLAGS
 /// not-flags] [NOT-LIB-NAME not-lib-name] [NOT-LIB-VER not-lib-ver] [NOT-DB not-db] [NOT-CAPA
 /// not-capa] [NOT-IP not-ip]`, since 2.4.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // CLIENT LIST
+/// let command = cmd::client_list();
+/// # sends(command, "CLIENT LIST");
+///
+/// // CLIENT LIST TYPE PUBSUB
+/// let command = cmd::client_list().client_type(ClientType::Pubsub);
+/// # sends(command, "CLIENT LIST TYPE PUBSUB");
+/// ```
 pub fn client_list() -> ClientList {
     ClientList {
         cmd: Cmd::new(&info::CLIENT_LIST),
@@ -732,6 +746,16 @@ pub fn echo<V: FromReply>(message: impl ToArg) -> Cmd<V> {
 /// Asks for a sign of life.
 ///
 /// `PING [message]`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // PING
+/// let command = cmd::ping();
+/// # sends(command, "PING");
+/// ```
 pub fn ping() -> Ping {
     Ping { cmd: Cmd::new(&info::PING), message: None }
 }

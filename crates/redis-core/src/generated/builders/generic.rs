@@ -57,6 +57,20 @@ impl Command for Copy {
 /// Deletes keys; returns how many there were.
 ///
 /// `DEL key [key ...]`, since 1.0.0. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // DEL a
+/// let command = cmd::del("a");
+/// # sends(command, "DEL a");
+///
+/// // DEL a b
+/// let command = cmd::del(["a", "b"]);
+/// # sends(command, "DEL a b");
+/// ```
 pub fn del<M>(keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::DEL).some_keys(keys, "needs at least one key")
 }
@@ -71,6 +85,16 @@ pub fn dump(key: impl ToArg) -> Cmd<Option<Bytes>> {
 /// Counts how many of the keys exist; a key given twice counts twice.
 ///
 /// `EXISTS key [key ...]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // EXISTS a
+/// let command = cmd::exists("a");
+/// # sends(command, "EXISTS a");
+/// ```
 pub fn exists<M>(keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::EXISTS).some_keys(keys, "needs at least one key")
 }
@@ -78,6 +102,20 @@ pub fn exists<M>(keys: impl ToArgs<M>) -> Cmd<u64> {
 /// Lets a key expire after a time to live, rounded up to whole seconds.
 ///
 /// `EXPIRE key seconds [NX | XX | GT | LT]`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // EXPIRE session 60
+/// let command = cmd::expire("session", Duration::from_secs(60));
+/// # sends(command, "EXPIRE session 60");
+///
+/// // EXPIRE session 60 GT
+/// let command = cmd::expire("session", Duration::from_secs(60)).gt();
+/// # sends(command, "EXPIRE session 60 GT");
+/// ```
 pub fn expire(key: impl ToArg, ttl: Duration) -> Expire {
     Expire { cmd: Cmd::new(&info::EXPIRE).key(key).arg(seconds(ttl)), condition: None }
 }
@@ -128,6 +166,16 @@ impl Command for Expire {
 ///
 /// `EXPIREAT key unix-time-seconds [NX | XX | GT | LT]`, since 1.2.0, `O(1)`. Redis 6.2 to 8.6,
 /// Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // EXPIREAT offer 1800000000
+/// let command = cmd::expireat("offer", SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+/// # sends(command, "EXPIREAT offer 1800000000");
+/// ```
 pub fn expireat(key: impl ToArg, time: SystemTime) -> Expireat {
     Expireat { cmd: Cmd::new(&info::EXPIREAT).key(key).arg(unix_seconds(time)), condition: None }
 }
@@ -184,6 +232,16 @@ pub fn expiretime(key: impl ToArg) -> Cmd<ExpireTime<1>> {
 /// The type of a key's value.
 ///
 /// `TYPE key`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // TYPE session
+/// let command = cmd::key_type("session");
+/// # sends(command, "TYPE session");
+/// ```
 pub fn key_type(key: impl ToArg) -> Cmd<KeyType> {
     Cmd::new(&info::TYPE).key(key)
 }
@@ -372,6 +430,16 @@ pub fn object_refcount(key: impl ToArg) -> Cmd<Option<u64>> {
 /// Removes a key's expiry; false if it had none.
 ///
 /// `PERSIST key`, since 2.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // PERSIST session
+/// let command = cmd::persist("session");
+/// # sends(command, "PERSIST session");
+/// ```
 pub fn persist(key: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::PERSIST).key(key)
 }
@@ -380,6 +448,16 @@ pub fn persist(key: impl ToArg) -> Cmd<bool> {
 ///
 /// `PEXPIRE key milliseconds [NX | XX | GT | LT]`, since 2.6.0, `O(1)`. Redis 6.2 to 8.6, Valkey
 /// 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // PEXPIRE lock 1500
+/// let command = cmd::pexpire("lock", Duration::from_millis(1500));
+/// # sends(command, "PEXPIRE lock 1500");
+/// ```
 pub fn pexpire(key: impl ToArg, ttl: Duration) -> Pexpire {
     Pexpire { cmd: Cmd::new(&info::PEXPIRE).key(key).arg(millis(ttl)), condition: None }
 }
@@ -486,6 +564,16 @@ pub fn pexpiretime(key: impl ToArg) -> Cmd<ExpireTime> {
 /// How long a key is still to live.
 ///
 /// `PTTL key`, since 2.6.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // PTTL session
+/// let command = cmd::pttl("session");
+/// # sends(command, "PTTL session");
+/// ```
 pub fn pttl(key: impl ToArg) -> Cmd<Ttl> {
     Cmd::new(&info::PTTL).key(key)
 }
@@ -500,6 +588,16 @@ pub fn randomkey<K: FromReply>() -> Cmd<Option<K>> {
 /// Renames a key, replacing what has the new name.
 ///
 /// `RENAME key newkey`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // RENAME draft page
+/// let command = cmd::rename("draft", "page");
+/// # sends(command, "RENAME draft page");
+/// ```
 pub fn rename(key: impl ToArg, newkey: impl ToArg) -> Cmd<()> {
     Cmd::new(&info::RENAME).key(key).key(newkey)
 }
@@ -568,7 +666,7 @@ impl Command for Restore {
 /// Makes a key of a value that `dump` gave, expiring at a time.
 ///
 /// `RESTORE key ttl serialized-value [REPLACE] ABSTTL [IDLETIME seconds] [FREQ frequency]`, since
-/// 2.6.0. Redis 6.2 to 8.6, Valkey 9.1.
+/// 5.0.0. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn restore_at(key: impl ToArg, time: SystemTime, value: impl ToArg) -> RestoreAt {
     RestoreAt {
         cmd: Cmd::new(&info::RESTORE).key(key).arg(unix_millis(time)).arg(value),
@@ -626,6 +724,20 @@ impl Command for RestoreAt {
 ///
 /// `SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]`, since 2.8.0, `O(1)` or `O(N)`. Redis
 /// 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SCAN 0
+/// let command = cmd::scan::<String>(Cursor::START);
+/// # sends(command, "SCAN 0");
+///
+/// // SCAN 0 MATCH user:* COUNT 100
+/// let command = cmd::scan::<String>(Cursor::START).matching("user:*").count(100);
+/// # sends(command, "SCAN 0 MATCH user:* COUNT 100");
+/// ```
 pub fn scan<K: FromReply>(cursor: Cursor) -> Scan<ScanPage<K>> {
     Scan { cmd: Cmd::new(&info::SCAN).arg(cursor), matching: None, count: None, key_type: None }
 }
@@ -891,6 +1003,16 @@ pub fn touch<M>(keys: impl ToArgs<M>) -> Cmd<u64> {
 /// How long a key is still to live, in whole seconds.
 ///
 /// `TTL key`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // TTL session
+/// let command = cmd::ttl("session");
+/// # sends(command, "TTL session");
+/// ```
 pub fn ttl(key: impl ToArg) -> Cmd<Ttl<1>> {
     Cmd::new(&info::TTL).key(key)
 }
@@ -898,6 +1020,16 @@ pub fn ttl(key: impl ToArg) -> Cmd<Ttl<1>> {
 /// Deletes keys and frees their memory in the background; returns how many there were.
 ///
 /// `UNLINK key [key ...]`, since 4.0.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // UNLINK a b
+/// let command = cmd::unlink(["a", "b"]);
+/// # sends(command, "UNLINK a b");
+/// ```
 pub fn unlink<M>(keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::UNLINK).some_keys(keys, "needs at least one key")
 }

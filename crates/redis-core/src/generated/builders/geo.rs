@@ -11,6 +11,16 @@ use crate::types::{GeoArea, GeoMatch, GeoPoint, GeoUnit, GeoWith};
 ///
 /// `GEOADD key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]`, since
 /// 3.2.0, `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GEOADD cities 13.5 52.5 Berlin
+/// let command = cmd::geoadd("cities", [(13.5, 52.5, "Berlin")]);
+/// # sends(command, "GEOADD cities 13.5 52.5 Berlin");
+/// ```
 pub fn geoadd(
     key: impl ToArg,
     members: impl IntoIterator<Item = (f64, f64, impl ToArg)>,
@@ -65,6 +75,16 @@ impl Command for Geoadd {
 ///
 /// `GEODIST key member1 member2 [M | KM | FT | MI]`, since 3.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey
 /// 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GEODIST cities Berlin Paris km
+/// let command = cmd::geodist("cities", "Berlin", "Paris").unit(GeoUnit::Kilometres);
+/// # sends(command, "GEODIST cities Berlin Paris km");
+/// ```
 pub fn geodist(key: impl ToArg, member1: impl ToArg, member2: impl ToArg) -> Geodist {
     Geodist { cmd: Cmd::new(&info::GEODIST).key(key).arg(member1).arg(member2), unit: None }
 }
@@ -507,6 +527,16 @@ impl<R: FromReply> Command for GeoradiusbymemberRo<R> {
 /// `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM |
 /// FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD]
 /// [WITHDIST] [WITHHASH]`, since 6.2.0, `O(N+log(M))`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GEOSEARCH cities FROMLONLAT 13.5 52.5 BYRADIUS 200 km ASC COUNT 3
+/// let command = cmd::geosearch::<String>("cities", GeoArea::circle((13.5, 52.5), 200.0, GeoUnit::Kilometres)).asc().count(3);
+/// # sends(command, "GEOSEARCH cities FROMLONLAT 13.5 52.5 BYRADIUS 200 km ASC COUNT 3");
+/// ```
 pub fn geosearch<M: FromReply>(key: impl ToArg, area: GeoArea) -> Geosearch<Vec<M>> {
     Geosearch {
         cmd: Cmd::new(&info::GEOSEARCH).key(key).any_args(area),

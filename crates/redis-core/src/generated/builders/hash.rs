@@ -15,6 +15,16 @@ use crate::types::{Cursor, ExpireTime, FieldExpiry, FieldPersist, ScanPage, Ttl}
 /// Removes fields; returns how many there were.
 ///
 /// `HDEL key field [field ...]`, since 2.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HDEL user:1 mail
+/// let command = cmd::hdel("user:1", "mail");
+/// # sends(command, "HDEL user:1 mail");
+/// ```
 pub fn hdel<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::HDEL).key(key).some_args(fields, "needs at least one field")
 }
@@ -22,6 +32,16 @@ pub fn hdel<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<u64> {
 /// Whether a hash has a field.
 ///
 /// `HEXISTS key field`, since 2.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HEXISTS user:1 mail
+/// let command = cmd::hexists("user:1", "mail");
+/// # sends(command, "HEXISTS user:1 mail");
+/// ```
 pub fn hexists(key: impl ToArg, field: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::HEXISTS).key(key).arg(field)
 }
@@ -31,6 +51,16 @@ pub fn hexists(key: impl ToArg, field: impl ToArg) -> Cmd<bool> {
 ///
 /// `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`, since 7.4.0,
 /// `O(N)`. Redis 8.0 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HEXPIRE user:1 60 FIELDS 1 code
+/// let command = cmd::hexpire("user:1", Duration::from_secs(60), ["code"]);
+/// # sends(command, "HEXPIRE user:1 60 FIELDS 1 code");
+/// ```
 pub fn hexpire<M>(key: impl ToArg, ttl: Duration, fields: impl ToArgs<M>) -> Hexpire {
     Hexpire {
         cmd: Cmd::new(&info::HEXPIRE).key(key).arg(seconds(ttl)),
@@ -155,6 +185,16 @@ pub fn hexpiretime<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<Expire
 /// Gets the value of a field.
 ///
 /// `HGET key field`, since 2.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HGET user:1 name
+/// let command = cmd::hget::<String>("user:1", "name");
+/// # sends(command, "HGET user:1 name");
+/// ```
 pub fn hget<V: FromReply>(key: impl ToArg, field: impl ToArg) -> Cmd<Option<V>> {
     Cmd::new(&info::HGET).key(key).arg(field)
 }
@@ -162,6 +202,16 @@ pub fn hget<V: FromReply>(key: impl ToArg, field: impl ToArg) -> Cmd<Option<V>> 
 /// Gets all fields and values; decodes to a map or a list of pairs.
 ///
 /// `HGETALL key`, since 2.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HGETALL user:1
+/// let command = cmd::hgetall::<HashMap<String, String>>("user:1");
+/// # sends(command, "HGETALL user:1");
+/// ```
 pub fn hgetall<T: FromReply>(key: impl ToArg) -> Cmd<T> {
     Cmd::new(&info::HGETALL).key(key)
 }
@@ -243,6 +293,16 @@ impl<R: FromReply> Command for Hgetex<R> {
 /// Increments a field's number; returns the new one.
 ///
 /// `HINCRBY key field increment`, since 2.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HINCRBY user:1 visits 1
+/// let command = cmd::hincrby("user:1", "visits", 1);
+/// # sends(command, "HINCRBY user:1 visits 1");
+/// ```
 pub fn hincrby(key: impl ToArg, field: impl ToArg, by: i64) -> Cmd<i64> {
     Cmd::new(&info::HINCRBY).key(key).arg(field).arg(by)
 }
@@ -271,6 +331,16 @@ pub fn hlen(key: impl ToArg) -> Cmd<u64> {
 /// Gets the values of fields.
 ///
 /// `HMGET key field [field ...]`, since 2.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HMGET user:1 name mail
+/// let command = cmd::hmget::<String>("user:1", ["name", "mail"]);
+/// # sends(command, "HMGET user:1 name mail");
+/// ```
 pub fn hmget<V: FromReply>(
     key: impl ToArg,
     fields: impl IntoIterator<Item = impl ToArg>,
@@ -492,6 +562,16 @@ impl<R: FromReply> Command for Hrandfield<R> {
 ///
 /// `HSCAN key cursor [MATCH pattern] [COUNT count]`, since 2.8.0, `O(1)` or `O(N)`. Redis 6.2 to
 /// 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HSCAN user:1 0 COUNT 100
+/// let command = cmd::hscan::<String, String>("user:1", Cursor::START).count(100);
+/// # sends(command, "HSCAN user:1 0 COUNT 100");
+/// ```
 pub fn hscan<F: FromReply, V: FromReply>(
     key: impl ToArg,
     cursor: Cursor,
@@ -597,6 +677,16 @@ impl<R: FromReply> Command for HscanNoValues<R> {
 ///
 /// `HSET key field value [field value ...]`, since 2.0.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6,
 /// Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HSET user:1 name Ann mail ann@example.com
+/// let command = cmd::hset("user:1", [("name", "Ann"), ("mail", "ann@example.com")]);
+/// # sends(command, "HSET user:1 name Ann mail ann@example.com");
+/// ```
 pub fn hset(key: impl ToArg, fields: impl ToPairs) -> Cmd<u64> {
     Cmd::new(&info::HSET).key(key).some_pairs(fields, "needs at least one field")
 }

@@ -73,6 +73,20 @@ impl<R: FromReply> Command for Blmpop<R> {
 /// Removes the first element of the first list that has one, waiting for it.
 ///
 /// `BLPOP key [key ...] timeout`, since 2.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // BLPOP urgent jobs 5
+/// let command = cmd::blpop::<String, String>(["urgent", "jobs"], Duration::from_secs(5));
+/// # sends(command, "BLPOP urgent jobs 5");
+///
+/// // BLPOP jobs 0
+/// let command = cmd::blpop::<String, String>(["jobs"], None);
+/// # sends(command, "BLPOP jobs 0");
+/// ```
 pub fn blpop<K: FromReply, V: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     timeout: impl Into<Option<Duration>>,
@@ -121,6 +135,16 @@ pub fn linsert(key: impl ToArg, place: Place, pivot: impl ToArg, element: impl T
 /// How many elements a list has.
 ///
 /// `LLEN key`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // LLEN jobs
+/// let command = cmd::llen("jobs");
+/// # sends(command, "LLEN jobs");
+/// ```
 pub fn llen(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::LLEN).key(key)
 }
@@ -129,6 +153,16 @@ pub fn llen(key: impl ToArg) -> Cmd<u64> {
 ///
 /// `LMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT>`, since 6.2.0, `O(1)`. Redis 6.2 to
 /// 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // LMOVE jobs running LEFT RIGHT
+/// let command = cmd::lmove::<String>("jobs", "running", Side::Left, Side::Right);
+/// # sends(command, "LMOVE jobs running LEFT RIGHT");
+/// ```
 pub fn lmove<V: FromReply>(
     source: impl ToArg,
     destination: impl ToArg,
@@ -184,6 +218,20 @@ impl<R: FromReply> Command for Lmpop<R> {
 /// Removes and returns the first element.
 ///
 /// `LPOP key [count]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // LPOP jobs
+/// let command = cmd::lpop::<String>("jobs");
+/// # sends(command, "LPOP jobs");
+///
+/// // LPOP jobs 10
+/// let command = cmd::lpop::<String>("jobs").count(10);
+/// # sends(command, "LPOP jobs 10");
+/// ```
 pub fn lpop<V: FromReply>(key: impl ToArg) -> Lpop<Option<V>> {
     Lpop { cmd: Cmd::new(&info::LPOP).key(key), count: None }
 }
@@ -275,6 +323,20 @@ impl<R: FromReply> Command for Lpos<R> {
 /// Adds elements in front, one after the other; returns the new length.
 ///
 /// `LPUSH key element [element ...]`, since 1.0.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // LPUSH jobs a
+/// let command = cmd::lpush("jobs", "a");
+/// # sends(command, "LPUSH jobs a");
+///
+/// // LPUSH jobs b c
+/// let command = cmd::lpush("jobs", ["b", "c"]);
+/// # sends(command, "LPUSH jobs b c");
+/// ```
 pub fn lpush<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::LPUSH).key(key).some_args(elements, "needs at least one element")
 }
@@ -290,6 +352,16 @@ pub fn lpushx<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<u64> {
 /// Gets the elements from `start` to `stop`, both included.
 ///
 /// `LRANGE key start stop`, since 1.0.0, `O(S+N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // LRANGE jobs 0 -1
+/// let command = cmd::lrange::<String>("jobs", 0, -1);
+/// # sends(command, "LRANGE jobs 0 -1");
+/// ```
 pub fn lrange<V: FromReply>(key: impl ToArg, start: i64, stop: i64) -> Cmd<Vec<V>> {
     Cmd::new(&info::LRANGE).key(key).arg(start).arg(stop)
 }
@@ -311,6 +383,16 @@ pub fn lset(key: impl ToArg, index: i64, element: impl ToArg) -> Cmd<()> {
 /// Keeps only the elements from `start` to `stop`, both included.
 ///
 /// `LTRIM key start stop`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // LTRIM jobs 0 99
+/// let command = cmd::ltrim("jobs", 0, 99);
+/// # sends(command, "LTRIM jobs 0 99");
+/// ```
 pub fn ltrim(key: impl ToArg, start: i64, stop: i64) -> Cmd<()> {
     Cmd::new(&info::LTRIM).key(key).arg(start).arg(stop)
 }
@@ -318,6 +400,16 @@ pub fn ltrim(key: impl ToArg, start: i64, stop: i64) -> Cmd<()> {
 /// Removes and returns the last element.
 ///
 /// `RPOP key [count]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // RPOP jobs
+/// let command = cmd::rpop::<String>("jobs");
+/// # sends(command, "RPOP jobs");
+/// ```
 pub fn rpop<V: FromReply>(key: impl ToArg) -> Rpop<Option<V>> {
     Rpop { cmd: Cmd::new(&info::RPOP).key(key), count: None }
 }
@@ -364,6 +456,16 @@ pub fn rpoplpush<V: FromReply>(source: impl ToArg, destination: impl ToArg) -> C
 /// Adds elements at the end; returns the new length.
 ///
 /// `RPUSH key element [element ...]`, since 1.0.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // RPUSH jobs a b
+/// let command = cmd::rpush("jobs", ["a", "b"]);
+/// # sends(command, "RPUSH jobs a b");
+/// ```
 pub fn rpush<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::RPUSH).key(key).some_args(elements, "needs at least one element")
 }

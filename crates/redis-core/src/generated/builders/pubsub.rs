@@ -9,6 +9,16 @@ use crate::reply::FromReply;
 /// Publishes a message; returns how many clients of this node got it.
 ///
 /// `PUBLISH channel message`, since 2.0.0, `O(N+M)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // PUBLISH news hello
+/// let command = cmd::publish("news", "hello");
+/// # sends(command, "PUBLISH news hello");
+/// ```
 pub fn publish(channel: impl ToArg, message: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::PUBLISH).arg(channel).arg(message)
 }

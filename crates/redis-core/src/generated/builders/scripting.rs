@@ -13,6 +13,16 @@ use crate::types::{FunctionLibrary, FunctionStats};
 ///
 /// `EVAL script numkeys [key [key ...]] [arg [arg ...]]`, since 2.6.0. Redis 6.2 to 8.6, Valkey
 /// 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // EVAL "return redis.call('INCRBY', KEYS[1], ARGV[1])" 1 visits 5
+/// let command = cmd::eval::<i64>("return redis.call('INCRBY', KEYS[1], ARGV[1])", ["visits"], [5]);
+/// # sends(command, "EVAL \"return redis.call('INCRBY', KEYS[1], ARGV[1])\" 1 visits 5");
+/// ```
 pub fn eval<T: FromReply>(
     script: impl ToArg,
     keys: impl IntoIterator<Item = impl ToArg>,
@@ -37,6 +47,16 @@ pub fn eval_ro<T: FromReply>(
 ///
 /// `EVALSHA sha1 numkeys [key [key ...]] [arg [arg ...]]`, since 2.6.0. Redis 6.2 to 8.6, Valkey
 /// 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 1 visits 5
+/// let command = cmd::evalsha::<i64>("e0e1f9fabfc9d4800c877a703b823ac0578ff8db", ["visits"], [5]);
+/// # sends(command, "EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 1 visits 5");
+/// ```
 pub fn evalsha<T: FromReply>(
     sha1: impl ToArg,
     keys: impl IntoIterator<Item = impl ToArg>,

@@ -230,7 +230,7 @@ impl Command for Bgsave {
 
 /// Stops writing the data to disk in the background; Valkey alone has this.
 ///
-/// `BGSAVE CANCEL`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+/// `BGSAVE CANCEL`, since Valkey 8.1.0, `O(1)`. Valkey 9.1, not Redis.
 pub fn bgsave_cancel() -> Cmd<()> {
     Cmd::new(&info::BGSAVE).arg("CANCEL")
 }
@@ -629,6 +629,16 @@ pub fn hotkeys_stop() -> Cmd<()> {
 /// The server's report on itself.
 ///
 /// `INFO [section [section ...]]`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // INFO server memory
+/// let command = cmd::info().sections(["server", "memory"]);
+/// # sends(command, "INFO server memory");
+/// ```
 pub fn info() -> Info {
     Info { cmd: Cmd::new(&info::INFO), sections: None }
 }
@@ -1033,7 +1043,7 @@ impl Command for Shutdown {
 
 /// Stops a shutdown that waits for replicas; 7.0 and newer.
 ///
-/// `SHUTDOWN ABORT`, since 1.0.0, `O(N)` or `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+/// `SHUTDOWN ABORT`, since 7.0.0, `O(N)` or `O(1)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn shutdown_abort() -> Cmd<()> {
     Cmd::new(&info::SHUTDOWN).arg("ABORT")
 }

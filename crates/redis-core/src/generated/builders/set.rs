@@ -10,6 +10,16 @@ use crate::types::{Cursor, ScanPage};
 /// Adds members; returns how many are new.
 ///
 /// `SADD key member [member ...]`, since 1.0.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SADD tags red green
+/// let command = cmd::sadd("tags", ["red", "green"]);
+/// # sends(command, "SADD tags red green");
+/// ```
 pub fn sadd<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::SADD).key(key).some_args(members, "needs at least one member")
 }
@@ -17,6 +27,16 @@ pub fn sadd<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<u64> {
 /// How many members a set has.
 ///
 /// `SCARD key`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SCARD tags
+/// let command = cmd::scard("tags");
+/// # sends(command, "SCARD tags");
+/// ```
 pub fn scard(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::SCARD).key(key)
 }
@@ -38,6 +58,16 @@ pub fn sdiffstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Cmd<u64> 
 /// The members that all sets have.
 ///
 /// `SINTER key [key ...]`, since 1.0.0, `O(N*M)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SINTER tags:1 tags:2
+/// let command = cmd::sinter::<String>(["tags:1", "tags:2"]);
+/// # sends(command, "SINTER tags:1 tags:2");
+/// ```
 pub fn sinter<M: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Cmd<Vec<M>> {
     Cmd::new(&info::SINTER).some_keys(keys, "needs at least one key")
 }
@@ -87,6 +117,16 @@ pub fn sinterstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Cmd<u64>
 /// Whether a set has a member.
 ///
 /// `SISMEMBER key member`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SISMEMBER tags red
+/// let command = cmd::sismember("tags", "red");
+/// # sends(command, "SISMEMBER tags red");
+/// ```
 pub fn sismember(key: impl ToArg, member: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::SISMEMBER).key(key).arg(member)
 }
@@ -94,6 +134,16 @@ pub fn sismember(key: impl ToArg, member: impl ToArg) -> Cmd<bool> {
 /// All members of a set.
 ///
 /// `SMEMBERS key`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SMEMBERS tags
+/// let command = cmd::smembers::<String>("tags");
+/// # sends(command, "SMEMBERS tags");
+/// ```
 pub fn smembers<M: FromReply>(key: impl ToArg) -> Cmd<Vec<M>> {
     Cmd::new(&info::SMEMBERS).key(key)
 }
@@ -115,6 +165,20 @@ pub fn smove(source: impl ToArg, destination: impl ToArg, member: impl ToArg) ->
 /// Removes and returns a random member.
 ///
 /// `SPOP key [count]`, since 1.0.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SPOP tags
+/// let command = cmd::spop::<String>("tags");
+/// # sends(command, "SPOP tags");
+///
+/// // SPOP tags 2
+/// let command = cmd::spop::<String>("tags").count(2);
+/// # sends(command, "SPOP tags 2");
+/// ```
 pub fn spop<M: FromReply>(key: impl ToArg) -> Spop<Option<M>> {
     Spop { cmd: Cmd::new(&info::SPOP).key(key), count: None }
 }
@@ -191,6 +255,16 @@ impl<R: FromReply> Command for Srandmember<R> {
 /// Removes members; returns how many there were.
 ///
 /// `SREM key member [member ...]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SREM tags red
+/// let command = cmd::srem("tags", "red");
+/// # sends(command, "SREM tags red");
+/// ```
 pub fn srem<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::SREM).key(key).some_args(members, "needs at least one member")
 }

@@ -81,6 +81,20 @@ pub fn bzpopmin<K: FromReply, M: FromReply>(
 ///
 /// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`, since 1.2.0,
 /// `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZADD scores 7 ann 9.5 bob
+/// let command = cmd::zadd("scores", [(7.0, "ann"), (9.5, "bob")]);
+/// # sends(command, "ZADD scores 7 ann 9.5 bob");
+///
+/// // ZADD scores GT CH 8 ann
+/// let command = cmd::zadd("scores", [(8.0, "ann")]).gt().ch();
+/// # sends(command, "ZADD scores GT CH 8 ann");
+/// ```
 pub fn zadd(key: impl ToArg, members: impl IntoIterator<Item = (f64, impl ToArg)>) -> Zadd<u64> {
     Zadd {
         cmd: Cmd::new(&info::ZADD).key(key),
@@ -173,6 +187,16 @@ impl<R: FromReply> Command for Zadd<R> {
 /// How many members a sorted set has.
 ///
 /// `ZCARD key`, since 1.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZCARD scores
+/// let command = cmd::zcard("scores");
+/// # sends(command, "ZCARD scores");
+/// ```
 pub fn zcard(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::ZCARD).key(key)
 }
@@ -240,6 +264,16 @@ pub fn zdiffstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Cmd<u64> 
 /// Increments a member's score; returns the new one.
 ///
 /// `ZINCRBY key increment member`, since 1.2.0, `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZINCRBY scores 1.5 ann
+/// let command = cmd::zincrby("scores", 1.5, "ann");
+/// # sends(command, "ZINCRBY scores 1.5 ann");
+/// ```
 pub fn zincrby(key: impl ToArg, by: f64, member: impl ToArg) -> Cmd<f64> {
     Cmd::new(&info::ZINCRBY).key(key).arg(by).arg(member)
 }
@@ -489,6 +523,16 @@ impl<R: FromReply> Command for Zpopmax<R> {
 /// Removes and returns the members with the lowest scores.
 ///
 /// `ZPOPMIN key [count]`, since 5.0.0, `O(log(N)*M)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZPOPMIN queue
+/// let command = cmd::zpopmin::<String>("queue");
+/// # sends(command, "ZPOPMIN queue");
+/// ```
 pub fn zpopmin<M: FromReply>(key: impl ToArg) -> Zpopmin<Vec<(M, f64)>> {
     Zpopmin { cmd: Cmd::new(&info::ZPOPMIN).key(key), count: None }
 }
@@ -581,6 +625,16 @@ impl<R: FromReply> Command for Zrandmember<R> {
 ///
 /// `ZRANGE key start stop [REV] [WITHSCORES]`, since 1.2.0, `O(log(N)+M)`. Redis 6.2 to 8.6,
 /// Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZRANGE scores 0 9 REV WITHSCORES
+/// let command = cmd::zrange::<String>("scores", 0, 9).rev().with_scores();
+/// # sends(command, "ZRANGE scores 0 9 REV WITHSCORES");
+/// ```
 pub fn zrange<M: FromReply>(key: impl ToArg, start: i64, stop: i64) -> Zrange<Vec<M>> {
     Zrange {
         cmd: Cmd::new(&info::ZRANGE).key(key).arg(start).arg(stop),
@@ -1011,6 +1065,16 @@ impl Command for ZrangestoreByScore {
 /// The position of a member, from 0, lowest score first.
 ///
 /// `ZRANK key member [WITHSCORE]`, since 2.0.0, `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZRANK scores ann
+/// let command = cmd::zrank("scores", "ann");
+/// # sends(command, "ZRANK scores ann");
+/// ```
 pub fn zrank(key: impl ToArg, member: impl ToArg) -> Zrank<Option<u64>> {
     Zrank { cmd: Cmd::new(&info::ZRANK).key(key).arg(member), with_score: false }
 }
@@ -1049,6 +1113,16 @@ impl<R: FromReply> Command for Zrank<R> {
 /// Removes members; returns how many there were.
 ///
 /// `ZREM key member [member ...]`, since 1.2.0, `O(M*log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZREM scores ann
+/// let command = cmd::zrem("scores", "ann");
+/// # sends(command, "ZREM scores ann");
+/// ```
 pub fn zrem<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::ZREM).key(key).some_args(members, "needs at least one member")
 }
@@ -1077,6 +1151,16 @@ pub fn zremrangebyrank(key: impl ToArg, start: i64, stop: i64) -> Cmd<u64> {
 /// Removes the members with scores from `min` to `max`; returns how many.
 ///
 /// `ZREMRANGEBYSCORE key min max`, since 1.2.0, `O(log(N)+M)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZREMRANGEBYSCORE scores -inf (5
+/// let command = cmd::zremrangebyscore("scores", f64::NEG_INFINITY, ScoreBound::Excluded(5.0));
+/// # sends(command, "ZREMRANGEBYSCORE scores -inf (5");
+/// ```
 pub fn zremrangebyscore(
     key: impl ToArg,
     min: impl Into<ScoreBound>,
@@ -1341,6 +1425,16 @@ impl<R: FromReply> Command for Zscan<R> {
 /// The score of a member.
 ///
 /// `ZSCORE key member`, since 1.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZSCORE scores ann
+/// let command = cmd::zscore("scores", "ann");
+/// # sends(command, "ZSCORE scores ann");
+/// ```
 pub fn zscore(key: impl ToArg, member: impl ToArg) -> Cmd<Option<f64>> {
     Cmd::new(&info::ZSCORE).key(key).arg(member)
 }

@@ -16,6 +16,16 @@ use crate::types::{
 /// Acknowledges entries that a group gave to a consumer; returns how many were pending.
 ///
 /// `XACK key group id [id ...]`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XACK events mailers 5-1
+/// let command = cmd::xack("events", "mailers", StreamId::from((5, 1)));
+/// # sends(command, "XACK events mailers 5-1");
+/// ```
 pub fn xack<M>(key: impl ToArg, group: impl ToArg, ids: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::XACK).key(key).arg(group).some_args(ids, "needs at least one id")
 }
@@ -74,6 +84,20 @@ impl Command for Xackdel {
 /// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN |
 /// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`, since 5.0.0,
 /// `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XADD events * kind login
+/// let command = cmd::xadd("events", AddId::Auto, [("kind", "login")]);
+/// # sends(command, "XADD events * kind login");
+///
+/// // XADD events MAXLEN 1000 * kind login
+/// let command = cmd::xadd("events", AddId::Auto, [("kind", "login")]).trim(StreamTrim::max_len(1000));
+/// # sends(command, "XADD events MAXLEN 1000 * kind login");
+/// ```
 pub fn xadd(key: impl ToArg, id: impl Into<AddId>, fields: impl ToPairs) -> Xadd<StreamId> {
     Xadd {
         cmd: Cmd::new(&info::XADD).key(key),
@@ -556,6 +580,16 @@ impl Command for Xdelex {
 ///
 /// `XGROUP CREATE key group <id | $> [MKSTREAM] [ENTRIESREAD entriesread]`, since 5.0.0, `O(1)`.
 /// Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XGROUP CREATE events mailers $ MKSTREAM
+/// let command = cmd::xgroup_create("events", "mailers", GroupStart::End).mkstream();
+/// # sends(command, "XGROUP CREATE events mailers $ MKSTREAM");
+/// ```
 pub fn xgroup_create(
     key: impl ToArg,
     group: impl ToArg,
@@ -758,6 +792,16 @@ impl<R: FromReply> Command for XinfoStream<R> {
 /// How many entries a stream has.
 ///
 /// `XLEN key`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XLEN events
+/// let command = cmd::xlen("events");
+/// # sends(command, "XLEN events");
+/// ```
 pub fn xlen(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::XLEN).key(key)
 }
@@ -827,6 +871,16 @@ impl Command for XpendingRange {
 ///
 /// `XRANGE key start end [COUNT count]`, since 5.0.0, `O(N)` or `O(1)`. Redis 6.2 to 8.6, Valkey
 /// 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XRANGE events - + COUNT 10
+/// let command = cmd::xrange::<Value>("events", StreamBound::Min, StreamBound::Max).count(10);
+/// # sends(command, "XRANGE events - + COUNT 10");
+/// ```
 pub fn xrange<T: FromReply>(
     key: impl ToArg,
     start: impl Into<StreamBound>,
@@ -875,6 +929,16 @@ impl<R: FromReply> Command for Xrange<R> {
 ///
 /// `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]`, since 5.0.0.
 /// Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XREAD BLOCK 5000 STREAMS events $
+/// let command = cmd::xread::<String, Value>([("events", ReadFrom::New)]).block(Duration::from_secs(5));
+/// # sends(command, "XREAD BLOCK 5000 STREAMS events $");
+/// ```
 pub fn xread<K: FromReply, T: FromReply>(
     streams: impl IntoIterator<Item = (impl ToArg, impl Into<ReadFrom>)>,
 ) -> Xread<Option<StreamEntries<K, T>>> {
@@ -933,6 +997,16 @@ impl<R: FromReply> Command for Xread<R> {
 ///
 /// `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time]
 /// [NOACK] STREAMS key [key ...] id [id ...]`, since 5.0.0. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XREADGROUP GROUP mailers m1 STREAMS events >
+/// let command = cmd::xreadgroup::<String, Value>("mailers", "m1", [("events", GroupReadFrom::New)]);
+/// # sends(command, "XREADGROUP GROUP mailers m1 STREAMS events >");
+/// ```
 pub fn xreadgroup<K: FromReply, T: FromReply>(
     group: impl ToArg,
     consumer: impl ToArg,
@@ -1114,6 +1188,16 @@ impl Command for Xsetid {
 ///
 /// `XTRIM key <MAXLEN | MINID> [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]`, since
 /// 5.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XTRIM events MAXLEN ~ 1000
+/// let command = cmd::xtrim("events", StreamTrim::max_len(1000).approximately());
+/// # sends(command, "XTRIM events MAXLEN ~ 1000");
+/// ```
 pub fn xtrim(key: impl ToArg, trim: StreamTrim) -> Xtrim {
     Xtrim { cmd: Cmd::new(&info::XTRIM).key(key).any_args(trim), condition: None }
 }

@@ -12,6 +12,16 @@ use crate::types::LcsMatches;
 /// Appends to a value; returns its new length in bytes.
 ///
 /// `APPEND key value`, since 2.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // APPEND log line
+/// let command = cmd::append("log", "line");
+/// # sends(command, "APPEND log line");
+/// ```
 pub fn append(key: impl ToArg, value: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::APPEND).key(key).arg(value)
 }
@@ -19,6 +29,16 @@ pub fn append(key: impl ToArg, value: impl ToArg) -> Cmd<u64> {
 /// Decrements a number by one; returns the new one.
 ///
 /// `DECR key`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // DECR stock
+/// let command = cmd::decr("stock");
+/// # sends(command, "DECR stock");
+/// ```
 pub fn decr(key: impl ToArg) -> Cmd<i64> {
     Cmd::new(&info::DECR).key(key)
 }
@@ -97,6 +117,16 @@ pub fn digest(key: impl ToArg) -> Cmd<Option<String>> {
 /// Gets the value of a key.
 ///
 /// `GET key`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GET greeting
+/// let command = cmd::get::<String>("greeting");
+/// # sends(command, "GET greeting");
+/// ```
 pub fn get<V: FromReply>(key: impl ToArg) -> Cmd<Option<V>> {
     Cmd::new(&info::GET).key(key)
 }
@@ -104,6 +134,16 @@ pub fn get<V: FromReply>(key: impl ToArg) -> Cmd<Option<V>> {
 /// Gets the value of a key and deletes it.
 ///
 /// `GETDEL key`, since 6.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GETDEL token
+/// let command = cmd::getdel::<String>("token");
+/// # sends(command, "GETDEL token");
+/// ```
 pub fn getdel<V: FromReply>(key: impl ToArg) -> Cmd<Option<V>> {
     Cmd::new(&info::GETDEL).key(key)
 }
@@ -112,6 +152,20 @@ pub fn getdel<V: FromReply>(key: impl ToArg) -> Cmd<Option<V>> {
 ///
 /// `GETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds
 /// | PERSIST]`, since 6.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GETEX token EX 60
+/// let command = cmd::getex::<String>("token").ex(Duration::from_secs(60));
+/// # sends(command, "GETEX token EX 60");
+///
+/// // GETEX token PERSIST
+/// let command = cmd::getex::<String>("token").persist();
+/// # sends(command, "GETEX token PERSIST");
+/// ```
 pub fn getex<V: FromReply>(key: impl ToArg) -> Getex<Option<V>> {
     Getex { cmd: Cmd::new(&info::GETEX).key(key), expiration: None }
 }
@@ -160,6 +214,16 @@ impl<R: FromReply> Command for Getex<R> {
 /// Gets a part of a value, from byte `start` to byte `end`, both included.
 ///
 /// `GETRANGE key start end`, since 2.4.0, `O(N)` or `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GETRANGE log 0 -1
+/// let command = cmd::getrange::<String>("log", 0, -1);
+/// # sends(command, "GETRANGE log 0 -1");
+/// ```
 pub fn getrange<V: FromReply>(key: impl ToArg, start: i64, end: i64) -> Cmd<V> {
     Cmd::new(&info::GETRANGE).key(key).arg(start).arg(end)
 }
@@ -174,6 +238,16 @@ pub fn getset<V: FromReply>(key: impl ToArg, value: impl ToArg) -> Cmd<Option<V>
 /// Increments a number by one; returns the new one.
 ///
 /// `INCR key`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // INCR visits
+/// let command = cmd::incr("visits");
+/// # sends(command, "INCR visits");
+/// ```
 pub fn incr(key: impl ToArg) -> Cmd<i64> {
     Cmd::new(&info::INCR).key(key)
 }
@@ -181,6 +255,16 @@ pub fn incr(key: impl ToArg) -> Cmd<i64> {
 /// Increments a number; returns the new one.
 ///
 /// `INCRBY key increment`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // INCRBY visits 10
+/// let command = cmd::incrby("visits", 10);
+/// # sends(command, "INCRBY visits 10");
+/// ```
 pub fn incrby(key: impl ToArg, by: i64) -> Cmd<i64> {
     Cmd::new(&info::INCRBY).key(key).arg(by)
 }
@@ -188,6 +272,16 @@ pub fn incrby(key: impl ToArg, by: i64) -> Cmd<i64> {
 /// Increments a floating-point number; returns the new one.
 ///
 /// `INCRBYFLOAT key increment`, since 2.6.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // INCRBYFLOAT price 0.5
+/// let command = cmd::incrbyfloat("price", 0.5);
+/// # sends(command, "INCRBYFLOAT price 0.5");
+/// ```
 pub fn incrbyfloat(key: impl ToArg, by: f64) -> Cmd<f64> {
     Cmd::new(&info::INCRBYFLOAT).key(key).arg(by)
 }
@@ -252,6 +346,16 @@ pub fn lcs_len(key1: impl ToArg, key2: impl ToArg) -> Cmd<u64> {
 /// Gets the values of keys.
 ///
 /// `MGET key [key ...]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // MGET a b
+/// let command = cmd::mget::<String>(["a", "b"]);
+/// # sends(command, "MGET a b");
+/// ```
 pub fn mget<V: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Cmd<Vec<Option<V>>> {
     Cmd::new(&info::MGET).some_keys(keys, "needs at least one key")
 }
@@ -259,6 +363,16 @@ pub fn mget<V: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Cmd<Vec
 /// Sets the values of keys.
 ///
 /// `MSET key value [key value ...]`, since 1.0.1, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // MSET a 1 b 2
+/// let command = cmd::mset([("a", 1), ("b", 2)]);
+/// # sends(command, "MSET a 1 b 2");
+/// ```
 pub fn mset(pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Cmd<()> {
     Cmd::new(&info::MSET).some_key_pairs(pairs, "needs at least one key")
 }
@@ -345,6 +459,28 @@ pub fn psetex(key: impl ToArg, ttl: Duration, value: impl ToArg) -> Cmd<()> {
 /// `SET key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE
 /// ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
 /// unix-time-milliseconds | KEEPTTL]`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SET greeting hello
+/// let command = cmd::set("greeting", "hello");
+/// # sends(command, "SET greeting hello");
+///
+/// // SET greeting hello EX 60
+/// let command = cmd::set("greeting", "hello").ex(Duration::from_secs(60));
+/// # sends(command, "SET greeting hello EX 60");
+///
+/// // SET lock owner NX PX 1500
+/// let command = cmd::set("lock", "owner").nx().ex(Duration::from_millis(1500));
+/// # sends(command, "SET lock owner NX PX 1500");
+///
+/// // SET greeting hi GET
+/// let command = cmd::set("greeting", "hi").get::<String>();
+/// # sends(command, "SET greeting hi GET");
+/// ```
 pub fn set(key: impl ToArg, value: impl ToArg) -> Set {
     Set {
         cmd: Cmd::new(&info::SET).key(key).arg(value),
@@ -511,6 +647,16 @@ pub fn setrange(key: impl ToArg, offset: u64, value: impl ToArg) -> Cmd<u64> {
 /// The length of a value in bytes; 0 without the key.
 ///
 /// `STRLEN key`, since 2.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // STRLEN log
+/// let command = cmd::strlen("log");
+/// # sends(command, "STRLEN log");
+/// ```
 pub fn strlen(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::STRLEN).key(key)
 }
