@@ -220,10 +220,10 @@ fn arguments_of_valkey_can_be_taken_instead() {
 fn overlay_that_contradicts_the_table_is_refused() {
     let refused = refusal(entry("PUT", "()", "Puts it.").rename("nosuch", "x"), CONDITION);
     assert_eq!(refused, "the overlay names `nosuch`, the table does not have it");
-    let error = generate(&table("PUT", KEY), &[entry("GONE", "()", "Is gone.")], &[]).unwrap_err();
+    let error = derive(&table("PUT", KEY), &[entry("GONE", "()", "Is gone.")], &[]).err().unwrap();
     assert_eq!(error, "GONE: the table does not have it");
     let twice = [entry("PUT", "()", "Puts it."), entry("PUT", "()", "Puts it.")];
-    let error = generate(&table("PUT", KEY), &twice, &[]).unwrap_err();
+    let error = derive(&table("PUT", KEY), &twice, &[]).err().unwrap();
     assert_eq!(error, "two builders are called `put`: name one");
 }
 
@@ -309,6 +309,29 @@ fn examples_are_doc_tests_that_check_what_is_sent() {
     );
     let shown = "/// // PUT a 1\n/// let command = cmd::put(\"a\", 1);\n";
     assert!(text.contains(&format!("{shown}/// # sends(command, \"PUT a 1\");\n/// ```\npub fn")));
+}
+
+#[test]
+fn page_has_every_command_with_its_functions_or_the_reason_for_none() {
+    let table = since("6.2.0", r#""redis-6.2.5", "redis-7.0.15", "valkey-9.1.2""#, "");
+    let entries = [entry("PUT", "()", "Puts it."), entry("PUT", "()", "Puts it.").name("put_all")];
+    let builders = derive(&table, &entries, &[]).unwrap();
+    let page = page::write(&table, &builders, &[("PUT OFF", "nobody needs it")]);
+    assert!(page.contains("2 commands: 1 have 2 functions, 1 are left to `Cmd::raw`."), "{page}");
+    assert!(page.contains("| [string](#string) | 2 | 1 |"), "{page}");
+    assert!(page.contains("| Redis 8.6 | Valkey 9.1 |"), "{page}");
+    assert!(page.contains("| `PUT` | `put`, `put_all` | 6.2.0 | x | x |   |   | x |"), "{page}");
+    assert!(page.contains("| `PUT OFF` | none: nobody needs it | 6.2.0 | x |"), "{page}");
+}
+
+#[test]
+fn builder_that_no_test_calls_is_named() {
+    let entries = [entry("PUT", "()", "Puts it."), entry("PUT", "()", "Puts it.").name("put_all")];
+    let table = table("PUT", KEY);
+    let builders = derive(&table, &entries, &[]).unwrap();
+    assert_eq!(untested(&builders, "sends(cmd::put_all(\"k\"), \"PUT k\");"), ["put"]);
+    assert_eq!(untested(&builders, "cmd::put_all(1) cmd::put::<String>(2)"), [""; 0]);
+    assert_eq!(untested(&builders, "put(1)"), ["put", "put_all"]);
 }
 
 #[test]
