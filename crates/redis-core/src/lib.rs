@@ -16,6 +16,8 @@ pub mod connection;
 #[doc(hidden)]
 pub mod derive;
 mod error;
+#[doc(hidden)]
+pub mod examples;
 mod generated;
 pub mod pipeline;
 pub mod pool;

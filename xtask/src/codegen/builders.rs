@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use super::info::constant;
+use super::info::{SERIES, constant};
+use super::overlay::Entry;
 use super::pascal;
 use super::shape::{Builder, Content, Enum, Form, Param, Part, Setter, Slot, SlotKind, Step, Type};
-use super::table::syntax;
+use super::table::{Argument, syntax, version};
+
+/// More classes than these tell of cases and parts that mean nothing without their words.
+const MOST_CLASSES: usize = 2;
 
 /// The files of the `builders` folder by name, before formatting.
 pub(crate) fn write(
@@ -104,12 +108,84 @@ pub(crate) fn function_doc(builder: &Builder<'_>) -> String {
     if !builder.arguments.is_empty() {
         usage = format!("{usage} {}", syntax(&builder.arguments));
     }
-    let mut text = format!("`{usage}`, since {}", command.since);
+    let (since, series) = availability(builder);
+    let mut text = format!("`{usage}`, since {since}");
     if let Some(deprecated) = &command.deprecated_since {
         let _ = write!(text, ", deprecated since {deprecated}");
     }
-    text.push('.');
-    doc(builder.entry.doc) + "///\n" + &doc(&text)
+    if let [first, rest @ ..] = &*command.complexity
+        && rest.len() < MOST_CLASSES
+    {
+        let all: Vec<_> = rest.iter().map(|class| format!(" or `{class}`")).collect();
+        let _ = write!(text, ", `{first}`{}", all.concat());
+    }
+    let _ = write!(text, ". {}.", servers(&series));
+    doc(builder.entry.doc) + "///\n" + &doc(&text) + &examples(builder.entry)
+}
+
+/// Since when there is what a builder always sends, and which series of servers have it.
+fn availability(builder: &Builder<'_>) -> (String, Vec<&'static str>) {
+    let command = builder.command;
+    let mut series: Vec<_> = SERIES.iter().copied().filter(|of| command.is_in(of)).collect();
+    let newer = |argument: &&Argument| {
+        let since = argument.since.as_deref().and_then(version);
+        !argument.optional && since > version(&command.since)
+    };
+    let Some(argument) = builder.arguments.iter().find(newer) else {
+        return (command.since.clone(), series);
+    };
+    let since = argument.since.clone().unwrap_or_default();
+    if builder.entry.valkey_alone && !holds(&command.arguments, &argument.name) {
+        series.retain(|of| of.starts_with("valkey-"));
+        return (format!("Valkey {since}"), series);
+    }
+    let is_older = |of: &str| of.strip_prefix("redis-").and_then(version) < version(&since);
+    series.retain(|of| !of.starts_with("redis-") || !is_older(of));
+    (since, series)
+}
+
+/// Whether there is an argument of that name at any depth.
+fn holds(arguments: &[Argument], name: &str) -> bool {
+    arguments.iter().any(|argument| argument.name == name || holds(&argument.children, name))
+}
+
+/// `Redis 6.2 to 8.6, Valkey 9.1`, of the series of servers that have something.
+fn servers(series: &[&str]) -> String {
+    let of = |family: &str| -> Vec<&str> {
+        series.iter().filter_map(|series| series.strip_prefix(family)).collect()
+    };
+    let (redis, valkey) = (of("redis-"), of("valkey-"));
+    let span = |all: &[&str]| match all {
+        [] => String::new(),
+        [one] => (*one).to_owned(),
+        [first, .., last] => format!("{first} to {last}"),
+    };
+    match (redis.is_empty(), valkey.is_empty()) {
+        (false, false) => format!("Redis {}, Valkey {}", span(&redis), span(&valkey)),
+        (false, true) => format!("Redis {}, not Valkey", span(&redis)),
+        (true, false) => format!("Valkey {}, not Redis", span(&valkey)),
+        (true, true) => "No server that the table was read from".to_owned(),
+    }
+}
+
+/// A doc test that shows calls, and checks what they send.
+fn examples(entry: &Entry) -> String {
+    if entry.examples.is_empty() {
+        return String::new();
+    }
+    let mut out = "///\n/// # Examples\n///\n/// ```\n/// # use std::{collections::HashMap, time::{Duration, SystemTime}};\n\
+                   /// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};\n"
+        .to_owned();
+    for (at, (call, words)) in entry.examples.iter().enumerate() {
+        if at > 0 {
+            out += "///\n";
+        }
+        let _ = writeln!(
+            out,
+            "/// // {words}\n/// let command = {call};\n/// # sends(command, {words:?});"
+        );
+    }
+    out + "/// ```\n"
 }
 
 fn builder(builder: &Builder<'_>) -> Result<String, String> {

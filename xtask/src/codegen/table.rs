@@ -18,6 +18,8 @@ pub(crate) struct Command {
     pub(crate) flags: Vec<String>,
     pub(crate) tips: Vec<String>,
     pub(crate) servers: Vec<String>,
+    /// What the servers say it costs: `O(N)`.
+    pub(crate) complexity: Vec<String>,
     pub(crate) keys: Vec<Keys>,
     pub(crate) arguments: Vec<Argument>,
     /// What Valkey has, where that differs.
@@ -87,6 +89,27 @@ impl Table {
     pub(crate) fn find(&self, name: &str) -> Option<&Command> {
         self.commands.iter().find(|command| command.name == name)
     }
+}
+
+impl Command {
+    /// Whether servers of a series have it: `redis-6.2`.
+    pub(crate) fn is_in(&self, series: &str) -> bool {
+        let listed = |series: &str| self.servers.iter().any(|server| of_series(server, series));
+        // That one tells of no subcommands; those of its time are in the next one, which does.
+        let untold = series == "redis-6.2" && self.name.contains(' ');
+        listed(series) || untold && listed("redis-7.0") && version(&self.since) <= Some((6, 2))
+    }
+}
+
+/// Whether `redis-6.2.5` is of the series `redis-6.2`.
+fn of_series(server: &str, series: &str) -> bool {
+    server.strip_prefix(series).is_some_and(|patch| patch.starts_with('.'))
+}
+
+/// The first two numbers of a version.
+pub(crate) fn version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.split('.').map_while(|part| part.parse().ok());
+    Some((parts.next()?, parts.next()?))
 }
 
 impl Keys {
@@ -183,6 +206,7 @@ fn command(name: &str, value: &Value) -> Result<Command, String> {
         flags: strings(value, "flags"),
         tips: strings(value, "tips"),
         servers: strings(value, "servers"),
+        complexity: strings(value, "complexity"),
         keys: array(value, "key_specs").iter().map(keys).collect::<Result<_, _>>()?,
         arguments: array(value, "arguments").iter().map(argument).collect::<Result<_, _>>()?,
         valkey_arguments: array(value, "valkey_arguments")

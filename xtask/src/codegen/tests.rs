@@ -50,7 +50,7 @@ use crate::reply::FromReply;
 
 /// Puts it.
 ///
-/// `PUT key seconds value`, since 1.0.0.
+/// `PUT key seconds value`, since 1.0.0. Redis 7.0, Valkey 9.1.
 pub fn put<V: FromReply>(key: impl ToArg, ttl: Duration, value: impl ToArg) -> Cmd<Option<V>> {
     Cmd::new(&info::PUT).key(key).arg(seconds(ttl)).arg(value)
 }
@@ -220,10 +220,10 @@ fn arguments_of_valkey_can_be_taken_instead() {
 fn overlay_that_contradicts_the_table_is_refused() {
     let refused = refusal(entry("PUT", "()", "Puts it.").rename("nosuch", "x"), CONDITION);
     assert_eq!(refused, "the overlay names `nosuch`, the table does not have it");
-    let error = generate(&table("PUT", KEY), &[entry("GONE", "()", "Is gone.")], &[]).unwrap_err();
+    let error = derive(&table("PUT", KEY), &[entry("GONE", "()", "Is gone.")], &[]).err().unwrap();
     assert_eq!(error, "GONE: the table does not have it");
     let twice = [entry("PUT", "()", "Puts it."), entry("PUT", "()", "Puts it.")];
-    let error = generate(&table("PUT", KEY), &twice, &[]).unwrap_err();
+    let error = derive(&table("PUT", KEY), &twice, &[]).err().unwrap();
     assert_eq!(error, "two builders are called `put`: name one");
 }
 
@@ -242,6 +242,96 @@ fn valkey_only_options_are_added_and_marked() {
     let text = &builders::write(&[builder], &TYPES.map(str::to_owned)).unwrap()["string.rs"];
     assert!(text.contains("/// `PUT [A] [B]`, since 1.0.0."));
     assert!(text.contains("/// Adds `B`. Since Valkey 9.0.0."));
+}
+
+/// A table of a command and its subcommand, both of these servers.
+fn since(since: &str, servers: &str, complexity: &str) -> Table {
+    let of = |name: &str, servers: &str| {
+        format!(
+            r#""{name}": {{"group": "string", "since": "{since}", "servers": [{servers}],
+            "complexity": [{complexity}]}}"#
+        )
+    };
+    let later = servers.replace(r#""redis-6.2.5", "#, "");
+    Table::parse(&format!("{{{}, {}}}", of("PUT", servers), of("PUT OFF", &later))).unwrap()
+}
+
+#[test]
+fn documentation_tells_servers_and_classes() {
+    let told = |since: &Table| {
+        let entry = entry("PUT OFF", "()", "Puts it off.");
+        let builder = Builder::derive(&since.commands[1], &entry).unwrap();
+        let doc = builders::function_doc(&builder);
+        doc.lines().last().unwrap().trim_start_matches("/// ").to_owned()
+    };
+    let all = r#""redis-6.2.5", "redis-7.0.15", "redis-8.0.2", "redis-8.6.2", "valkey-9.1.2""#;
+    assert_eq!(
+        told(&since("6.2.0", all, r#""O(1)", "O(N)""#)),
+        "`PUT OFF`, since 6.2.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1."
+    );
+    // The subcommand is newer than Redis 6.2, which tells of none.
+    assert_eq!(
+        told(&since("7.0.0", all, r#""O(1)", "O(N)", "O(M)""#)),
+        "`PUT OFF`, since 7.0.0. Redis 7.0 to 8.6, Valkey 9.1."
+    );
+    let one = told(&since("8.4.0", r#""redis-8.6.2""#, r#""O(N*M)""#));
+    assert_eq!(one, "`PUT OFF`, since 8.4.0, `O(N*M)`. Redis 8.6, not Valkey.");
+    let other = told(&since("9.0.0", r#""valkey-9.1.2""#, ""));
+    assert_eq!(other, "`PUT OFF`, since 9.0.0. Valkey 9.1, not Redis.");
+}
+
+#[test]
+fn builder_of_a_newer_branch_tells_who_has_that() {
+    let text = |argument: &str| {
+        let arguments = format!(
+            r#"{{"name": "what", "type": "oneof", "arguments": [
+            {{"name": "host", "type": "string"}}, {argument}]}}"#
+        );
+        let table = Table::parse(&format!(
+            r#"{{"PUT": {{"group": "string", "since": "1.0.0", "arguments": [],
+            "servers": ["redis-6.2.5", "redis-8.6.2", "valkey-9.1.2"],
+            "valkey_arguments": [{arguments}]}}}}"#
+        ));
+        let (table, put) = (table.unwrap(), entry("PUT", "()", "Puts it."));
+        let put = put.of_valkey().pick("what", "off");
+        builders::function_doc(&Builder::derive(&table.commands[0], &put).unwrap())
+    };
+    let off = r#"{"name": "off", "type": "pure-token", "token": "OFF", "since": "8.1.0"}"#;
+    let told = text(off);
+    assert!(told.ends_with("`PUT OFF`, since Valkey 8.1.0. Valkey 9.1, not Redis.\n"), "{told}");
+}
+
+#[test]
+fn examples_are_doc_tests_that_check_what_is_sent() {
+    let text = builder(
+        entry("PUT", "()", "Puts it.").example("cmd::put(\"a\", 1)", "PUT a 1"),
+        r#"{"name": "value", "type": "string"}"#,
+    );
+    let shown = "/// // PUT a 1\n/// let command = cmd::put(\"a\", 1);\n";
+    assert!(text.contains(&format!("{shown}/// # sends(command, \"PUT a 1\");\n/// ```\npub fn")));
+}
+
+#[test]
+fn page_has_every_command_with_its_functions_or_the_reason_for_none() {
+    let table = since("6.2.0", r#""redis-6.2.5", "redis-7.0.15", "valkey-9.1.2""#, "");
+    let entries = [entry("PUT", "()", "Puts it."), entry("PUT", "()", "Puts it.").name("put_all")];
+    let builders = derive(&table, &entries, &[]).unwrap();
+    let page = page::write(&table, &builders, &[("PUT OFF", "nobody needs it")]);
+    assert!(page.contains("2 commands: 1 have 2 functions, 1 are left to `Cmd::raw`."), "{page}");
+    assert!(page.contains("| [string](#string) | 2 | 1 |"), "{page}");
+    assert!(page.contains("| Redis 8.6 | Valkey 9.1 |"), "{page}");
+    assert!(page.contains("| `PUT` | `put`, `put_all` | 6.2.0 | x | x |   |   | x |"), "{page}");
+    assert!(page.contains("| `PUT OFF` | none: nobody needs it | 6.2.0 | x |"), "{page}");
+}
+
+#[test]
+fn builder_that_no_test_calls_is_named() {
+    let entries = [entry("PUT", "()", "Puts it."), entry("PUT", "()", "Puts it.").name("put_all")];
+    let table = table("PUT", KEY);
+    let builders = derive(&table, &entries, &[]).unwrap();
+    assert_eq!(untested(&builders, "sends(cmd::put_all(\"k\"), \"PUT k\");"), ["put"]);
+    assert_eq!(untested(&builders, "cmd::put_all(1) cmd::put::<String>(2)"), [""; 0]);
+    assert_eq!(untested(&builders, "put(1)"), ["put", "put_all"]);
 }
 
 #[test]

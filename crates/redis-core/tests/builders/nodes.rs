@@ -76,6 +76,19 @@ fn cluster() {
     sends(replies::<ClusterInfo>(cmd::cluster_info()), "CLUSTER INFO");
     sends(replies::<Vec<ClusterShard>>(cmd::cluster_shards()), "CLUSTER SHARDS");
     sends(replies::<Vec<ClusterSlots>>(cmd::cluster_slots()), "CLUSTER SLOTS");
+    sends(replies::<EpochBump>(cmd::cluster_bumpepoch()), "CLUSTER BUMPEPOCH");
+    sends(cmd::cluster_count_failure_reports("id"), "CLUSTER COUNT-FAILURE-REPORTS id");
+    sends(cmd::cluster_countkeysinslot(7), "CLUSTER COUNTKEYSINSLOT 7");
+    sends(cmd::cluster_flushslots(), "CLUSTER FLUSHSLOTS");
+    sends(cmd::cluster_forget("id"), "CLUSTER FORGET id");
+    sends(cmd::cluster_help(), "CLUSTER HELP");
+    sends(replies::<u16>(cmd::cluster_keyslot("k")), "CLUSTER KEYSLOT k");
+    sends(replies::<Vec<ClusterLink>>(cmd::cluster_links()), "CLUSTER LINKS");
+    sends(replies::<String>(cmd::cluster_myid()), "CLUSTER MYID");
+    sends(replies::<String>(cmd::cluster_myshardid()), "CLUSTER MYSHARDID");
+    sends(cmd::cluster_saveconfig(), "CLUSTER SAVECONFIG");
+    sends(cmd::cluster_set_config_epoch(3), "CLUSTER SET-CONFIG-EPOCH 3");
+    sends(replies::<Vec<ClusterNode>>(cmd::cluster_slaves("id")), "CLUSTER SLAVES id");
 }
 
 #[test]
@@ -135,4 +148,10 @@ fn vector_sets() {
     sends(cmd::vrandmember::<String>("k").count(-2), "VRANDMEMBER k -2");
     sends(cmd::vrange::<String>("k", "-", "+").count(2), "VRANGE k - + 2");
     sends(cmd::vsetattr("k", "e", "{}"), "VSETATTR k e {}");
+    sends(replies::<Option<String>>(cmd::vgetattr("k", "e")), "VGETATTR k e");
+    sends(cmd::vcard("k"), "VCARD k");
+    sends(cmd::vdim("k"), "VDIM k");
+    sends(replies::<Option<VectorSetInfo>>(cmd::vinfo("k")), "VINFO k");
+    sends(replies::<bool>(cmd::vismember("k", "e")), "VISMEMBER k e");
+    sends(replies::<bool>(cmd::vrem("k", "e")), "VREM k e");
 }

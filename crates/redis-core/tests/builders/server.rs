@@ -15,6 +15,7 @@ fn pubsub() {
     sends(pattern, "PUBSUB SHARDCHANNELS a*");
     sends(cmd::pubsub_shardnumsub::<String>(["a"]), "PUBSUB SHARDNUMSUB a");
     sends(cmd::spublish("c", "m"), "SPUBLISH c m");
+    sends(cmd::pubsub_help(), "PUBSUB HELP");
     assert_eq!(cmd::spublish("{a}c", "m").slot(), cmd::get::<Value>("a").slot());
     assert_eq!(cmd::publish("c", "m").slot(), None);
 }
@@ -116,6 +117,7 @@ fn client_kill_and_list_have_every_filter() {
 fn server() {
     sends(cmd::config_get("max*"), "CONFIG GET max*");
     sends(cmd::config_get(["a", "b"]), "CONFIG GET a b");
+    sends(cmd::config_help(), "CONFIG HELP");
     sends(cmd::config_resetstat(), "CONFIG RESETSTAT");
     sends(cmd::config_rewrite(), "CONFIG REWRITE");
     sends(cmd::config_set([("a", 1), ("b", 2)]), "CONFIG SET a 1 b 2");
@@ -137,6 +139,10 @@ fn server() {
     sends(cmd::memory_usage("k").samples(0), "MEMORY USAGE k SAMPLES 0");
     sends(replies::<MemoryStats>(cmd::memory_stats()), "MEMORY STATS");
     sends(cmd::memory_malloc_stats(), "MEMORY MALLOC-STATS");
+    sends(cmd::memory_doctor(), "MEMORY DOCTOR");
+    sends(cmd::memory_help(), "MEMORY HELP");
+    sends(cmd::memory_purge(), "MEMORY PURGE");
+    sends(replies::<Role>(cmd::role()), "ROLE");
     sends(cmd::swapdb(0, 3), "SWAPDB 0 3");
     sends(cmd::trimslots([(0, 1), (5, 9)]), "TRIMSLOTS RANGES 2 0 1 5 9");
 }
@@ -155,6 +161,12 @@ fn users() {
     sends(replies::<()>(cmd::acl_log_reset()), "ACL LOG RESET");
     sends(cmd::acl_setuser("u", NONE), "ACL SETUSER u");
     sends(cmd::acl_setuser("u", ["on", "+@read"]), "ACL SETUSER u on +@read");
+    sends(cmd::acl_help(), "ACL HELP");
+    sends(replies::<Vec<String>>(cmd::acl_list()), "ACL LIST");
+    sends(cmd::acl_load(), "ACL LOAD");
+    sends(cmd::acl_save(), "ACL SAVE");
+    sends(replies::<Vec<String>>(cmd::acl_users()), "ACL USERS");
+    sends(replies::<String>(cmd::acl_whoami()), "ACL WHOAMI");
 }
 
 #[test]
@@ -169,6 +181,8 @@ fn what_servers_tell_of_commands() {
     let category = cmd::command_list().module("m").acl_category("read");
     sends(category, "COMMAND LIST FILTERBY ACLCAT read");
     sends(cmd::command_list().pattern("x*"), "COMMAND LIST FILTERBY PATTERN x*");
+    sends(replies::<u64>(cmd::command_count()), "COMMAND COUNT");
+    sends(cmd::command_help(), "COMMAND HELP");
 }
 
 #[test]
@@ -178,15 +192,27 @@ fn logs_and_measures() {
     sends(cmd::commandlog_reset(CommandLogType::LargeRequest), "COMMANDLOG RESET LARGE-REQUEST");
     sends(cmd::slowlog_get(), "SLOWLOG GET");
     sends(cmd::slowlog_get().count(-1), "SLOWLOG GET -1");
+    sends(cmd::slowlog_help(), "SLOWLOG HELP");
+    sends(replies::<u64>(cmd::slowlog_len()), "SLOWLOG LEN");
+    sends(cmd::slowlog_reset(), "SLOWLOG RESET");
+    sends(cmd::commandlog_help(), "COMMANDLOG HELP");
     sends(cmd::latency_histogram(), "LATENCY HISTOGRAM");
     sends(cmd::latency_histogram().commands(["get", "set"]), "LATENCY HISTOGRAM get set");
     sends(cmd::latency_history("fork"), "LATENCY HISTORY fork");
     sends(cmd::latency_reset(), "LATENCY RESET");
     sends(cmd::latency_reset().events("fork"), "LATENCY RESET fork");
+    sends(cmd::latency_doctor(), "LATENCY DOCTOR");
+    sends(cmd::latency_graph("fork"), "LATENCY GRAPH fork");
+    sends(cmd::latency_help(), "LATENCY HELP");
+    sends(replies::<Vec<LatencyEvent>>(cmd::latency_latest()), "LATENCY LATEST");
     sends(cmd::hotkeys_start(HotKeysMetrics::Net), "HOTKEYS START METRICS 1 NET");
     let start = cmd::hotkeys_start(HotKeysMetrics::CpuAndNet).count(5).duration(ms(1001));
     let all = "HOTKEYS START METRICS 2 CPU NET COUNT 5 DURATION 2 SAMPLE 3 SLOTS 2 7 9";
     sends(start.sample(3).slots([7, 9]), all);
+    sends(replies::<Option<Vec<HotKeys>>>(cmd::hotkeys_get()), "HOTKEYS GET");
+    sends(cmd::hotkeys_help(), "HOTKEYS HELP");
+    sends(cmd::hotkeys_reset(), "HOTKEYS RESET");
+    sends(cmd::hotkeys_stop(), "HOTKEYS STOP");
 }
 
 #[test]
@@ -194,6 +220,8 @@ fn what_servers_are_told_to_do() {
     sends(cmd::bgsave(), "BGSAVE");
     sends(cmd::bgsave().schedule(), "BGSAVE SCHEDULE");
     sends(cmd::bgsave_cancel(), "BGSAVE CANCEL");
+    sends(cmd::bgrewriteaof(), "BGREWRITEAOF");
+    sends(cmd::save(), "SAVE");
     sends(cmd::failover(), "FAILOVER");
     let failover = cmd::failover().timeout(ms(7)).to("h", 6379).force();
     sends(failover, "FAILOVER TO h 6379 FORCE TIMEOUT 7");
@@ -203,6 +231,9 @@ fn what_servers_are_told_to_do() {
     sends(cmd::module_loadex("/m"), "MODULE LOADEX /m");
     let load = cmd::module_loadex("/m").args(["c"]).config([("a", 1), ("b", 2)]);
     sends(load, "MODULE LOADEX /m CONFIG a 1 CONFIG b 2 ARGS c");
+    sends(cmd::module_help(), "MODULE HELP");
+    sends(replies::<Vec<ModuleInfo>>(cmd::module_list()), "MODULE LIST");
+    sends(cmd::module_unload("m"), "MODULE UNLOAD m");
     sends(cmd::replicaof("h", 6379), "REPLICAOF h 6379");
     sends(cmd::replicaof_no_one(), "REPLICAOF NO ONE");
     sends(cmd::shutdown(), "SHUTDOWN");

@@ -10,7 +10,9 @@ pub(super) fn entries() -> Vec<Entry> {
     };
     vec![
         units(entry("BITCOUNT", "u64", "Counts the bits that are set."))
-            .note("range", "Only from `start` to `end`, both included; negative ones count from the end."),
+            .note("range", "Only from `start` to `end`, both included; negative ones count from the end.")
+            .example(r#"cmd::bitcount("seen")"#, "BITCOUNT seen")
+            .example(r#"cmd::bitcount("seen").range(0, 99).bit()"#, "BITCOUNT seen 0 99 BIT"),
         entry("BITFIELD", "Vec<Option<i64>>", "Reads and writes numbers of any width; none where `Overflow::Fail` held back a write.")
             .promote("operation")
             .ty("operation", As::Words("BitOperation")),
@@ -27,9 +29,11 @@ pub(super) fn entries() -> Vec<Entry> {
             .setter("end-unit-block", "end")
             .note("range", "From here on; negative ones count from the end.")
             .note("end-unit-block", "Up to here, included; negative ones count from the end."),
-        entry("GETBIT", "bool", "Reads one bit.").ty("offset", As::Type("u64")),
+        entry("GETBIT", "bool", "Reads one bit.").ty("offset", As::Type("u64"))
+            .example(r#"cmd::getbit("seen", 7)"#, "GETBIT seen 7"),
         entry("SETBIT", "bool", "Writes one bit; returns the one before.")
             .ty("offset", As::Type("u64"))
-            .ty("value", As::Type("bool")),
+            .ty("value", As::Type("bool"))
+            .example(r#"cmd::setbit("seen", 7, true)"#, "SETBIT seen 7 1"),
     ]
 }

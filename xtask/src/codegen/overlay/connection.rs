@@ -62,7 +62,9 @@ pub(super) fn entries() -> Vec<Entry> {
             .rename("old-format", "addr"),
         client("CLIENT LIST", "Vec<ClientInfo>", "What the server knows of the connections.")
             .setter("ID", "ids")
-            .note("ID", "Only connections with these ids."),
+            .note("ID", "Only connections with these ids.")
+            .example("cmd::client_list()", "CLIENT LIST")
+            .example("cmd::client_list().client_type(ClientType::Pubsub)", "CLIENT LIST TYPE PUBSUB"),
         entry("CLIENT PAUSE", "()", "Lets commands of all clients wait for a time, or until `client_unpause`.")
             .ty("timeout", As::Millis)
             .setter("WRITE", "writes")
@@ -79,6 +81,7 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("ECHO", "V", "Returns the message."),
         entry("PING", "()", "Asks for a sign of life.")
             .turns("message", "_", "V")
-            .note("message", "Returns this message."),
+            .note("message", "Returns this message.")
+            .example("cmd::ping()", "PING"),
     ]
 }

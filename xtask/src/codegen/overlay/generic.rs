@@ -50,11 +50,17 @@ pub(super) fn entries() -> Vec<Entry> {
             .rename("destination-db", "db")
             .note("DB", "Copies to this database.")
             .note("REPLACE", "Replaces what the other key holds."),
-        entry("DEL", "u64", "Deletes keys; returns how many there were."),
+        entry("DEL", "u64", "Deletes keys; returns how many there were.")
+            .example(r#"cmd::del("a")"#, "DEL a")
+            .example(r#"cmd::del(["a", "b"])"#, "DEL a b"),
         entry("DUMP", "Option<Bytes>", "A value as `restore` takes it, in the server's own format."),
-        entry("EXISTS", "u64", "Counts how many of the keys exist; a key given twice counts twice."),
-        expire("EXPIRE", "seconds", "ttl", "Lets a key expire after a time to live, rounded up to whole seconds."),
-        expire("EXPIREAT", "unix-time-seconds", "time", "Lets a key expire at a time, rounded up to whole seconds."),
+        entry("EXISTS", "u64", "Counts how many of the keys exist; a key given twice counts twice.")
+            .example(r#"cmd::exists("a")"#, "EXISTS a"),
+        expire("EXPIRE", "seconds", "ttl", "Lets a key expire after a time to live, rounded up to whole seconds.")
+            .example(r#"cmd::expire("session", Duration::from_secs(60))"#, "EXPIRE session 60")
+            .example(r#"cmd::expire("session", Duration::from_secs(60)).gt()"#, "EXPIRE session 60 GT"),
+        expire("EXPIREAT", "unix-time-seconds", "time", "Lets a key expire at a time, rounded up to whole seconds.")
+            .example(r#"cmd::expireat("offer", SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000))"#, "EXPIREAT offer 1800000000"),
         entry("EXPIRETIME", "ExpireTime<1>", "When a key expires, to the second."),
         entry("KEYS", "Vec<K>", "Lists all keys that match a pattern; blocks the server meanwhile."),
         migrate(entry("MIGRATE", "Migrated", "Moves a key to another server, over a connection of this server's own."))
@@ -73,13 +79,17 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("OBJECT HELP", "Vec<String>", "What the server says of the `OBJECT` commands, in lines."),
         entry("OBJECT IDLETIME", "Option<Seconds>", "How long a key was not used, in whole seconds."),
         entry("OBJECT REFCOUNT", "Option<u64>", "How many references to a value the server has."),
-        entry("PERSIST", "bool", "Removes a key's expiry; false if it had none."),
-        expire("PEXPIRE", "milliseconds", "ttl", "Lets a key expire after a time to live, rounded up to whole milliseconds."),
+        entry("PERSIST", "bool", "Removes a key's expiry; false if it had none.")
+            .example(r#"cmd::persist("session")"#, "PERSIST session"),
+        expire("PEXPIRE", "milliseconds", "ttl", "Lets a key expire after a time to live, rounded up to whole milliseconds.")
+            .example(r#"cmd::pexpire("lock", Duration::from_millis(1500))"#, "PEXPIRE lock 1500"),
         expire("PEXPIREAT", "unix-time-milliseconds", "time", "Lets a key expire at a time, rounded up to whole milliseconds."),
         entry("PEXPIRETIME", "ExpireTime", "When a key expires."),
-        entry("PTTL", "Ttl", "How long a key is still to live."),
+        entry("PTTL", "Ttl", "How long a key is still to live.")
+            .example(r#"cmd::pttl("session")"#, "PTTL session"),
         entry("RANDOMKEY", "Option<K>", "Any key of the database."),
-        entry("RENAME", "()", "Renames a key, replacing what has the new name."),
+        entry("RENAME", "()", "Renames a key, replacing what has the new name.")
+            .example(r#"cmd::rename("draft", "page")"#, "RENAME draft page"),
         entry("RENAMENX", "bool", "Renames a key unless the new name is taken."),
         restore(entry("RESTORE", "()", "Makes a key of a value that `dump` gave, expiring after a time to live or never."))
             .ty("ttl", As::Into("RestoreTtl"))
@@ -95,15 +105,20 @@ pub(super) fn entries() -> Vec<Entry> {
             .setter("TYPE", "key_type")
             .note("MATCH", "Only keys that match this pattern.")
             .note("COUNT", "About how many keys to look at.")
-            .note("TYPE", "Only keys whose value has this type."),
+            .note("TYPE", "Only keys whose value has this type.")
+            .example("cmd::scan::<String>(Cursor::START)", "SCAN 0")
+            .example(r#"cmd::scan::<String>(Cursor::START).matching("user:*").count(100)"#, "SCAN 0 MATCH user:* COUNT 100"),
         sort(entry("SORT", "Vec<T>", "The sorted elements of a list, set or sorted set."))
             .turns("STORE", "_", "u64")
             .note("STORE", "Stores them as a list; returns how many there are."),
         sort(entry("SORT_RO", "Vec<T>", "As `sort`, for replicas too.")),
         entry("TOUCH", "u64", "Marks keys as just used; returns how many exist."),
-        entry("TTL", "Ttl<1>", "How long a key is still to live, in whole seconds."),
-        entry("TYPE", "KeyType", "The type of a key's value.").name("key_type"),
-        entry("UNLINK", "u64", "Deletes keys and frees their memory in the background; returns how many there were."),
+        entry("TTL", "Ttl<1>", "How long a key is still to live, in whole seconds.")
+            .example(r#"cmd::ttl("session")"#, "TTL session"),
+        entry("TYPE", "KeyType", "The type of a key's value.").name("key_type")
+            .example(r#"cmd::key_type("session")"#, "TYPE session"),
+        entry("UNLINK", "u64", "Deletes keys and frees their memory in the background; returns how many there were.")
+            .example(r#"cmd::unlink(["a", "b"])"#, "UNLINK a b"),
         entry("WAIT", "u64", "Waits until replicas have what this connection wrote; returns how many have it.")
             .ty("numreplicas", As::Type("u64"))
             .rename("numreplicas", "replicas")

@@ -37,10 +37,12 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("GEOADD", "u64", "Adds members with their longitude and latitude in degrees; returns how many are new.")
             .rename("data", "members")
             .note("NX", "Only adds members, never moves one.")
-            .note("XX", "Only moves members, never adds one."),
+            .note("XX", "Only moves members, never adds one.")
+            .example(r#"cmd::geoadd("cities", [(13.5, 52.5, "Berlin")])"#, "GEOADD cities 13.5 52.5 Berlin"),
         entry("GEODIST", "Option<f64>", "The distance of two members in metres.")
             .ty("unit", As::Type("GeoUnit"))
-            .note("unit", "In this unit."),
+            .note("unit", "In this unit.")
+            .example(r#"cmd::geodist("cities", "Berlin", "Paris").unit(GeoUnit::Kilometres)"#, "GEODIST cities Berlin Paris km"),
         entry("GEOHASH", "Vec<Option<String>>", "The places of members as geohashes of 11 characters.").promote("member"),
         entry("GEOPOS", "Vec<Option<GeoPoint>>", "The places of members.").promote("member"),
         radius_store("GEORADIUS", "The members within a distance of a place."),
@@ -50,7 +52,8 @@ pub(super) fn entries() -> Vec<Entry> {
         with(entry("GEOSEARCH", "Vec<M>", "The members in an area."))
             .ty("from", As::Words("GeoArea"))
             .rename("from", "area")
-            .within("by"),
+            .within("by")
+            .example(r#"cmd::geosearch::<String>("cities", GeoArea::circle((13.5, 52.5), 200.0, GeoUnit::Kilometres)).asc().count(3)"#, "GEOSEARCH cities FROMLONLAT 13.5 52.5 BYRADIUS 200 km ASC COUNT 3"),
         options(entry("GEOSEARCHSTORE", "u64", "Stores the members in an area; returns how many."))
             .ty("from", As::Words("GeoArea"))
             .rename("from", "area")

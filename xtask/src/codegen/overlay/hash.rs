@@ -19,16 +19,22 @@ pub(super) fn entries() -> Vec<Entry> {
             .note("COUNT", "About how many fields to look at.")
     };
     vec![
-        entry("HDEL", "u64", "Removes fields; returns how many there were."),
-        entry("HEXISTS", "bool", "Whether a hash has a field."),
-        entry("HGET", "Option<V>", "Gets the value of a field."),
-        entry("HGETALL", "T", "Gets all fields and values; decodes to a map or a list of pairs."),
-        entry("HINCRBY", "i64", "Increments a field's number; returns the new one.").rename("increment", "by"),
+        entry("HDEL", "u64", "Removes fields; returns how many there were.")
+            .example(r#"cmd::hdel("user:1", "mail")"#, "HDEL user:1 mail"),
+        entry("HEXISTS", "bool", "Whether a hash has a field.")
+            .example(r#"cmd::hexists("user:1", "mail")"#, "HEXISTS user:1 mail"),
+        entry("HGET", "Option<V>", "Gets the value of a field.")
+            .example(r#"cmd::hget::<String>("user:1", "name")"#, "HGET user:1 name"),
+        entry("HGETALL", "T", "Gets all fields and values; decodes to a map or a list of pairs.")
+            .example(r#"cmd::hgetall::<HashMap<String, String>>("user:1")"#, "HGETALL user:1"),
+        entry("HINCRBY", "i64", "Increments a field's number; returns the new one.").rename("increment", "by")
+            .example(r#"cmd::hincrby("user:1", "visits", 1)"#, "HINCRBY user:1 visits 1"),
         entry("HINCRBYFLOAT", "f64", "Increments a field's floating-point number; returns the new one.")
             .rename("increment", "by"),
         entry("HKEYS", "Vec<F>", "Lists the fields of a hash."),
         entry("HLEN", "u64", "How many fields a hash has."),
-        entry("HMGET", "Vec<Option<V>>", "Gets the values of fields."),
+        entry("HMGET", "Vec<Option<V>>", "Gets the values of fields.")
+            .example(r#"cmd::hmget::<String>("user:1", ["name", "mail"])"#, "HMGET user:1 name mail"),
         entry("HMSET", "()", "As `hset`, without telling how many are new.").rename("data", "fields"),
         entry("HRANDFIELD", "Option<F>", "Returns a random field.")
             .setter("options", "count")
@@ -37,10 +43,12 @@ pub(super) fn entries() -> Vec<Entry> {
             .setter("WITHVALUES", "with_values")
             .note("options", "So many different fields; negative: exactly so many, which may repeat.")
             .note("WITHVALUES", "Returns their values too."),
-        entry("HSET", "u64", "Sets fields; returns how many are new.").rename("data", "fields"),
+        entry("HSET", "u64", "Sets fields; returns how many are new.").rename("data", "fields")
+            .example(r#"cmd::hset("user:1", [("name", "Ann"), ("mail", "ann@example.com")])"#, "HSET user:1 name Ann mail ann@example.com"),
         entry("HSETNX", "bool", "Sets a field unless it exists."),
         entry("HSTRLEN", "u64", "The length of a field's value in bytes; 0 without it."),
-        expire("HEXPIRE", "seconds", "ttl", "Lets fields expire after a time to live, rounded up to whole seconds; tells what became of each."),
+        expire("HEXPIRE", "seconds", "ttl", "Lets fields expire after a time to live, rounded up to whole seconds; tells what became of each.")
+            .example(r#"cmd::hexpire("user:1", Duration::from_secs(60), ["code"])"#, "HEXPIRE user:1 60 FIELDS 1 code"),
         expire("HEXPIREAT", "unix-time-seconds", "time", "Lets fields expire at a time, rounded up to whole seconds; tells what became of each."),
         entry("HEXPIRETIME", "Vec<ExpireTime<1>>", "When fields expire, in whole seconds."),
         entry("HGETDEL", "Vec<Option<V>>", "Gets the values of fields and deletes them."),
@@ -50,7 +58,8 @@ pub(super) fn entries() -> Vec<Entry> {
         expire("HPEXPIREAT", "unix-time-milliseconds", "time", "Lets fields expire at a time, rounded up to whole milliseconds; tells what became of each."),
         entry("HPEXPIRETIME", "Vec<ExpireTime>", "When fields expire."),
         entry("HPTTL", "Vec<Ttl>", "How long fields are still to live."),
-        scan("ScanPage<(F, V)>", "A page of a hash's fields and values.").without("novalues"),
+        scan("ScanPage<(F, V)>", "A page of a hash's fields and values.").without("novalues")
+            .example(r#"cmd::hscan::<String, String>("user:1", Cursor::START).count(100)"#, "HSCAN user:1 0 COUNT 100"),
         scan("ScanPage<F>", "A page of a hash's fields.").name("hscan_no_values").promote("novalues"),
         entry("HSETEX", "bool", "Sets fields and when they expire; false if a condition did not hold.")
             .with_valkey()

@@ -97,6 +97,8 @@ pub(crate) struct Entry {
     pub(crate) notes: Vec<(&'static str, &'static str)>,
     /// Reply types before and after an option, by token (or argument name).
     pub(crate) turns: Vec<(&'static str, &'static str, &'static str)>,
+    /// Calls, and the words that they send.
+    pub(crate) examples: Vec<(&'static str, &'static str)>,
 }
 
 /// What type an argument has, where the table's own type is too wide.
@@ -144,6 +146,7 @@ pub(super) fn entry(command: &'static str, reply: &'static str, doc: &'static st
         setters: Vec::new(),
         notes: Vec::new(),
         turns: Vec::new(),
+        examples: Vec::new(),
     }
 }
 
@@ -223,6 +226,12 @@ impl Entry {
         to: &'static str,
     ) -> Self {
         self.turns.extend(options.split(' ').map(|option| (option, from, to)));
+        self
+    }
+
+    /// Shows a call, and the words that it sends; those that are empty or have spaces in quotes.
+    pub(super) fn example(mut self, call: &'static str, words: &'static str) -> Self {
+        self.examples.push((call, words));
         self
     }
 }

@@ -5,7 +5,8 @@ use super::{Entry, entry};
 pub(super) fn entries() -> Vec<Entry> {
     let pattern = "Only channels that match a pattern.";
     vec![
-        entry("PUBLISH", "u64", "Publishes a message; returns how many clients of this node got it."),
+        entry("PUBLISH", "u64", "Publishes a message; returns how many clients of this node got it.")
+            .example(r#"cmd::publish("news", "hello")"#, "PUBLISH news hello"),
         entry("PUBSUB CHANNELS", "Vec<C>", "The channels that have subscribers.").note("pattern", pattern),
         entry("PUBSUB HELP", "Vec<String>", "What the server says of the `PUBSUB` commands, in lines."),
         entry("PUBSUB NUMPAT", "u64", "How many patterns have subscribers."),

@@ -5,8 +5,10 @@ use super::{Entry, entry};
 pub(super) fn entries() -> Vec<Entry> {
     let eval = |command, doc| entry(command, "T", doc).promote("key").promote("arg");
     vec![
-        eval("EVAL", "Runs a script with keys and arguments."),
-        eval("EVALSHA", "Runs a script that the server has, named by its SHA-1 in hexadecimal."),
+        eval("EVAL", "Runs a script with keys and arguments.")
+            .example(r#"cmd::eval::<i64>("return redis.call('INCRBY', KEYS[1], ARGV[1])", ["visits"], [5])"#, r#"EVAL "return redis.call('INCRBY', KEYS[1], ARGV[1])" 1 visits 5"#),
+        eval("EVALSHA", "Runs a script that the server has, named by its SHA-1 in hexadecimal.")
+            .example(r#"cmd::evalsha::<i64>("e0e1f9fabfc9d4800c877a703b823ac0578ff8db", ["visits"], [5])"#, "EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 1 visits 5"),
         eval("EVALSHA_RO", "As `evalsha`, for scripts that only read."),
         eval("EVAL_RO", "As `eval`, for scripts that only read."),
         eval("FCALL", "Calls a function of the server with keys and arguments.").rename("function", "name"),

@@ -92,7 +92,8 @@ pub(super) fn entries() -> Vec<Entry> {
         entry("HOTKEYS STOP", "()", "Stops measuring what keys cost; the report is still there."),
         entry("INFO", "InfoReply", "The server's report on itself.")
             .setter("section", "sections")
-            .note("section", "Only these sections."),
+            .note("section", "Only these sections.")
+            .example(r#"cmd::info().sections(["server", "memory"])"#, "INFO server memory"),
         entry("LASTSAVE", "ServerTime", "When the data was last written to disk, to the second."),
         entry("LATENCY DOCTOR", "String", "What the server thinks of its latency, in prose."),
         entry("LATENCY GRAPH", "String", "The spikes of an event, as a drawing."),

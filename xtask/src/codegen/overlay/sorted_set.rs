@@ -48,14 +48,18 @@ pub(super) fn entries() -> Vec<Entry> {
                 "INCR",
                 "Increments the score of the one member given; returns the new one, or `None` if a \
                  condition did not hold.",
-            ),
-        entry("ZCARD", "u64", "How many members a sorted set has."),
+            )
+            .example(r#"cmd::zadd("scores", [(7.0, "ann"), (9.5, "bob")])"#, "ZADD scores 7 ann 9.5 bob")
+            .example(r#"cmd::zadd("scores", [(8.0, "ann")]).gt().ch()"#, "ZADD scores GT CH 8 ann"),
+        entry("ZCARD", "u64", "How many members a sorted set has.")
+            .example(r#"cmd::zcard("scores")"#, "ZCARD scores"),
         scores(entry("ZCOUNT", "u64", "Counts the members with scores from `min` to `max`.")),
         scored(entry("ZDIFF", "Vec<M>", "The members of the first sorted set that no other has.")),
         entry("ZDIFFSTORE", "u64", "Stores the members of the first sorted set that no other has; returns how many."),
         entry("ZINCRBY", "f64", "Increments a member's score; returns the new one.")
             .rename("increment", "by")
-            .ty("increment", As::Type("f64")),
+            .ty("increment", As::Type("f64"))
+            .example(r#"cmd::zincrby("scores", 1.5, "ann")"#, "ZINCRBY scores 1.5 ann"),
         scored(weighed(entry("ZINTER", "Vec<M>", "The members that all sorted sets have."))),
         entry("ZINTERCARD", "u64", "Counts the members that all sorted sets have.")
             .ty("limit", As::Type("u64"))
@@ -65,7 +69,8 @@ pub(super) fn entries() -> Vec<Entry> {
         members_pop("ZMPOP", "Removes members of the first sorted set that has one."),
         entry("ZMSCORE", "Vec<Option<f64>>", "The scores of members."),
         pop("ZPOPMAX", "Removes and returns the members with the highest scores."),
-        pop("ZPOPMIN", "Removes and returns the members with the lowest scores."),
+        pop("ZPOPMIN", "Removes and returns the members with the lowest scores.")
+            .example(r#"cmd::zpopmin::<String>("queue")"#, "ZPOPMIN queue"),
         entry("ZRANDMEMBER", "Option<M>", "Returns a random member.")
             .setter("options", "count")
             .turns("options", "Option<M>", "Vec<M>")
@@ -74,7 +79,8 @@ pub(super) fn entries() -> Vec<Entry> {
         scored(by_rank(entry("ZRANGE", "Vec<M>", "Lists the members at positions `start` to `stop`, both included; negative ones count from the end.")))
             .ty("start", As::Type("i64"))
             .ty("stop", As::Type("i64"))
-            .note("REV", "Highest score first."),
+            .note("REV", "Highest score first.")
+            .example(r#"cmd::zrange::<String>("scores", 0, 9).rev().with_scores()"#, "ZRANGE scores 0 9 REV WITHSCORES"),
         by_member(entry("ZRANGE", "Vec<M>", "Lists the members from `start` to `stop`, all of which have the same score."))
             .name("zrange_by_lex")
             .ty("start", As::Into("LexBound"))
@@ -110,11 +116,14 @@ pub(super) fn entries() -> Vec<Entry> {
             .rename("min", "start")
             .rename("max", "stop")
             .note("REV", "From the higher `start` down to `stop`."),
-        rank("ZRANK", "The position of a member, from 0, lowest score first."),
-        entry("ZREM", "u64", "Removes members; returns how many there were."),
+        rank("ZRANK", "The position of a member, from 0, lowest score first.")
+            .example(r#"cmd::zrank("scores", "ann")"#, "ZRANK scores ann"),
+        entry("ZREM", "u64", "Removes members; returns how many there were.")
+            .example(r#"cmd::zrem("scores", "ann")"#, "ZREM scores ann"),
         members(entry("ZREMRANGEBYLEX", "u64", "Removes the members from `min` to `max`, all of which have the same score; returns how many.")),
         entry("ZREMRANGEBYRANK", "u64", "Removes the members at positions `start` to `stop`; returns how many."),
-        scores(entry("ZREMRANGEBYSCORE", "u64", "Removes the members with scores from `min` to `max`; returns how many.")),
+        scores(entry("ZREMRANGEBYSCORE", "u64", "Removes the members with scores from `min` to `max`; returns how many."))
+            .example(r#"cmd::zremrangebyscore("scores", f64::NEG_INFINITY, ScoreBound::Excluded(5.0))"#, "ZREMRANGEBYSCORE scores -inf (5"),
         scored(entry("ZREVRANGE", "Vec<M>", "As `zrange` with `rev`.")),
         limit(members(entry("ZREVRANGEBYLEX", "Vec<M>", "As `zrange_by_lex` with `rev`."))),
         limit(scored(scores(entry("ZREVRANGEBYSCORE", "Vec<M>", "As `zrange_by_score` with `rev`.")))),
@@ -127,7 +136,8 @@ pub(super) fn entries() -> Vec<Entry> {
             .setter("NOSCORES", "no_scores")
             .note("COUNT", "About how many members to look at.")
             .note("NOSCORES", "Returns the members alone."),
-        entry("ZSCORE", "Option<f64>", "The score of a member."),
+        entry("ZSCORE", "Option<f64>", "The score of a member.")
+            .example(r#"cmd::zscore("scores", "ann")"#, "ZSCORE scores ann"),
         scored(weighed(entry("ZUNION", "Vec<M>", "The members that any of the sorted sets has."))),
         weighed(entry("ZUNIONSTORE", "u64", "Stores the members that any of the sorted sets has; returns how many.")),
     ]

@@ -52,7 +52,8 @@ pub(super) fn entries() -> Vec<Entry> {
             .note("COUNT", "How many entries at the most; 100 without.")
     };
     vec![
-        entry("XACK", "u64", "Acknowledges entries that a group gave to a consumer; returns how many were pending."),
+        entry("XACK", "u64", "Acknowledges entries that a group gave to a consumer; returns how many were pending.")
+            .example(r#"cmd::xack("events", "mailers", StreamId::from((5, 1)))"#, "XACK events mailers 5-1"),
         references(entry("XACKDEL", "Vec<EntryDeletion>", "Acknowledges and deletes entries; tells what became of each.")),
         entry("XADD", "StreamId", "Adds an entry to a stream; returns its id.")
             .ty("id-selector", As::Into("AddId"))
@@ -64,7 +65,9 @@ pub(super) fn entries() -> Vec<Entry> {
             .note("idmpauto-with-pid", "Adds the entry once for this producer and content; the id must be the server's.")
             .note("idmp-with-pid-iid", "Adds the entry once for this producer and its own id of the message; the id must be the server's.")
             .ty("trim", As::Words("StreamTrim"))
-            .note("trim", "Trims the stream then."),
+            .note("trim", "Trims the stream then.")
+            .example(r#"cmd::xadd("events", AddId::Auto, [("kind", "login")])"#, "XADD events * kind login")
+            .example(r#"cmd::xadd("events", AddId::Auto, [("kind", "login")]).trim(StreamTrim::max_len(1000))"#, "XADD events MAXLEN 1000 * kind login"),
         xautoclaim("AutoClaimed<StreamEntry<T>>", "Gives a consumer the entries that have been pending for at least a time, from an id on.")
             .without("justid"),
         xautoclaim("AutoClaimed<StreamId>", "As `xautoclaim`, but returns the ids alone and counts no delivery.")
@@ -91,7 +94,8 @@ pub(super) fn entries() -> Vec<Entry> {
             .rename("entriesread", "count")
             .setter("ENTRIESREAD", "entries_read")
             .note("MKSTREAM", "Creates the stream if it is missing.")
-            .note("ENTRIESREAD", "Counts the group as having been given this many entries."),
+            .note("ENTRIESREAD", "Counts the group as having been given this many entries.")
+            .example(r#"cmd::xgroup_create("events", "mailers", GroupStart::End).mkstream()"#, "XGROUP CREATE events mailers $ MKSTREAM"),
         entry("XGROUP CREATECONSUMER", "bool", "Creates a consumer of a group; false if there is one of the name."),
         entry("XGROUP DELCONSUMER", "u64", "Removes a consumer from a group; returns how many pending entries it had, which are lost to the group."),
         entry("XGROUP DESTROY", "bool", "Removes a consumer group; false if there is none of the name."),
@@ -115,7 +119,8 @@ pub(super) fn entries() -> Vec<Entry> {
             .ty("count", As::Type("u64"))
             .note("full-block", "Everything: entries, groups and consumers too.")
             .note("COUNT", "How many entries and pending entries at the most, 0 meaning all; 10 without."),
-        entry("XLEN", "u64", "How many entries a stream has."),
+        entry("XLEN", "u64", "How many entries a stream has.")
+            .example(r#"cmd::xlen("events")"#, "XLEN events"),
         entry("XPENDING", "PendingSummary", "A group's pending entries in short.").without("filters"),
         entry("XPENDING", "Vec<PendingEntry>", "A group's pending entries with ids from `start` to `end`, at most `count`.")
             .name("xpending_range")
@@ -127,9 +132,11 @@ pub(super) fn entries() -> Vec<Entry> {
             .ty("count", As::Type("u64"))
             .note("IDLE", "Only those that have been pending for at least this time.")
             .note("consumer", "Only those of this consumer."),
-        range("XRANGE", "The entries with ids from `start` to `end`."),
+        range("XRANGE", "The entries with ids from `start` to `end`.")
+            .example(r#"cmd::xrange::<Value>("events", StreamBound::Min, StreamBound::Max).count(10)"#, "XRANGE events - + COUNT 10"),
         read("XREAD", "The entries that streams have; none if there are none.")
-            .ty("id", As::Into("ReadFrom")),
+            .ty("id", As::Into("ReadFrom"))
+            .example(r#"cmd::xread::<String, Value>([("events", ReadFrom::New)]).block(Duration::from_secs(5))"#, "XREAD BLOCK 5000 STREAMS events $"),
         read("XREADGROUP", "The entries that a consumer group gives a consumer; none if there are none.")
             .ty("id", As::Into("GroupReadFrom"))
             .ty("min-idle-time", As::Millis)
@@ -137,7 +144,8 @@ pub(super) fn entries() -> Vec<Entry> {
             .turns("CLAIM", "Option<StreamEntries<K, T>>", "Option<DeliveredEntries<K, T>>")
             .note("CLAIM", "Gives it first those that have been pending for at least this time; tells how often each was given.")
             .setter("NOACK", "no_ack")
-            .note("NOACK", "Counts them as acknowledged at once."),
+            .note("NOACK", "Counts them as acknowledged at once.")
+            .example(r#"cmd::xreadgroup::<String, Value>("mailers", "m1", [("events", GroupReadFrom::New)])"#, "XREADGROUP GROUP mailers m1 STREAMS events >"),
         range("XREVRANGE", "The entries with ids from `end` down to `start`, newest first."),
         entry("XSETID", "()", "Sets the highest id that a stream has given.")
             .ty("last-id", As::Into("StreamId"))
@@ -154,6 +162,7 @@ pub(super) fn entries() -> Vec<Entry> {
             .rename("threshold", "trim")
             .within("strategy")
             .within("operator")
-            .within("LIMIT"),
+            .within("LIMIT")
+            .example(r#"cmd::xtrim("events", StreamTrim::max_len(1000).approximately())"#, "XTRIM events MAXLEN ~ 1000"),
     ]
 }

@@ -3,6 +3,7 @@
 //! Owns the connection, the replies' shapes, and what is prose and left out. Knows nothing of the table's
 //! present content.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::Facts;
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// What `COMMAND DOCS` tells in words, and what the table has no use for.
-const PROSE: &[&str] = &["summary", "complexity", "history", "subcommands", "module"];
+const PROSE: &[&str] = &["summary", "history", "subcommands", "module"];
 
 /// The same of an argument.
 const PROSE_OF_ARGUMENTS: &[&str] = &["summary", "display_text"];
@@ -92,12 +93,47 @@ fn add(command: &Value, docs: &Map<String, Value>, all: &mut Facts) {
         let value = match field.as_str() {
             prose if PROSE.contains(&prose) => continue,
             "arguments" => list(value).iter().map(argument).collect(),
+            "complexity" => match classes(value.as_str().unwrap_or_default()) {
+                none if none.is_empty() => continue,
+                classes => json!(classes),
+            },
             _ => value.clone(),
         };
         facts.insert(field.clone(), value);
     }
     all.insert(name, Value::Object(facts));
     list(at(9)).iter().for_each(|subcommand| add(subcommand, docs, all));
+}
+
+/// The classes that a text on complexity names, each once: `O(N)`, `O(N)+O(log(M))`. The words around them stay
+/// the server's.
+fn classes(text: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut rest = text;
+    let mut is_sum = false;
+    while let Some(start) = rest.find("O(") {
+        is_sum &= start == 0;
+        let is_word = rest[..start].ends_with(|c: char| c.is_alphanumeric());
+        rest = &rest[start..];
+        let mut depth = 0;
+        let end = rest.find(|c| {
+            depth += i32::from(c == '(') - i32::from(c == ')');
+            c == ')' && depth == 0
+        });
+        let Some(end) = end else { break };
+        let (class, behind) = rest.split_at(end + 1);
+        match all.last_mut() {
+            _ if is_word => {}
+            Some(sum) if is_sum => *sum += &format!("+{class}"),
+            _ => all.push(class.to_owned()),
+        }
+        let added = behind.trim_start().strip_prefix('+').map(str::trim_start);
+        is_sum = added.is_some() && !is_word;
+        rest = added.unwrap_or(behind);
+    }
+    let mut known = BTreeSet::new();
+    all.retain(|class| known.insert(class.clone()));
+    all
 }
 
 fn key_spec(spec: &Value) -> Value {
@@ -237,7 +273,7 @@ mod tests {
                 "group",
                 "string",
                 "complexity",
-                "words",
+                "O(1) for one, O(log(N)+M) for more, O(1) NO(1) O(",
                 "arguments",
                 [
                     ["name", "key", "type", "key", "display_text", "key", "key_spec_index", 0],
@@ -259,6 +295,8 @@ mod tests {
                 "2.2.3",
                 "group",
                 "generic",
+                "complexity",
+                "Depends on the subcommand.",
                 "subcommands",
                 ["object|freq", ["since", "4.0.0", "group", "generic"]]
             ]
@@ -268,6 +306,7 @@ mod tests {
         let get = json!({
             "acl_categories": ["read"], "arity": 2, "first_key": 1, "flags": ["readonly", "fast"],
             "group": "string", "last_key": 1, "since": "1.0.0", "step": 1, "tips": [],
+            "complexity": ["O(1)", "O(log(N)+M)"],
             "arguments": [{"name": "key", "type": "key", "key_spec_index": 0},
                 {"name": "o", "type": "oneof", "arguments": [{"name": "x", "type": "string"}]}],
             "key_specs": [{"flags": ["RO", "access"],
@@ -276,6 +315,20 @@ mod tests {
         });
         assert_eq!(facts["GET"], get);
         assert_eq!(facts["OBJECT FREQ"]["since"], "4.0.0");
+        assert_eq!(facts["OBJECT"].get("complexity"), None);
+    }
+
+    #[test]
+    fn classes_are_taken_out_of_the_words_around_them() {
+        assert_eq!(
+            classes("O(1) for one, O(N log(N)) for more, O(1) NO(1) O("),
+            ["O(1)", "O(N log(N))"]
+        );
+        assert_eq!(
+            classes("O(N*K)+O(M) worst case, and O(1) + O(N)"),
+            ["O(N*K)+O(M)", "O(1)+O(N)"]
+        );
+        assert_eq!(classes("Depends on the script."), [""; 0]);
     }
 
     #[test]

@@ -9,7 +9,21 @@ use crate::types::{BitGet, BitOperation};
 
 /// Counts the bits that are set.
 ///
-/// `BITCOUNT key [start end [BYTE | BIT]]`, since 2.6.0.
+/// `BITCOUNT key [start end [BYTE | BIT]]`, since 2.6.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // BITCOUNT seen
+/// let command = cmd::bitcount("seen");
+/// # sends(command, "BITCOUNT seen");
+///
+/// // BITCOUNT seen 0 99 BIT
+/// let command = cmd::bitcount("seen").range(0, 99).bit();
+/// # sends(command, "BITCOUNT seen 0 99 BIT");
+/// ```
 pub fn bitcount(key: impl ToArg) -> Bitcount {
     Bitcount { cmd: Cmd::new(&info::BITCOUNT).key(key), range: None, unit: None }
 }
@@ -57,7 +71,7 @@ impl Command for Bitcount {
 /// Reads and writes numbers of any width; none where `Overflow::Fail` held back a write.
 ///
 /// `BITFIELD key [<GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value
-/// | INCRBY encoding offset increment>> ...]`, since 3.2.0.
+/// | INCRBY encoding offset increment>> ...]`, since 3.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn bitfield(
     key: impl ToArg,
     operations: impl IntoIterator<Item = BitOperation>,
@@ -67,21 +81,23 @@ pub fn bitfield(
 
 /// Reads numbers of any width.
 ///
-/// `BITFIELD_RO key [GET encoding offset [GET encoding offset ...]]`, since 6.0.0.
+/// `BITFIELD_RO key [GET encoding offset [GET encoding offset ...]]`, since 6.0.0, `O(1)`. Redis
+/// 6.2 to 8.6, Valkey 9.1.
 pub fn bitfield_ro(key: impl ToArg, gets: impl IntoIterator<Item = BitGet>) -> Cmd<Vec<i64>> {
     Cmd::new(&info::BITFIELD_RO).key(key).any_words(gets)
 }
 
 /// Combines values bit by bit and stores the result; returns its length in bytes.
 ///
-/// `BITOP <AND | OR | XOR | NOT | DIFF | DIFF1 | ANDOR | ONE> destkey key [key ...]`, since 2.6.0.
+/// `BITOP <AND | OR | XOR | NOT | DIFF | DIFF1 | ANDOR | ONE> destkey key [key ...]`, since 2.6.0,
+/// `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn bitop<M>(operation: Bitwise, destination: impl ToArg, keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::BITOP).arg(operation).key(destination).some_keys(keys, "needs at least one key")
 }
 
 /// The position of the first bit that is set, or is not; -1 if there is none.
 ///
-/// `BITPOS key bit [start [end [BYTE | BIT]]]`, since 2.8.7.
+/// `BITPOS key bit [start [end [BYTE | BIT]]]`, since 2.8.7, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn bitpos(key: impl ToArg, bit: bool) -> Bitpos {
     Bitpos {
         cmd: Cmd::new(&info::BITPOS).key(key).arg(bit),
@@ -145,14 +161,34 @@ impl Command for Bitpos {
 
 /// Reads one bit.
 ///
-/// `GETBIT key offset`, since 2.2.0.
+/// `GETBIT key offset`, since 2.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GETBIT seen 7
+/// let command = cmd::getbit("seen", 7);
+/// # sends(command, "GETBIT seen 7");
+/// ```
 pub fn getbit(key: impl ToArg, offset: u64) -> Cmd<bool> {
     Cmd::new(&info::GETBIT).key(key).arg(offset)
 }
 
 /// Writes one bit; returns the one before.
 ///
-/// `SETBIT key offset value`, since 2.2.0.
+/// `SETBIT key offset value`, since 2.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SETBIT seen 7 1
+/// let command = cmd::setbit("seen", 7, true);
+/// # sends(command, "SETBIT seen 7 1");
+/// ```
 pub fn setbit(key: impl ToArg, offset: u64, value: bool) -> Cmd<bool> {
     Cmd::new(&info::SETBIT).key(key).arg(offset).arg(value)
 }

@@ -15,14 +15,15 @@ use crate::types::{
 
 /// Makes slots, which no node serves, the node's own.
 ///
-/// `CLUSTER ADDSLOTS slot [slot ...]`, since 3.0.0.
+/// `CLUSTER ADDSLOTS slot [slot ...]`, since 3.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_addslots(slots: impl IntoIterator<Item = u16>) -> Cmd<()> {
     Cmd::new(&info::CLUSTER_ADDSLOTS).some_args(slots, "needs at least one slot")
 }
 
 /// As `cluster_addslots`, for whole ranges.
 ///
-/// `CLUSTER ADDSLOTSRANGE start-slot end-slot [start-slot end-slot ...]`, since 7.0.0.
+/// `CLUSTER ADDSLOTSRANGE start-slot end-slot [start-slot end-slot ...]`, since 7.0.0, `O(N)`.
+/// Redis 7.0 to 8.6, Valkey 9.1.
 pub fn cluster_addslotsrange(ranges: impl IntoIterator<Item = impl Into<SlotRange>>) -> Cmd<()> {
     Cmd::new(&info::CLUSTER_ADDSLOTSRANGE).some_words(
         ranges.into_iter().map(|value| Into::<SlotRange>::into(value)),
@@ -32,42 +33,43 @@ pub fn cluster_addslotsrange(ranges: impl IntoIterator<Item = impl Into<SlotRang
 
 /// Makes the node's epoch the greatest of the cluster.
 ///
-/// `CLUSTER BUMPEPOCH`, since 3.0.0.
+/// `CLUSTER BUMPEPOCH`, since 3.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_bumpepoch() -> Cmd<EpochBump> {
     Cmd::new(&info::CLUSTER_BUMPEPOCH)
 }
 
 /// Stops all migrations of slots from the node; an error when there are none.
 ///
-/// `CLUSTER CANCELSLOTMIGRATIONS`, since 9.0.0.
+/// `CLUSTER CANCELSLOTMIGRATIONS`, since 9.0.0, `O(N)`. Valkey 9.1, not Redis.
 pub fn cluster_cancelslotmigrations() -> Cmd<()> {
     Cmd::new(&info::CLUSTER_CANCELSLOTMIGRATIONS)
 }
 
 /// How many nodes have told that they do not reach this one.
 ///
-/// `CLUSTER COUNT-FAILURE-REPORTS node-id`, since 3.0.0.
+/// `CLUSTER COUNT-FAILURE-REPORTS node-id`, since 3.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_count_failure_reports(node_id: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::CLUSTER_COUNT_FAILURE_REPORTS).arg(node_id)
 }
 
 /// How many keys of a slot the node has.
 ///
-/// `CLUSTER COUNTKEYSINSLOT slot`, since 3.0.0.
+/// `CLUSTER COUNTKEYSINSLOT slot`, since 3.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_countkeysinslot(slot: u16) -> Cmd<u64> {
     Cmd::new(&info::CLUSTER_COUNTKEYSINSLOT).arg(slot)
 }
 
 /// Makes slots belong to nobody, as the node sees it.
 ///
-/// `CLUSTER DELSLOTS slot [slot ...]`, since 3.0.0.
+/// `CLUSTER DELSLOTS slot [slot ...]`, since 3.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_delslots(slots: impl IntoIterator<Item = u16>) -> Cmd<()> {
     Cmd::new(&info::CLUSTER_DELSLOTS).some_args(slots, "needs at least one slot")
 }
 
 /// As `cluster_delslots`, for whole ranges.
 ///
-/// `CLUSTER DELSLOTSRANGE start-slot end-slot [start-slot end-slot ...]`, since 7.0.0.
+/// `CLUSTER DELSLOTSRANGE start-slot end-slot [start-slot end-slot ...]`, since 7.0.0, `O(N)`.
+/// Redis 7.0 to 8.6, Valkey 9.1.
 pub fn cluster_delslotsrange(ranges: impl IntoIterator<Item = impl Into<SlotRange>>) -> Cmd<()> {
     Cmd::new(&info::CLUSTER_DELSLOTSRANGE).some_words(
         ranges.into_iter().map(|value| Into::<SlotRange>::into(value)),
@@ -77,7 +79,7 @@ pub fn cluster_delslotsrange(ranges: impl IntoIterator<Item = impl Into<SlotRang
 
 /// Makes the replica that gets this the primary; `()` means that it begins.
 ///
-/// `CLUSTER FAILOVER [FORCE | TAKEOVER]`, since 3.0.0.
+/// `CLUSTER FAILOVER [FORCE | TAKEOVER]`, since 3.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_failover() -> ClusterFailover {
     ClusterFailover { cmd: Cmd::new(&info::CLUSTER_FAILOVER), options: None }
 }
@@ -114,7 +116,7 @@ impl Command for ClusterFailover {
 
 /// Deletes all keys of a slot.
 ///
-/// `CLUSTER FLUSHSLOT slot [ASYNC | SYNC]`, since 9.0.0.
+/// `CLUSTER FLUSHSLOT slot [ASYNC | SYNC]`, since 9.0.0, `O(N)`. Valkey 9.1, not Redis.
 pub fn cluster_flushslot(slot: u16) -> ClusterFlushslot {
     ClusterFlushslot { cmd: Cmd::new(&info::CLUSTER_FLUSHSLOT).arg(slot), flush_type: None }
 }
@@ -151,63 +153,63 @@ impl Command for ClusterFlushslot {
 
 /// Makes the node serve no slots; it must be empty.
 ///
-/// `CLUSTER FLUSHSLOTS`, since 3.0.0.
+/// `CLUSTER FLUSHSLOTS`, since 3.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_flushslots() -> Cmd<()> {
     Cmd::new(&info::CLUSTER_FLUSHSLOTS)
 }
 
 /// Makes the node forget another one, and not learn of it again for a minute.
 ///
-/// `CLUSTER FORGET node-id`, since 3.0.0.
+/// `CLUSTER FORGET node-id`, since 3.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_forget(node_id: impl ToArg) -> Cmd<()> {
     Cmd::new(&info::CLUSTER_FORGET).arg(node_id)
 }
 
 /// Some keys of a slot.
 ///
-/// `CLUSTER GETKEYSINSLOT slot count`, since 3.0.0.
+/// `CLUSTER GETKEYSINSLOT slot count`, since 3.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_getkeysinslot<K: FromReply>(slot: u16, count: u64) -> Cmd<Vec<K>> {
     Cmd::new(&info::CLUSTER_GETKEYSINSLOT).arg(slot).arg(count)
 }
 
 /// The node's migrations of slots: those that run, and some that are over.
 ///
-/// `CLUSTER GETSLOTMIGRATIONS`, since 9.0.0.
+/// `CLUSTER GETSLOTMIGRATIONS`, since 9.0.0, `O(N)`. Valkey 9.1, not Redis.
 pub fn cluster_getslotmigrations() -> Cmd<Vec<SlotMigration>> {
     Cmd::new(&info::CLUSTER_GETSLOTMIGRATIONS)
 }
 
 /// The subcommands, as the server describes them.
 ///
-/// `CLUSTER HELP`, since 5.0.0.
+/// `CLUSTER HELP`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::CLUSTER_HELP)
 }
 
 /// How the node sees the cluster as a whole.
 ///
-/// `CLUSTER INFO`, since 3.0.0.
+/// `CLUSTER INFO`, since 3.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_info() -> Cmd<ClusterInfo> {
     Cmd::new(&info::CLUSTER_INFO)
 }
 
 /// The slot of a key.
 ///
-/// `CLUSTER KEYSLOT key`, since 3.0.0.
+/// `CLUSTER KEYSLOT key`, since 3.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_keyslot(key: impl ToArg) -> Cmd<u16> {
     Cmd::new(&info::CLUSTER_KEYSLOT).arg(key)
 }
 
 /// The node's connections with the other nodes.
 ///
-/// `CLUSTER LINKS`, since 7.0.0.
+/// `CLUSTER LINKS`, since 7.0.0, `O(N)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn cluster_links() -> Cmd<Vec<ClusterLink>> {
     Cmd::new(&info::CLUSTER_LINKS)
 }
 
 /// Makes the node, and its cluster, know another node.
 ///
-/// `CLUSTER MEET ip port [cluster-bus-port]`, since 3.0.0.
+/// `CLUSTER MEET ip port [cluster-bus-port]`, since 3.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_meet(ip: impl ToArg, port: u16) -> ClusterMeet {
     ClusterMeet { cmd: Cmd::new(&info::CLUSTER_MEET).arg(ip).arg(port), bus_port: None }
 }
@@ -239,14 +241,14 @@ impl Command for ClusterMeet {
 /// Begins to move slots of the node to others; `cluster_getslotmigrations` tells how far it is.
 ///
 /// `CLUSTER MIGRATESLOTS SLOTSRANGE start-slot end-slot [start-slot end-slot ...] NODE node-id
-/// ...`, since 9.0.0.
+/// ...`, since 9.0.0, `O(N)`. Valkey 9.1, not Redis.
 pub fn cluster_migrateslots(moves: impl IntoIterator<Item = SlotMove>) -> Cmd<()> {
     Cmd::new(&info::CLUSTER_MIGRATESLOTS).some_words(moves, "needs at least one move")
 }
 
 /// Stops migrations to the node; returns how many.
 ///
-/// `CLUSTER MIGRATION CANCEL <ID task-id | ALL>`, since 8.4.0.
+/// `CLUSTER MIGRATION CANCEL <ID task-id | ALL>`, since 8.4.0, `O(N)`. Redis 8.6, not Valkey.
 pub fn cluster_migration_cancel(tasks: MigrationTasks) -> Cmd<u64> {
     Cmd::new(&info::CLUSTER_MIGRATION).arg("CANCEL").any_args(tasks)
 }
@@ -254,7 +256,8 @@ pub fn cluster_migration_cancel(tasks: MigrationTasks) -> Cmd<u64> {
 /// Begins to move slots from other nodes to this one; returns the id that
 /// `cluster_migration_status` tells of.
 ///
-/// `CLUSTER MIGRATION IMPORT start-slot end-slot [start-slot end-slot ...]`, since 8.4.0.
+/// `CLUSTER MIGRATION IMPORT start-slot end-slot [start-slot end-slot ...]`, since 8.4.0, `O(N)`.
+/// Redis 8.6, not Valkey.
 pub fn cluster_migration_import(
     ranges: impl IntoIterator<Item = impl Into<SlotRange>>,
 ) -> Cmd<String> {
@@ -266,56 +269,56 @@ pub fn cluster_migration_import(
 
 /// The node's migrations of slots: those that run, and some that are over.
 ///
-/// `CLUSTER MIGRATION STATUS <[ID task-id] | [ALL]>`, since 8.4.0.
+/// `CLUSTER MIGRATION STATUS <[ID task-id] | [ALL]>`, since 8.4.0, `O(N)`. Redis 8.6, not Valkey.
 pub fn cluster_migration_status(tasks: MigrationTasks) -> Cmd<Vec<MigrationTask>> {
     Cmd::new(&info::CLUSTER_MIGRATION).arg("STATUS").any_args(tasks)
 }
 
 /// The id of the node.
 ///
-/// `CLUSTER MYID`, since 3.0.0.
+/// `CLUSTER MYID`, since 3.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_myid() -> Cmd<String> {
     Cmd::new(&info::CLUSTER_MYID)
 }
 
 /// The id of the node's shard.
 ///
-/// `CLUSTER MYSHARDID`, since 7.2.0.
+/// `CLUSTER MYSHARDID`, since 7.2.0, `O(1)`. Redis 8.0 to 8.6, Valkey 9.1.
 pub fn cluster_myshardid() -> Cmd<String> {
     Cmd::new(&info::CLUSTER_MYSHARDID)
 }
 
 /// The nodes, as the one that replies sees them.
 ///
-/// `CLUSTER NODES`, since 3.0.0.
+/// `CLUSTER NODES`, since 3.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_nodes() -> Cmd<Vec<ClusterNode>> {
     Cmd::new(&info::CLUSTER_NODES)
 }
 
 /// The replicas of a primary.
 ///
-/// `CLUSTER REPLICAS node-id`, since 5.0.0.
+/// `CLUSTER REPLICAS node-id`, since 5.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_replicas(node_id: impl ToArg) -> Cmd<Vec<ClusterNode>> {
     Cmd::new(&info::CLUSTER_REPLICAS).arg(node_id)
 }
 
 /// Makes the node a replica of a primary.
 ///
-/// `CLUSTER REPLICATE node-id`, since 3.0.0.
+/// `CLUSTER REPLICATE node-id`, since 3.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_replicate(node_id: impl ToArg) -> Cmd<()> {
     Cmd::new(&info::CLUSTER_REPLICATE).arg(node_id)
 }
 
 /// Makes the node, a replica, a primary without slots and keys.
 ///
-/// `CLUSTER REPLICATE NO ONE`, since 3.0.0.
+/// `CLUSTER REPLICATE NO ONE`, since Valkey 9.0.0, `O(1)`. Valkey 9.1, not Redis.
 pub fn cluster_replicate_no_one() -> Cmd<()> {
     Cmd::new(&info::CLUSTER_REPLICATE).arg("NO").arg("ONE")
 }
 
 /// Makes the node forget the cluster.
 ///
-/// `CLUSTER RESET [HARD | SOFT]`, since 3.0.0.
+/// `CLUSTER RESET [HARD | SOFT]`, since 3.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_reset() -> ClusterReset {
     ClusterReset { cmd: Cmd::new(&info::CLUSTER_RESET), reset_type: None }
 }
@@ -352,14 +355,14 @@ impl Command for ClusterReset {
 
 /// Writes what the node knows of the cluster to its disk.
 ///
-/// `CLUSTER SAVECONFIG`, since 3.0.0.
+/// `CLUSTER SAVECONFIG`, since 3.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_saveconfig() -> Cmd<()> {
     Cmd::new(&info::CLUSTER_SAVECONFIG)
 }
 
 /// Gives a node that knows no other its epoch.
 ///
-/// `CLUSTER SET-CONFIG-EPOCH config-epoch`, since 3.0.0.
+/// `CLUSTER SET-CONFIG-EPOCH config-epoch`, since 3.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_set_config_epoch(config_epoch: u64) -> Cmd<()> {
     Cmd::new(&info::CLUSTER_SET_CONFIG_EPOCH).arg(config_epoch)
 }
@@ -367,7 +370,7 @@ pub fn cluster_set_config_epoch(config_epoch: u64) -> Cmd<()> {
 /// Says of a slot where it is going, or where it is.
 ///
 /// `CLUSTER SETSLOT slot <IMPORTING importing | MIGRATING migrating | NODE node | STABLE> [TIMEOUT
-/// timeout]`, since 3.0.0.
+/// timeout]`, since 3.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_setslot(slot: u16, state: SlotState) -> ClusterSetslot {
     ClusterSetslot {
         cmd: Cmd::new(&info::CLUSTER_SETSLOT).arg(slot).any_args(state),
@@ -401,21 +404,23 @@ impl Command for ClusterSetslot {
 
 /// The primaries with their replicas and slots.
 ///
-/// `CLUSTER SHARDS`, since 7.0.0.
+/// `CLUSTER SHARDS`, since 7.0.0, `O(N)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn cluster_shards() -> Cmd<Vec<ClusterShard>> {
     Cmd::new(&info::CLUSTER_SHARDS)
 }
 
 /// As `cluster_replicas`.
 ///
-/// `CLUSTER SLAVES node-id`, since 3.0.0, deprecated since 5.0.0.
+/// `CLUSTER SLAVES node-id`, since 3.0.0, deprecated since 5.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey
+/// 9.1.
 pub fn cluster_slaves(node_id: impl ToArg) -> Cmd<Vec<ClusterNode>> {
     Cmd::new(&info::CLUSTER_SLAVES).arg(node_id)
 }
 
 /// What the node counts of its slots, sorted by one of the numbers, highest first.
 ///
-/// `CLUSTER SLOT-STATS ORDERBY metric [LIMIT limit] [ASC | DESC]`, since 8.2.0.
+/// `CLUSTER SLOT-STATS ORDERBY metric [LIMIT limit] [ASC | DESC]`, since 8.2.0, `O(N)` or
+/// `O(N*log(N))`. Redis 8.6, Valkey 9.1.
 pub fn cluster_slot_stats(metric: SlotMetric) -> ClusterSlotStats {
     ClusterSlotStats {
         cmd: Cmd::new(&info::CLUSTER_SLOT_STATS).arg("ORDERBY").arg(metric),
@@ -463,21 +468,23 @@ impl Command for ClusterSlotStats {
 
 /// What the node counts of each of its slots in a range.
 ///
-/// `CLUSTER SLOT-STATS SLOTSRANGE start-slot end-slot`, since 8.2.0.
+/// `CLUSTER SLOT-STATS SLOTSRANGE start-slot end-slot`, since 8.2.0, `O(N)` or `O(N*log(N))`.
+/// Redis 8.6, Valkey 9.1.
 pub fn cluster_slot_stats_range(range: impl Into<SlotRange>) -> Cmd<Vec<SlotStats>> {
     Cmd::new(&info::CLUSTER_SLOT_STATS).arg("SLOTSRANGE").any_args(Into::<SlotRange>::into(range))
 }
 
 /// Ranges of slots and the nodes that serve them.
 ///
-/// `CLUSTER SLOTS`, since 3.0.0, deprecated since 7.0.0.
+/// `CLUSTER SLOTS`, since 3.0.0, deprecated since 7.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn cluster_slots() -> Cmd<Vec<ClusterSlots>> {
     Cmd::new(&info::CLUSTER_SLOTS)
 }
 
 /// Lists some keys of the whole cluster; begins with the default cursor.
 ///
-/// `CLUSTERSCAN cursor [MATCH match-pattern] [COUNT count] [TYPE type] [SLOT slot]`, since 9.1.0.
+/// `CLUSTERSCAN cursor [MATCH match-pattern] [COUNT count] [TYPE type] [SLOT slot]`, since 9.1.0,
+/// `O(N)`. Valkey 9.1, not Redis.
 pub fn clusterscan<K: FromReply>(cursor: impl ToArg) -> Clusterscan<ClusterScanPage<K>> {
     Clusterscan {
         cmd: Cmd::new(&info::CLUSTERSCAN).key(cursor),

@@ -12,35 +12,35 @@ use crate::types::{ClientInfo, TrackingInfo, TrackingRedirect};
 
 /// The name of this connection.
 ///
-/// `CLIENT GETNAME`, since 2.6.9.
+/// `CLIENT GETNAME`, since 2.6.9, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn client_getname() -> Cmd<Option<String>> {
     Cmd::new(&info::CLIENT_GETNAME)
 }
 
 /// Where notices of keys that this connection has read go.
 ///
-/// `CLIENT GETREDIR`, since 6.0.0.
+/// `CLIENT GETREDIR`, since 6.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn client_getredir() -> Cmd<TrackingRedirect> {
     Cmd::new(&info::CLIENT_GETREDIR)
 }
 
 /// What the server says of the `CLIENT` commands, in lines.
 ///
-/// `CLIENT HELP`, since 5.0.0.
+/// `CLIENT HELP`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn client_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::CLIENT_HELP)
 }
 
 /// The id of this connection.
 ///
-/// `CLIENT ID`, since 5.0.0.
+/// `CLIENT ID`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn client_id() -> Cmd<u64> {
     Cmd::new(&info::CLIENT_ID)
 }
 
 /// What the server knows of this connection.
 ///
-/// `CLIENT INFO`, since 6.2.0.
+/// `CLIENT INFO`, since 6.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn client_info() -> Cmd<ClientInfo> {
     Cmd::new(&info::CLIENT_INFO)
 }
@@ -54,7 +54,7 @@ pub fn client_info() -> Cmd<ClientInfo> {
 /// REPLICA | PUBSUB>] | [NOT-ID not-client-id [not-client-id ...]] | [NOT-USER not-username] |
 /// [NOT-ADDR not-addr] | [NOT-LADDR not-laddr] | [NOT-NAME not-name] | [NOT-FLAGS not-flags] |
 /// [NOT-LIB-NAME not-lib-name] | [NOT-LIB-VER not-lib-ver] | [NOT-DB not-db] | [NOT-CAPA not-capa]
-/// | [NOT-IP not-ip]> ...`, since 2.4.0.
+/// | [NOT-IP not-ip]> ...`, since 2.4.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn client_kill() -> ClientKill {
     ClientKill {
         cmd: Cmd::new(&info::CLIENT_KILL),
@@ -353,7 +353,7 @@ impl Command for ClientKill {
 
 /// Closes the connection from an `address:port`; fails if there is none.
 ///
-/// `CLIENT KILL old-format`, since 2.4.0.
+/// `CLIENT KILL old-format`, since 2.4.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn client_kill_addr(addr: impl ToArg) -> Cmd<()> {
     Cmd::new(&info::CLIENT_KILL).arg(addr)
 }
@@ -366,7 +366,21 @@ pub fn client_kill_addr(addr: impl ToArg) -> Cmd<()> {
 /// <NORMAL | MASTER | REPLICA | PUBSUB>] [NOT-ID not-client-id [not-client-id ...]] [NOT-USER
 /// not-username] [NOT-ADDR not-addr] [NOT-LADDR not-laddr] [NOT-NAME not-name] [NOT-FLAGS
 /// not-flags] [NOT-LIB-NAME not-lib-name] [NOT-LIB-VER not-lib-ver] [NOT-DB not-db] [NOT-CAPA
-/// not-capa] [NOT-IP not-ip]`, since 2.4.0.
+/// not-capa] [NOT-IP not-ip]`, since 2.4.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // CLIENT LIST
+/// let command = cmd::client_list();
+/// # sends(command, "CLIENT LIST");
+///
+/// // CLIENT LIST TYPE PUBSUB
+/// let command = cmd::client_list().client_type(ClientType::Pubsub);
+/// # sends(command, "CLIENT LIST TYPE PUBSUB");
+/// ```
 pub fn client_list() -> ClientList {
     ClientList {
         cmd: Cmd::new(&info::CLIENT_LIST),
@@ -635,7 +649,7 @@ impl Command for ClientList {
 
 /// Lets commands of all clients wait for a time, or until `client_unpause`.
 ///
-/// `CLIENT PAUSE timeout [WRITE | ALL]`, since 3.0.0.
+/// `CLIENT PAUSE timeout [WRITE | ALL]`, since 3.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn client_pause(timeout: Duration) -> ClientPause {
     ClientPause { cmd: Cmd::new(&info::CLIENT_PAUSE).arg(millis(timeout)), mode: None }
 }
@@ -672,14 +686,15 @@ impl Command for ClientPause {
 
 /// How the server tracks the keys that this connection reads.
 ///
-/// `CLIENT TRACKINGINFO`, since 6.2.0.
+/// `CLIENT TRACKINGINFO`, since 6.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn client_trackinginfo() -> Cmd<TrackingInfo> {
     Cmd::new(&info::CLIENT_TRACKINGINFO)
 }
 
 /// Ends the wait of a connection in a blocking command; false if it does not wait.
 ///
-/// `CLIENT UNBLOCK client-id [TIMEOUT | ERROR]`, since 5.0.0.
+/// `CLIENT UNBLOCK client-id [TIMEOUT | ERROR]`, since 5.0.0, `O(log N)`. Redis 6.2 to 8.6, Valkey
+/// 9.1.
 pub fn client_unblock(client_id: u64) -> ClientUnblock {
     ClientUnblock { cmd: Cmd::new(&info::CLIENT_UNBLOCK).arg(client_id), unblock_type: None }
 }
@@ -716,21 +731,31 @@ impl Command for ClientUnblock {
 
 /// Lets the commands that `client_pause` holds go on.
 ///
-/// `CLIENT UNPAUSE`, since 6.2.0.
+/// `CLIENT UNPAUSE`, since 6.2.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn client_unpause() -> Cmd<()> {
     Cmd::new(&info::CLIENT_UNPAUSE)
 }
 
 /// Returns the message.
 ///
-/// `ECHO message`, since 1.0.0.
+/// `ECHO message`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn echo<V: FromReply>(message: impl ToArg) -> Cmd<V> {
     Cmd::new(&info::ECHO).arg(message)
 }
 
 /// Asks for a sign of life.
 ///
-/// `PING [message]`, since 1.0.0.
+/// `PING [message]`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // PING
+/// let command = cmd::ping();
+/// # sends(command, "PING");
+/// ```
 pub fn ping() -> Ping {
     Ping { cmd: Cmd::new(&info::PING), message: None }
 }

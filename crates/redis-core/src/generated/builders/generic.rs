@@ -17,7 +17,8 @@ use crate::types::{
 
 /// Copies a value to another key; false if that exists already.
 ///
-/// `COPY source destination [DB destination-db] [REPLACE]`, since 6.2.0.
+/// `COPY source destination [DB destination-db] [REPLACE]`, since 6.2.0, `O(N)` or `O(1)`. Redis
+/// 6.2 to 8.6, Valkey 9.1.
 pub fn copy(source: impl ToArg, destination: impl ToArg) -> Copy {
     Copy { cmd: Cmd::new(&info::COPY).key(source).key(destination), db: None, replace: false }
 }
@@ -55,28 +56,66 @@ impl Command for Copy {
 
 /// Deletes keys; returns how many there were.
 ///
-/// `DEL key [key ...]`, since 1.0.0.
+/// `DEL key [key ...]`, since 1.0.0. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // DEL a
+/// let command = cmd::del("a");
+/// # sends(command, "DEL a");
+///
+/// // DEL a b
+/// let command = cmd::del(["a", "b"]);
+/// # sends(command, "DEL a b");
+/// ```
 pub fn del<M>(keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::DEL).some_keys(keys, "needs at least one key")
 }
 
 /// A value as `restore` takes it, in the server's own format.
 ///
-/// `DUMP key`, since 2.6.0.
+/// `DUMP key`, since 2.6.0. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn dump(key: impl ToArg) -> Cmd<Option<Bytes>> {
     Cmd::new(&info::DUMP).key(key)
 }
 
 /// Counts how many of the keys exist; a key given twice counts twice.
 ///
-/// `EXISTS key [key ...]`, since 1.0.0.
+/// `EXISTS key [key ...]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // EXISTS a
+/// let command = cmd::exists("a");
+/// # sends(command, "EXISTS a");
+/// ```
 pub fn exists<M>(keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::EXISTS).some_keys(keys, "needs at least one key")
 }
 
 /// Lets a key expire after a time to live, rounded up to whole seconds.
 ///
-/// `EXPIRE key seconds [NX | XX | GT | LT]`, since 1.0.0.
+/// `EXPIRE key seconds [NX | XX | GT | LT]`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // EXPIRE session 60
+/// let command = cmd::expire("session", Duration::from_secs(60));
+/// # sends(command, "EXPIRE session 60");
+///
+/// // EXPIRE session 60 GT
+/// let command = cmd::expire("session", Duration::from_secs(60)).gt();
+/// # sends(command, "EXPIRE session 60 GT");
+/// ```
 pub fn expire(key: impl ToArg, ttl: Duration) -> Expire {
     Expire { cmd: Cmd::new(&info::EXPIRE).key(key).arg(seconds(ttl)), condition: None }
 }
@@ -125,7 +164,18 @@ impl Command for Expire {
 
 /// Lets a key expire at a time, rounded up to whole seconds.
 ///
-/// `EXPIREAT key unix-time-seconds [NX | XX | GT | LT]`, since 1.2.0.
+/// `EXPIREAT key unix-time-seconds [NX | XX | GT | LT]`, since 1.2.0, `O(1)`. Redis 6.2 to 8.6,
+/// Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // EXPIREAT offer 1800000000
+/// let command = cmd::expireat("offer", SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000));
+/// # sends(command, "EXPIREAT offer 1800000000");
+/// ```
 pub fn expireat(key: impl ToArg, time: SystemTime) -> Expireat {
     Expireat { cmd: Cmd::new(&info::EXPIREAT).key(key).arg(unix_seconds(time)), condition: None }
 }
@@ -174,21 +224,31 @@ impl Command for Expireat {
 
 /// When a key expires, to the second.
 ///
-/// `EXPIRETIME key`, since 7.0.0.
+/// `EXPIRETIME key`, since 7.0.0, `O(1)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn expiretime(key: impl ToArg) -> Cmd<ExpireTime<1>> {
     Cmd::new(&info::EXPIRETIME).key(key)
 }
 
 /// The type of a key's value.
 ///
-/// `TYPE key`, since 1.0.0.
+/// `TYPE key`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // TYPE session
+/// let command = cmd::key_type("session");
+/// # sends(command, "TYPE session");
+/// ```
 pub fn key_type(key: impl ToArg) -> Cmd<KeyType> {
     Cmd::new(&info::TYPE).key(key)
 }
 
 /// Lists all keys that match a pattern; blocks the server meanwhile.
 ///
-/// `KEYS pattern`, since 1.0.0.
+/// `KEYS pattern`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn keys<K: FromReply>(pattern: impl ToArg) -> Cmd<Vec<K>> {
     Cmd::new(&info::KEYS).arg(pattern)
 }
@@ -196,7 +256,7 @@ pub fn keys<K: FromReply>(pattern: impl ToArg) -> Cmd<Vec<K>> {
 /// Moves a key to another server, over a connection of this server's own.
 ///
 /// `MIGRATE host port key destination-db timeout [COPY] [REPLACE] [AUTH auth | AUTH2 username
-/// password]`, since 2.6.0.
+/// password]`, since 2.6.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn migrate(
     host: impl ToArg,
     port: u16,
@@ -259,7 +319,7 @@ impl Command for Migrate {
 /// Moves keys to another server, over a connection of this server's own.
 ///
 /// `MIGRATE host port "" destination-db timeout [COPY] [REPLACE] [AUTH auth | AUTH2 username
-/// password] [KEYS keys [keys ...]]`, since 2.6.0.
+/// password] [KEYS keys [keys ...]]`, since 2.6.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn migrate_keys<M>(
     host: impl ToArg,
     port: u16,
@@ -327,56 +387,77 @@ impl Command for MigrateKeys {
 
 /// Moves a key to another database; false if it is not there, or is there already.
 ///
-/// `MOVE key db`, since 1.0.0.
+/// `MOVE key db`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn move_key(key: impl ToArg, db: u64) -> Cmd<bool> {
     Cmd::new(&info::MOVE).key(key).arg(db)
 }
 
 /// How the server keeps a value in memory.
 ///
-/// `OBJECT ENCODING key`, since 2.2.3.
+/// `OBJECT ENCODING key`, since 2.2.3, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn object_encoding(key: impl ToArg) -> Cmd<Option<Encoding>> {
     Cmd::new(&info::OBJECT_ENCODING).key(key)
 }
 
 /// How often a key is used, on a logarithmic scale.
 ///
-/// `OBJECT FREQ key`, since 4.0.0.
+/// `OBJECT FREQ key`, since 4.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn object_freq(key: impl ToArg) -> Cmd<Option<u64>> {
     Cmd::new(&info::OBJECT_FREQ).key(key)
 }
 
 /// What the server says of the `OBJECT` commands, in lines.
 ///
-/// `OBJECT HELP`, since 6.2.0.
+/// `OBJECT HELP`, since 6.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn object_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::OBJECT_HELP)
 }
 
 /// How long a key was not used, in whole seconds.
 ///
-/// `OBJECT IDLETIME key`, since 2.2.3.
+/// `OBJECT IDLETIME key`, since 2.2.3, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn object_idletime(key: impl ToArg) -> Cmd<Option<Seconds>> {
     Cmd::new(&info::OBJECT_IDLETIME).key(key)
 }
 
 /// How many references to a value the server has.
 ///
-/// `OBJECT REFCOUNT key`, since 2.2.3.
+/// `OBJECT REFCOUNT key`, since 2.2.3, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn object_refcount(key: impl ToArg) -> Cmd<Option<u64>> {
     Cmd::new(&info::OBJECT_REFCOUNT).key(key)
 }
 
 /// Removes a key's expiry; false if it had none.
 ///
-/// `PERSIST key`, since 2.2.0.
+/// `PERSIST key`, since 2.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // PERSIST session
+/// let command = cmd::persist("session");
+/// # sends(command, "PERSIST session");
+/// ```
 pub fn persist(key: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::PERSIST).key(key)
 }
 
 /// Lets a key expire after a time to live, rounded up to whole milliseconds.
 ///
-/// `PEXPIRE key milliseconds [NX | XX | GT | LT]`, since 2.6.0.
+/// `PEXPIRE key milliseconds [NX | XX | GT | LT]`, since 2.6.0, `O(1)`. Redis 6.2 to 8.6, Valkey
+/// 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // PEXPIRE lock 1500
+/// let command = cmd::pexpire("lock", Duration::from_millis(1500));
+/// # sends(command, "PEXPIRE lock 1500");
+/// ```
 pub fn pexpire(key: impl ToArg, ttl: Duration) -> Pexpire {
     Pexpire { cmd: Cmd::new(&info::PEXPIRE).key(key).arg(millis(ttl)), condition: None }
 }
@@ -425,7 +506,8 @@ impl Command for Pexpire {
 
 /// Lets a key expire at a time, rounded up to whole milliseconds.
 ///
-/// `PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]`, since 2.6.0.
+/// `PEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT]`, since 2.6.0, `O(1)`. Redis 6.2 to
+/// 8.6, Valkey 9.1.
 pub fn pexpireat(key: impl ToArg, time: SystemTime) -> Pexpireat {
     Pexpireat { cmd: Cmd::new(&info::PEXPIREAT).key(key).arg(unix_millis(time)), condition: None }
 }
@@ -474,35 +556,55 @@ impl Command for Pexpireat {
 
 /// When a key expires.
 ///
-/// `PEXPIRETIME key`, since 7.0.0.
+/// `PEXPIRETIME key`, since 7.0.0, `O(1)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn pexpiretime(key: impl ToArg) -> Cmd<ExpireTime> {
     Cmd::new(&info::PEXPIRETIME).key(key)
 }
 
 /// How long a key is still to live.
 ///
-/// `PTTL key`, since 2.6.0.
+/// `PTTL key`, since 2.6.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // PTTL session
+/// let command = cmd::pttl("session");
+/// # sends(command, "PTTL session");
+/// ```
 pub fn pttl(key: impl ToArg) -> Cmd<Ttl> {
     Cmd::new(&info::PTTL).key(key)
 }
 
 /// Any key of the database.
 ///
-/// `RANDOMKEY`, since 1.0.0.
+/// `RANDOMKEY`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn randomkey<K: FromReply>() -> Cmd<Option<K>> {
     Cmd::new(&info::RANDOMKEY)
 }
 
 /// Renames a key, replacing what has the new name.
 ///
-/// `RENAME key newkey`, since 1.0.0.
+/// `RENAME key newkey`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // RENAME draft page
+/// let command = cmd::rename("draft", "page");
+/// # sends(command, "RENAME draft page");
+/// ```
 pub fn rename(key: impl ToArg, newkey: impl ToArg) -> Cmd<()> {
     Cmd::new(&info::RENAME).key(key).key(newkey)
 }
 
 /// Renames a key unless the new name is taken.
 ///
-/// `RENAMENX key newkey`, since 1.0.0.
+/// `RENAMENX key newkey`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn renamenx(key: impl ToArg, newkey: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::RENAMENX).key(key).key(newkey)
 }
@@ -510,6 +612,7 @@ pub fn renamenx(key: impl ToArg, newkey: impl ToArg) -> Cmd<bool> {
 /// Makes a key of a value that `dump` gave, expiring after a time to live or never.
 ///
 /// `RESTORE key ttl serialized-value [REPLACE] [IDLETIME seconds] [FREQ frequency]`, since 2.6.0.
+/// Redis 6.2 to 8.6, Valkey 9.1.
 pub fn restore(key: impl ToArg, ttl: impl Into<RestoreTtl>, value: impl ToArg) -> Restore {
     Restore {
         cmd: Cmd::new(&info::RESTORE).key(key).arg(Into::<RestoreTtl>::into(ttl)).arg(value),
@@ -563,7 +666,7 @@ impl Command for Restore {
 /// Makes a key of a value that `dump` gave, expiring at a time.
 ///
 /// `RESTORE key ttl serialized-value [REPLACE] ABSTTL [IDLETIME seconds] [FREQ frequency]`, since
-/// 2.6.0.
+/// 5.0.0. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn restore_at(key: impl ToArg, time: SystemTime, value: impl ToArg) -> RestoreAt {
     RestoreAt {
         cmd: Cmd::new(&info::RESTORE).key(key).arg(unix_millis(time)).arg(value),
@@ -619,7 +722,22 @@ impl Command for RestoreAt {
 
 /// A page of the database's keys.
 ///
-/// `SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]`, since 2.8.0.
+/// `SCAN cursor [MATCH pattern] [COUNT count] [TYPE type]`, since 2.8.0, `O(1)` or `O(N)`. Redis
+/// 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SCAN 0
+/// let command = cmd::scan::<String>(Cursor::START);
+/// # sends(command, "SCAN 0");
+///
+/// // SCAN 0 MATCH user:* COUNT 100
+/// let command = cmd::scan::<String>(Cursor::START).matching("user:*").count(100);
+/// # sends(command, "SCAN 0 MATCH user:* COUNT 100");
+/// ```
 pub fn scan<K: FromReply>(cursor: Cursor) -> Scan<ScanPage<K>> {
     Scan { cmd: Cmd::new(&info::SCAN).arg(cursor), matching: None, count: None, key_type: None }
 }
@@ -675,7 +793,8 @@ impl<R: FromReply> Command for Scan<R> {
 /// The sorted elements of a list, set or sorted set.
 ///
 /// `SORT key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC |
-/// DESC] [ALPHA] [STORE destination]`, since 1.0.0.
+/// DESC] [ALPHA] [STORE destination]`, since 1.0.0, `O(N+M*log(M))` or `O(N)`. Redis 6.2 to 8.6,
+/// Valkey 9.1.
 pub fn sort<T: FromReply>(key: impl ToArg) -> Sort<Vec<T>> {
     Sort {
         cmd: Cmd::new(&info::SORT).key(key),
@@ -781,7 +900,7 @@ impl<R: FromReply> Command for Sort<R> {
 /// As `sort`, for replicas too.
 ///
 /// `SORT_RO key [BY by-pattern] [LIMIT offset count] [GET get-pattern [GET get-pattern ...]] [ASC
-/// | DESC] [ALPHA]`, since 7.0.0.
+/// | DESC] [ALPHA]`, since 7.0.0, `O(N+M*log(M))` or `O(N)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn sort_ro<T: FromReply>(key: impl ToArg) -> SortRo<Vec<T>> {
     SortRo {
         cmd: Cmd::new(&info::SORT_RO).key(key),
@@ -876,35 +995,55 @@ impl<R: FromReply> Command for SortRo<R> {
 
 /// Marks keys as just used; returns how many exist.
 ///
-/// `TOUCH key [key ...]`, since 3.2.1.
+/// `TOUCH key [key ...]`, since 3.2.1, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn touch<M>(keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::TOUCH).some_keys(keys, "needs at least one key")
 }
 
 /// How long a key is still to live, in whole seconds.
 ///
-/// `TTL key`, since 1.0.0.
+/// `TTL key`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // TTL session
+/// let command = cmd::ttl("session");
+/// # sends(command, "TTL session");
+/// ```
 pub fn ttl(key: impl ToArg) -> Cmd<Ttl<1>> {
     Cmd::new(&info::TTL).key(key)
 }
 
 /// Deletes keys and frees their memory in the background; returns how many there were.
 ///
-/// `UNLINK key [key ...]`, since 4.0.0.
+/// `UNLINK key [key ...]`, since 4.0.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // UNLINK a b
+/// let command = cmd::unlink(["a", "b"]);
+/// # sends(command, "UNLINK a b");
+/// ```
 pub fn unlink<M>(keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::UNLINK).some_keys(keys, "needs at least one key")
 }
 
 /// Waits until replicas have what this connection wrote; returns how many have it.
 ///
-/// `WAIT numreplicas timeout`, since 3.0.0.
+/// `WAIT numreplicas timeout`, since 3.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn wait(replicas: u64, timeout: impl Into<Option<Duration>>) -> Cmd<u64> {
     Cmd::new(&info::WAIT).arg(replicas).timeout_millis(timeout.into())
 }
 
 /// Waits until what this connection wrote is on the disks of the server and of replicas.
 ///
-/// `WAITAOF numlocal numreplicas timeout`, since 7.2.0.
+/// `WAITAOF numlocal numreplicas timeout`, since 7.2.0, `O(1)`. Redis 8.0 to 8.6, Valkey 9.1.
 pub fn waitaof(local: u64, replicas: u64, timeout: impl Into<Option<Duration>>) -> Cmd<AofAcks> {
     Cmd::new(&info::WAITAOF).arg(local).arg(replicas).timeout_millis(timeout.into())
 }

@@ -10,7 +10,17 @@ use crate::types::{GeoArea, GeoMatch, GeoPoint, GeoUnit, GeoWith};
 /// Adds members with their longitude and latitude in degrees; returns how many are new.
 ///
 /// `GEOADD key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]`, since
-/// 3.2.0.
+/// 3.2.0, `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GEOADD cities 13.5 52.5 Berlin
+/// let command = cmd::geoadd("cities", [(13.5, 52.5, "Berlin")]);
+/// # sends(command, "GEOADD cities 13.5 52.5 Berlin");
+/// ```
 pub fn geoadd(
     key: impl ToArg,
     members: impl IntoIterator<Item = (f64, f64, impl ToArg)>,
@@ -63,7 +73,18 @@ impl Command for Geoadd {
 
 /// The distance of two members in metres.
 ///
-/// `GEODIST key member1 member2 [M | KM | FT | MI]`, since 3.2.0.
+/// `GEODIST key member1 member2 [M | KM | FT | MI]`, since 3.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey
+/// 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GEODIST cities Berlin Paris km
+/// let command = cmd::geodist("cities", "Berlin", "Paris").unit(GeoUnit::Kilometres);
+/// # sends(command, "GEODIST cities Berlin Paris km");
+/// ```
 pub fn geodist(key: impl ToArg, member1: impl ToArg, member2: impl ToArg) -> Geodist {
     Geodist { cmd: Cmd::new(&info::GEODIST).key(key).arg(member1).arg(member2), unit: None }
 }
@@ -94,14 +115,14 @@ impl Command for Geodist {
 
 /// The places of members as geohashes of 11 characters.
 ///
-/// `GEOHASH key [member [member ...]]`, since 3.2.0.
+/// `GEOHASH key [member [member ...]]`, since 3.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn geohash<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<Vec<Option<String>>> {
     Cmd::new(&info::GEOHASH).key(key).any_args(members)
 }
 
 /// The places of members.
 ///
-/// `GEOPOS key [member [member ...]]`, since 3.2.0.
+/// `GEOPOS key [member [member ...]]`, since 3.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn geopos<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<Vec<Option<GeoPoint>>> {
     Cmd::new(&info::GEOPOS).key(key).any_args(members)
 }
@@ -110,7 +131,7 @@ pub fn geopos<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<Vec<Option<Geo
 ///
 /// `GEORADIUS key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH]
 /// [COUNT count [ANY]] [ASC | DESC] [STORE storekey | STOREDIST storedistkey]`, since 3.2.0,
-/// deprecated since 6.2.0.
+/// deprecated since 6.2.0, `O(N+log(M))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn georadius<M: FromReply>(
     key: impl ToArg,
     longitude: f64,
@@ -215,7 +236,8 @@ impl<R: FromReply> Command for Georadius<R> {
 /// As `georadius`, without storing.
 ///
 /// `GEORADIUS_RO key longitude latitude radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST]
-/// [WITHHASH] [COUNT count [ANY]] [ASC | DESC]`, since 3.2.10, deprecated since 6.2.0.
+/// [WITHHASH] [COUNT count [ANY]] [ASC | DESC]`, since 3.2.10, deprecated since 6.2.0,
+/// `O(N+log(M))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn georadius_ro<M: FromReply>(
     key: impl ToArg,
     longitude: f64,
@@ -310,7 +332,7 @@ impl<R: FromReply> Command for GeoradiusRo<R> {
 ///
 /// `GEORADIUSBYMEMBER key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH]
 /// [COUNT count [ANY]] [ASC | DESC] [STORE storekey | STOREDIST storedistkey]`, since 3.2.0,
-/// deprecated since 6.2.0.
+/// deprecated since 6.2.0, `O(N+log(M))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn georadiusbymember<M: FromReply>(
     key: impl ToArg,
     member: impl ToArg,
@@ -414,7 +436,8 @@ impl<R: FromReply> Command for Georadiusbymember<R> {
 /// As `georadiusbymember`, without storing.
 ///
 /// `GEORADIUSBYMEMBER_RO key member radius <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH]
-/// [COUNT count [ANY]] [ASC | DESC]`, since 3.2.10, deprecated since 6.2.0.
+/// [COUNT count [ANY]] [ASC | DESC]`, since 3.2.10, deprecated since 6.2.0, `O(N+log(M))`. Redis
+/// 6.2 to 8.6, Valkey 9.1.
 pub fn georadiusbymember_ro<M: FromReply>(
     key: impl ToArg,
     member: impl ToArg,
@@ -503,7 +526,17 @@ impl<R: FromReply> Command for GeoradiusbymemberRo<R> {
 ///
 /// `GEOSEARCH key <FROMMEMBER member | FROMLONLAT longitude latitude> <BYRADIUS radius <M | KM |
 /// FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD]
-/// [WITHDIST] [WITHHASH]`, since 6.2.0.
+/// [WITHDIST] [WITHHASH]`, since 6.2.0, `O(N+log(M))`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GEOSEARCH cities FROMLONLAT 13.5 52.5 BYRADIUS 200 km ASC COUNT 3
+/// let command = cmd::geosearch::<String>("cities", GeoArea::circle((13.5, 52.5), 200.0, GeoUnit::Kilometres)).asc().count(3);
+/// # sends(command, "GEOSEARCH cities FROMLONLAT 13.5 52.5 BYRADIUS 200 km ASC COUNT 3");
+/// ```
 pub fn geosearch<M: FromReply>(key: impl ToArg, area: GeoArea) -> Geosearch<Vec<M>> {
     Geosearch {
         cmd: Cmd::new(&info::GEOSEARCH).key(key).any_args(area),
@@ -587,7 +620,7 @@ impl<R: FromReply> Command for Geosearch<R> {
 ///
 /// `GEOSEARCHSTORE destination source <FROMMEMBER member | FROMLONLAT longitude latitude>
 /// <BYRADIUS radius <M | KM | FT | MI> | BYBOX width height <M | KM | FT | MI>> [ASC | DESC]
-/// [COUNT count [ANY]] [STOREDIST]`, since 6.2.0.
+/// [COUNT count [ANY]] [STOREDIST]`, since 6.2.0, `O(N+log(M))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn geosearchstore(
     destination: impl ToArg,
     source: impl ToArg,

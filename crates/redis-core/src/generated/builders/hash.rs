@@ -14,14 +14,34 @@ use crate::types::{Cursor, ExpireTime, FieldExpiry, FieldPersist, ScanPage, Ttl}
 
 /// Removes fields; returns how many there were.
 ///
-/// `HDEL key field [field ...]`, since 2.0.0.
+/// `HDEL key field [field ...]`, since 2.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HDEL user:1 mail
+/// let command = cmd::hdel("user:1", "mail");
+/// # sends(command, "HDEL user:1 mail");
+/// ```
 pub fn hdel<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::HDEL).key(key).some_args(fields, "needs at least one field")
 }
 
 /// Whether a hash has a field.
 ///
-/// `HEXISTS key field`, since 2.0.0.
+/// `HEXISTS key field`, since 2.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HEXISTS user:1 mail
+/// let command = cmd::hexists("user:1", "mail");
+/// # sends(command, "HEXISTS user:1 mail");
+/// ```
 pub fn hexists(key: impl ToArg, field: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::HEXISTS).key(key).arg(field)
 }
@@ -29,7 +49,18 @@ pub fn hexists(key: impl ToArg, field: impl ToArg) -> Cmd<bool> {
 /// Lets fields expire after a time to live, rounded up to whole seconds; tells what became of
 /// each.
 ///
-/// `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`, since 7.4.0.
+/// `HEXPIRE key seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`, since 7.4.0,
+/// `O(N)`. Redis 8.0 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HEXPIRE user:1 60 FIELDS 1 code
+/// let command = cmd::hexpire("user:1", Duration::from_secs(60), ["code"]);
+/// # sends(command, "HEXPIRE user:1 60 FIELDS 1 code");
+/// ```
 pub fn hexpire<M>(key: impl ToArg, ttl: Duration, fields: impl ToArgs<M>) -> Hexpire {
     Hexpire {
         cmd: Cmd::new(&info::HEXPIRE).key(key).arg(seconds(ttl)),
@@ -86,7 +117,7 @@ impl Command for Hexpire {
 /// Lets fields expire at a time, rounded up to whole seconds; tells what became of each.
 ///
 /// `HEXPIREAT key unix-time-seconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`, since
-/// 7.4.0.
+/// 7.4.0, `O(N)`. Redis 8.0 to 8.6, Valkey 9.1.
 pub fn hexpireat<M>(key: impl ToArg, time: SystemTime, fields: impl ToArgs<M>) -> Hexpireat {
     Hexpireat {
         cmd: Cmd::new(&info::HEXPIREAT).key(key).arg(unix_seconds(time)),
@@ -142,7 +173,8 @@ impl Command for Hexpireat {
 
 /// When fields expire, in whole seconds.
 ///
-/// `HEXPIRETIME key FIELDS numfields field [field ...]`, since 7.4.0.
+/// `HEXPIRETIME key FIELDS numfields field [field ...]`, since 7.4.0, `O(N)`. Redis 8.0 to 8.6,
+/// Valkey 9.1.
 pub fn hexpiretime<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<ExpireTime<1>>> {
     Cmd::new(&info::HEXPIRETIME)
         .key(key)
@@ -152,21 +184,42 @@ pub fn hexpiretime<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<Expire
 
 /// Gets the value of a field.
 ///
-/// `HGET key field`, since 2.0.0.
+/// `HGET key field`, since 2.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HGET user:1 name
+/// let command = cmd::hget::<String>("user:1", "name");
+/// # sends(command, "HGET user:1 name");
+/// ```
 pub fn hget<V: FromReply>(key: impl ToArg, field: impl ToArg) -> Cmd<Option<V>> {
     Cmd::new(&info::HGET).key(key).arg(field)
 }
 
 /// Gets all fields and values; decodes to a map or a list of pairs.
 ///
-/// `HGETALL key`, since 2.0.0.
+/// `HGETALL key`, since 2.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HGETALL user:1
+/// let command = cmd::hgetall::<HashMap<String, String>>("user:1");
+/// # sends(command, "HGETALL user:1");
+/// ```
 pub fn hgetall<T: FromReply>(key: impl ToArg) -> Cmd<T> {
     Cmd::new(&info::HGETALL).key(key)
 }
 
 /// Gets the values of fields and deletes them.
 ///
-/// `HGETDEL key FIELDS numfields field [field ...]`, since 8.0.0.
+/// `HGETDEL key FIELDS numfields field [field ...]`, since 8.0.0, `O(N)`. Redis 8.0 to 8.6, Valkey
+/// 9.1.
 pub fn hgetdel<V: FromReply>(
     key: impl ToArg,
     fields: impl IntoIterator<Item = impl ToArg>,
@@ -180,7 +233,8 @@ pub fn hgetdel<V: FromReply>(
 /// Gets the values of fields and sets when they expire.
 ///
 /// `HGETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
-/// unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]`, since 8.0.0.
+/// unix-time-milliseconds | PERSIST] FIELDS numfields field [field ...]`, since 8.0.0, `O(N)`.
+/// Redis 8.0 to 8.6, Valkey 9.1.
 pub fn hgetex<V: FromReply>(
     key: impl ToArg,
     fields: impl IntoIterator<Item = impl ToArg>,
@@ -238,35 +292,55 @@ impl<R: FromReply> Command for Hgetex<R> {
 
 /// Increments a field's number; returns the new one.
 ///
-/// `HINCRBY key field increment`, since 2.0.0.
+/// `HINCRBY key field increment`, since 2.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HINCRBY user:1 visits 1
+/// let command = cmd::hincrby("user:1", "visits", 1);
+/// # sends(command, "HINCRBY user:1 visits 1");
+/// ```
 pub fn hincrby(key: impl ToArg, field: impl ToArg, by: i64) -> Cmd<i64> {
     Cmd::new(&info::HINCRBY).key(key).arg(field).arg(by)
 }
 
 /// Increments a field's floating-point number; returns the new one.
 ///
-/// `HINCRBYFLOAT key field increment`, since 2.6.0.
+/// `HINCRBYFLOAT key field increment`, since 2.6.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn hincrbyfloat(key: impl ToArg, field: impl ToArg, by: f64) -> Cmd<f64> {
     Cmd::new(&info::HINCRBYFLOAT).key(key).arg(field).arg(by)
 }
 
 /// Lists the fields of a hash.
 ///
-/// `HKEYS key`, since 2.0.0.
+/// `HKEYS key`, since 2.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn hkeys<F: FromReply>(key: impl ToArg) -> Cmd<Vec<F>> {
     Cmd::new(&info::HKEYS).key(key)
 }
 
 /// How many fields a hash has.
 ///
-/// `HLEN key`, since 2.0.0.
+/// `HLEN key`, since 2.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn hlen(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::HLEN).key(key)
 }
 
 /// Gets the values of fields.
 ///
-/// `HMGET key field [field ...]`, since 2.0.0.
+/// `HMGET key field [field ...]`, since 2.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HMGET user:1 name mail
+/// let command = cmd::hmget::<String>("user:1", ["name", "mail"]);
+/// # sends(command, "HMGET user:1 name mail");
+/// ```
 pub fn hmget<V: FromReply>(
     key: impl ToArg,
     fields: impl IntoIterator<Item = impl ToArg>,
@@ -276,14 +350,16 @@ pub fn hmget<V: FromReply>(
 
 /// As `hset`, without telling how many are new.
 ///
-/// `HMSET key field value [field value ...]`, since 2.0.0, deprecated since 4.0.0.
+/// `HMSET key field value [field value ...]`, since 2.0.0, deprecated since 4.0.0, `O(N)`. Redis
+/// 6.2 to 8.6, Valkey 9.1.
 pub fn hmset(key: impl ToArg, fields: impl ToPairs) -> Cmd<()> {
     Cmd::new(&info::HMSET).key(key).some_pairs(fields, "needs at least one field")
 }
 
 /// Removes the expiry of fields; tells what became of each.
 ///
-/// `HPERSIST key FIELDS numfields field [field ...]`, since 7.4.0.
+/// `HPERSIST key FIELDS numfields field [field ...]`, since 7.4.0, `O(N)`. Redis 8.0 to 8.6,
+/// Valkey 9.1.
 pub fn hpersist<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<FieldPersist>> {
     Cmd::new(&info::HPERSIST)
         .key(key)
@@ -295,7 +371,7 @@ pub fn hpersist<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<FieldPers
 /// each.
 ///
 /// `HPEXPIRE key milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`, since
-/// 7.4.0.
+/// 7.4.0, `O(N)`. Redis 8.0 to 8.6, Valkey 9.1.
 pub fn hpexpire<M>(key: impl ToArg, ttl: Duration, fields: impl ToArgs<M>) -> Hpexpire {
     Hpexpire {
         cmd: Cmd::new(&info::HPEXPIRE).key(key).arg(millis(ttl)),
@@ -352,7 +428,7 @@ impl Command for Hpexpire {
 /// Lets fields expire at a time, rounded up to whole milliseconds; tells what became of each.
 ///
 /// `HPEXPIREAT key unix-time-milliseconds [NX | XX | GT | LT] FIELDS numfields field [field ...]`,
-/// since 7.4.0.
+/// since 7.4.0, `O(N)`. Redis 8.0 to 8.6, Valkey 9.1.
 pub fn hpexpireat<M>(key: impl ToArg, time: SystemTime, fields: impl ToArgs<M>) -> Hpexpireat {
     Hpexpireat {
         cmd: Cmd::new(&info::HPEXPIREAT).key(key).arg(unix_millis(time)),
@@ -408,7 +484,8 @@ impl Command for Hpexpireat {
 
 /// When fields expire.
 ///
-/// `HPEXPIRETIME key FIELDS numfields field [field ...]`, since 7.4.0.
+/// `HPEXPIRETIME key FIELDS numfields field [field ...]`, since 7.4.0, `O(N)`. Redis 8.0 to 8.6,
+/// Valkey 9.1.
 pub fn hpexpiretime<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<ExpireTime>> {
     Cmd::new(&info::HPEXPIRETIME)
         .key(key)
@@ -418,7 +495,8 @@ pub fn hpexpiretime<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<Expir
 
 /// How long fields are still to live.
 ///
-/// `HPTTL key FIELDS numfields field [field ...]`, since 7.4.0.
+/// `HPTTL key FIELDS numfields field [field ...]`, since 7.4.0, `O(N)`. Redis 8.0 to 8.6, Valkey
+/// 9.1.
 pub fn hpttl<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<Ttl>> {
     Cmd::new(&info::HPTTL)
         .key(key)
@@ -428,7 +506,7 @@ pub fn hpttl<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<Ttl>> {
 
 /// Returns a random field.
 ///
-/// `HRANDFIELD key [count [WITHVALUES]]`, since 6.2.0.
+/// `HRANDFIELD key [count [WITHVALUES]]`, since 6.2.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn hrandfield<F: FromReply>(key: impl ToArg) -> Hrandfield<Option<F>> {
     Hrandfield { cmd: Cmd::new(&info::HRANDFIELD).key(key), options: None, with_values: false }
 }
@@ -482,7 +560,18 @@ impl<R: FromReply> Command for Hrandfield<R> {
 
 /// A page of a hash's fields and values.
 ///
-/// `HSCAN key cursor [MATCH pattern] [COUNT count]`, since 2.8.0.
+/// `HSCAN key cursor [MATCH pattern] [COUNT count]`, since 2.8.0, `O(1)` or `O(N)`. Redis 6.2 to
+/// 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HSCAN user:1 0 COUNT 100
+/// let command = cmd::hscan::<String, String>("user:1", Cursor::START).count(100);
+/// # sends(command, "HSCAN user:1 0 COUNT 100");
+/// ```
 pub fn hscan<F: FromReply, V: FromReply>(
     key: impl ToArg,
     cursor: Cursor,
@@ -528,7 +617,8 @@ impl<R: FromReply> Command for Hscan<R> {
 
 /// A page of a hash's fields.
 ///
-/// `HSCAN key cursor [MATCH pattern] [COUNT count] NOVALUES`, since 2.8.0.
+/// `HSCAN key cursor [MATCH pattern] [COUNT count] NOVALUES`, since 2.8.0, `O(1)` or `O(N)`. Redis
+/// 6.2 to 8.6, Valkey 9.1.
 pub fn hscan_no_values<F: FromReply>(
     key: impl ToArg,
     cursor: Cursor,
@@ -585,7 +675,18 @@ impl<R: FromReply> Command for HscanNoValues<R> {
 
 /// Sets fields; returns how many are new.
 ///
-/// `HSET key field value [field value ...]`, since 2.0.0.
+/// `HSET key field value [field value ...]`, since 2.0.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6,
+/// Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // HSET user:1 name Ann mail ann@example.com
+/// let command = cmd::hset("user:1", [("name", "Ann"), ("mail", "ann@example.com")]);
+/// # sends(command, "HSET user:1 name Ann mail ann@example.com");
+/// ```
 pub fn hset(key: impl ToArg, fields: impl ToPairs) -> Cmd<u64> {
     Cmd::new(&info::HSET).key(key).some_pairs(fields, "needs at least one field")
 }
@@ -593,7 +694,8 @@ pub fn hset(key: impl ToArg, fields: impl ToPairs) -> Cmd<u64> {
 /// Sets fields and when they expire; false if a condition did not hold.
 ///
 /// `HSETEX key [NX | XX] [FNX | FXX] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
-/// unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]`, since 8.0.0.
+/// unix-time-milliseconds | KEEPTTL] FIELDS numfields field value [field value ...]`, since 8.0.0,
+/// `O(N)`. Redis 8.0 to 8.6, Valkey 9.1.
 pub fn hsetex(key: impl ToArg, fields: impl ToPairs) -> Hsetex {
     Hsetex {
         cmd: Cmd::new(&info::HSETEX).key(key),
@@ -675,21 +777,22 @@ impl Command for Hsetex {
 
 /// Sets a field unless it exists.
 ///
-/// `HSETNX key field value`, since 2.0.0.
+/// `HSETNX key field value`, since 2.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn hsetnx(key: impl ToArg, field: impl ToArg, value: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::HSETNX).key(key).arg(field).arg(value)
 }
 
 /// The length of a field's value in bytes; 0 without it.
 ///
-/// `HSTRLEN key field`, since 3.2.0.
+/// `HSTRLEN key field`, since 3.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn hstrlen(key: impl ToArg, field: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::HSTRLEN).key(key).arg(field)
 }
 
 /// How long fields are still to live, in whole seconds.
 ///
-/// `HTTL key FIELDS numfields field [field ...]`, since 7.4.0.
+/// `HTTL key FIELDS numfields field [field ...]`, since 7.4.0, `O(N)`. Redis 8.0 to 8.6, Valkey
+/// 9.1.
 pub fn httl<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<Ttl<1>>> {
     Cmd::new(&info::HTTL)
         .key(key)
@@ -699,7 +802,7 @@ pub fn httl<M>(key: impl ToArg, fields: impl ToArgs<M>) -> Cmd<Vec<Ttl<1>>> {
 
 /// Lists the values of a hash.
 ///
-/// `HVALS key`, since 2.0.0.
+/// `HVALS key`, since 2.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn hvals<V: FromReply>(key: impl ToArg) -> Cmd<Vec<V>> {
     Cmd::new(&info::HVALS).key(key)
 }

@@ -7,21 +7,42 @@ use crate::generated::info;
 
 /// Counts elements; whether the estimate may have changed.
 ///
-/// `PFADD key [element [element ...]]`, since 2.8.9.
+/// `PFADD key [element [element ...]]`, since 2.8.9, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // PFADD visitors ann bob
+/// let command = cmd::pfadd("visitors", ["ann", "bob"]);
+/// # sends(command, "PFADD visitors ann bob");
+/// ```
 pub fn pfadd<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<bool> {
     Cmd::new(&info::PFADD).key(key).any_args(elements)
 }
 
 /// Estimates how many different elements were counted.
 ///
-/// `PFCOUNT key [key ...]`, since 2.8.9.
+/// `PFCOUNT key [key ...]`, since 2.8.9, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // PFCOUNT visitors
+/// let command = cmd::pfcount("visitors");
+/// # sends(command, "PFCOUNT visitors");
+/// ```
 pub fn pfcount<M>(keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::PFCOUNT).some_keys(keys, "needs at least one key")
 }
 
 /// Joins what was counted of several keys into one.
 ///
-/// `PFMERGE destkey [sourcekey [sourcekey ...]]`, since 2.8.9.
+/// `PFMERGE destkey [sourcekey [sourcekey ...]]`, since 2.8.9, `O(N)`. Redis 6.2 to 8.6, Valkey
+/// 9.1.
 pub fn pfmerge<M>(destination: impl ToArg, sources: impl ToArgs<M>) -> Cmd<()> {
     Cmd::new(&info::PFMERGE).key(destination).any_keys(sources)
 }

@@ -11,7 +11,8 @@ use crate::reply::FromReply;
 
 /// Moves an element from list to list, waiting for one.
 ///
-/// `BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout`, since 6.2.0.
+/// `BLMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout`, since 6.2.0, `O(1)`. Redis
+/// 6.2 to 8.6, Valkey 9.1.
 pub fn blmove<V: FromReply>(
     source: impl ToArg,
     destination: impl ToArg,
@@ -24,7 +25,8 @@ pub fn blmove<V: FromReply>(
 
 /// Removes elements of the first list that has one, waiting for it.
 ///
-/// `BLMPOP timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`, since 7.0.0.
+/// `BLMPOP timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`, since 7.0.0, `O(N+M)`.
+/// Redis 7.0 to 8.6, Valkey 9.1.
 pub fn blmpop<K: FromReply, V: FromReply>(
     timeout: impl Into<Option<Duration>>,
     keys: impl IntoIterator<Item = impl ToArg>,
@@ -70,7 +72,21 @@ impl<R: FromReply> Command for Blmpop<R> {
 
 /// Removes the first element of the first list that has one, waiting for it.
 ///
-/// `BLPOP key [key ...] timeout`, since 2.0.0.
+/// `BLPOP key [key ...] timeout`, since 2.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // BLPOP urgent jobs 5
+/// let command = cmd::blpop::<String, String>(["urgent", "jobs"], Duration::from_secs(5));
+/// # sends(command, "BLPOP urgent jobs 5");
+///
+/// // BLPOP jobs 0
+/// let command = cmd::blpop::<String, String>(["jobs"], None);
+/// # sends(command, "BLPOP jobs 0");
+/// ```
 pub fn blpop<K: FromReply, V: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     timeout: impl Into<Option<Duration>>,
@@ -80,7 +96,7 @@ pub fn blpop<K: FromReply, V: FromReply>(
 
 /// Removes the last element of the first list that has one, waiting for it.
 ///
-/// `BRPOP key [key ...] timeout`, since 2.0.0.
+/// `BRPOP key [key ...] timeout`, since 2.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn brpop<K: FromReply, V: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     timeout: impl Into<Option<Duration>>,
@@ -90,7 +106,8 @@ pub fn brpop<K: FromReply, V: FromReply>(
 
 /// Moves the last element of a list to the front of another, waiting for one.
 ///
-/// `BRPOPLPUSH source destination timeout`, since 2.2.0, deprecated since 6.2.0.
+/// `BRPOPLPUSH source destination timeout`, since 2.2.0, deprecated since 6.2.0, `O(1)`. Redis 6.2
+/// to 8.6, Valkey 9.1.
 pub fn brpoplpush<V: FromReply>(
     source: impl ToArg,
     destination: impl ToArg,
@@ -101,7 +118,7 @@ pub fn brpoplpush<V: FromReply>(
 
 /// Gets the element at an index; negative ones count from the end.
 ///
-/// `LINDEX key index`, since 1.0.0.
+/// `LINDEX key index`, since 1.0.0, `O(N)` or `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn lindex<V: FromReply>(key: impl ToArg, index: i64) -> Cmd<Option<V>> {
     Cmd::new(&info::LINDEX).key(key).arg(index)
 }
@@ -109,21 +126,43 @@ pub fn lindex<V: FromReply>(key: impl ToArg, index: i64) -> Cmd<Option<V>> {
 /// Adds an element beside another; returns the new length, -1 if the other is not there, 0 without
 /// the list.
 ///
-/// `LINSERT key <BEFORE | AFTER> pivot element`, since 2.2.0.
+/// `LINSERT key <BEFORE | AFTER> pivot element`, since 2.2.0, `O(N)` or `O(1)`. Redis 6.2 to 8.6,
+/// Valkey 9.1.
 pub fn linsert(key: impl ToArg, place: Place, pivot: impl ToArg, element: impl ToArg) -> Cmd<i64> {
     Cmd::new(&info::LINSERT).key(key).arg(place).arg(pivot).arg(element)
 }
 
 /// How many elements a list has.
 ///
-/// `LLEN key`, since 1.0.0.
+/// `LLEN key`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // LLEN jobs
+/// let command = cmd::llen("jobs");
+/// # sends(command, "LLEN jobs");
+/// ```
 pub fn llen(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::LLEN).key(key)
 }
 
 /// Moves an element from list to list.
 ///
-/// `LMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT>`, since 6.2.0.
+/// `LMOVE source destination <LEFT | RIGHT> <LEFT | RIGHT>`, since 6.2.0, `O(1)`. Redis 6.2 to
+/// 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // LMOVE jobs running LEFT RIGHT
+/// let command = cmd::lmove::<String>("jobs", "running", Side::Left, Side::Right);
+/// # sends(command, "LMOVE jobs running LEFT RIGHT");
+/// ```
 pub fn lmove<V: FromReply>(
     source: impl ToArg,
     destination: impl ToArg,
@@ -135,7 +174,8 @@ pub fn lmove<V: FromReply>(
 
 /// Removes elements of the first list that has one.
 ///
-/// `LMPOP numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`, since 7.0.0.
+/// `LMPOP numkeys key [key ...] <LEFT | RIGHT> [COUNT count]`, since 7.0.0, `O(N+M)`. Redis 7.0 to
+/// 8.6, Valkey 9.1.
 pub fn lmpop<K: FromReply, V: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     side: Side,
@@ -177,7 +217,21 @@ impl<R: FromReply> Command for Lmpop<R> {
 
 /// Removes and returns the first element.
 ///
-/// `LPOP key [count]`, since 1.0.0.
+/// `LPOP key [count]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // LPOP jobs
+/// let command = cmd::lpop::<String>("jobs");
+/// # sends(command, "LPOP jobs");
+///
+/// // LPOP jobs 10
+/// let command = cmd::lpop::<String>("jobs").count(10);
+/// # sends(command, "LPOP jobs 10");
+/// ```
 pub fn lpop<V: FromReply>(key: impl ToArg) -> Lpop<Option<V>> {
     Lpop { cmd: Cmd::new(&info::LPOP).key(key), count: None }
 }
@@ -215,7 +269,8 @@ impl<R: FromReply> Command for Lpop<R> {
 
 /// The index of an element that equals this one.
 ///
-/// `LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len]`, since 6.0.6.
+/// `LPOS key element [RANK rank] [COUNT num-matches] [MAXLEN len]`, since 6.0.6, `O(N)`. Redis 6.2
+/// to 8.6, Valkey 9.1.
 pub fn lpos(key: impl ToArg, element: impl ToArg) -> Lpos<Option<u64>> {
     Lpos { cmd: Cmd::new(&info::LPOS).key(key).arg(element), rank: None, count: None, maxlen: None }
 }
@@ -267,49 +322,94 @@ impl<R: FromReply> Command for Lpos<R> {
 
 /// Adds elements in front, one after the other; returns the new length.
 ///
-/// `LPUSH key element [element ...]`, since 1.0.0.
+/// `LPUSH key element [element ...]`, since 1.0.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // LPUSH jobs a
+/// let command = cmd::lpush("jobs", "a");
+/// # sends(command, "LPUSH jobs a");
+///
+/// // LPUSH jobs b c
+/// let command = cmd::lpush("jobs", ["b", "c"]);
+/// # sends(command, "LPUSH jobs b c");
+/// ```
 pub fn lpush<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::LPUSH).key(key).some_args(elements, "needs at least one element")
 }
 
 /// Adds elements in front of a list that exists; returns the new length.
 ///
-/// `LPUSHX key element [element ...]`, since 2.2.0.
+/// `LPUSHX key element [element ...]`, since 2.2.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey
+/// 9.1.
 pub fn lpushx<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::LPUSHX).key(key).some_args(elements, "needs at least one element")
 }
 
 /// Gets the elements from `start` to `stop`, both included.
 ///
-/// `LRANGE key start stop`, since 1.0.0.
+/// `LRANGE key start stop`, since 1.0.0, `O(S+N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // LRANGE jobs 0 -1
+/// let command = cmd::lrange::<String>("jobs", 0, -1);
+/// # sends(command, "LRANGE jobs 0 -1");
+/// ```
 pub fn lrange<V: FromReply>(key: impl ToArg, start: i64, stop: i64) -> Cmd<Vec<V>> {
     Cmd::new(&info::LRANGE).key(key).arg(start).arg(stop)
 }
 
 /// Removes up to `count` elements equal to one; negative: from the end, 0: all.
 ///
-/// `LREM key count element`, since 1.0.0.
+/// `LREM key count element`, since 1.0.0, `O(N+M)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn lrem(key: impl ToArg, count: i64, element: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::LREM).key(key).arg(count).arg(element)
 }
 
 /// Replaces the element at an index.
 ///
-/// `LSET key index element`, since 1.0.0.
+/// `LSET key index element`, since 1.0.0, `O(N)` or `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn lset(key: impl ToArg, index: i64, element: impl ToArg) -> Cmd<()> {
     Cmd::new(&info::LSET).key(key).arg(index).arg(element)
 }
 
 /// Keeps only the elements from `start` to `stop`, both included.
 ///
-/// `LTRIM key start stop`, since 1.0.0.
+/// `LTRIM key start stop`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // LTRIM jobs 0 99
+/// let command = cmd::ltrim("jobs", 0, 99);
+/// # sends(command, "LTRIM jobs 0 99");
+/// ```
 pub fn ltrim(key: impl ToArg, start: i64, stop: i64) -> Cmd<()> {
     Cmd::new(&info::LTRIM).key(key).arg(start).arg(stop)
 }
 
 /// Removes and returns the last element.
 ///
-/// `RPOP key [count]`, since 1.0.0.
+/// `RPOP key [count]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // RPOP jobs
+/// let command = cmd::rpop::<String>("jobs");
+/// # sends(command, "RPOP jobs");
+/// ```
 pub fn rpop<V: FromReply>(key: impl ToArg) -> Rpop<Option<V>> {
     Rpop { cmd: Cmd::new(&info::RPOP).key(key), count: None }
 }
@@ -347,21 +447,33 @@ impl<R: FromReply> Command for Rpop<R> {
 
 /// Moves the last element of a list to the front of another.
 ///
-/// `RPOPLPUSH source destination`, since 1.2.0, deprecated since 6.2.0.
+/// `RPOPLPUSH source destination`, since 1.2.0, deprecated since 6.2.0, `O(1)`. Redis 6.2 to 8.6,
+/// Valkey 9.1.
 pub fn rpoplpush<V: FromReply>(source: impl ToArg, destination: impl ToArg) -> Cmd<Option<V>> {
     Cmd::new(&info::RPOPLPUSH).key(source).key(destination)
 }
 
 /// Adds elements at the end; returns the new length.
 ///
-/// `RPUSH key element [element ...]`, since 1.0.0.
+/// `RPUSH key element [element ...]`, since 1.0.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // RPUSH jobs a b
+/// let command = cmd::rpush("jobs", ["a", "b"]);
+/// # sends(command, "RPUSH jobs a b");
+/// ```
 pub fn rpush<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::RPUSH).key(key).some_args(elements, "needs at least one element")
 }
 
 /// Adds elements at the end of a list that exists; returns the new length.
 ///
-/// `RPUSHX key element [element ...]`, since 2.2.0.
+/// `RPUSHX key element [element ...]`, since 2.2.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey
+/// 9.1.
 pub fn rpushx<M>(key: impl ToArg, elements: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::RPUSHX).key(key).some_args(elements, "needs at least one element")
 }

@@ -10,7 +10,7 @@ use crate::types::{RawVector, ScoredElement, Vector, VectorLinks, VectorQuery, V
 /// Adds an element with its vector, or gives it a new one; whether it is new.
 ///
 /// `VADD key [REDUCE dim] vector element [CAS] [NOQUANT | BIN | Q8] [EF build-exploration-factor]
-/// [SETATTR attributes] [M numlinks]`, since 8.0.0.
+/// [SETATTR attributes] [M numlinks]`, since 8.0.0. Redis 8.0 to 8.6, not Valkey.
 pub fn vadd(key: impl ToArg, vector: impl Into<Vector>, element: impl ToArg) -> Vadd {
     Vadd {
         cmd: Cmd::new(&info::VADD).key(key),
@@ -105,21 +105,21 @@ impl Command for Vadd {
 
 /// How many elements a vector set has.
 ///
-/// `VCARD key`, since 8.0.0.
+/// `VCARD key`, since 8.0.0. Redis 8.0 to 8.6, not Valkey.
 pub fn vcard(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::VCARD).key(key)
 }
 
 /// How many numbers the vectors of a set have.
 ///
-/// `VDIM key`, since 8.0.0.
+/// `VDIM key`, since 8.0.0. Redis 8.0 to 8.6, not Valkey.
 pub fn vdim(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::VDIM).key(key)
 }
 
 /// The vector of an element, about as it was added.
 ///
-/// `VEMB key element [RAW]`, since 8.0.0.
+/// `VEMB key element [RAW]`, since 8.0.0. Redis 8.0 to 8.6, not Valkey.
 pub fn vemb(key: impl ToArg, element: impl ToArg) -> Vemb<Option<Vec<f32>>> {
     Vemb { cmd: Cmd::new(&info::VEMB).key(key).arg(element), raw: false }
 }
@@ -157,28 +157,28 @@ impl<R: FromReply> Command for Vemb<R> {
 
 /// The attributes of an element: JSON text.
 ///
-/// `VGETATTR key element`, since 8.0.0.
+/// `VGETATTR key element`, since 8.0.0. Redis 8.0 to 8.6, not Valkey.
 pub fn vgetattr<V: FromReply>(key: impl ToArg, element: impl ToArg) -> Cmd<Option<V>> {
     Cmd::new(&info::VGETATTR).key(key).arg(element)
 }
 
 /// Facts of a vector set.
 ///
-/// `VINFO key`, since 8.0.0.
+/// `VINFO key`, since 8.0.0. Redis 8.0 to 8.6, not Valkey.
 pub fn vinfo(key: impl ToArg) -> Cmd<Option<VectorSetInfo>> {
     Cmd::new(&info::VINFO).key(key)
 }
 
 /// Whether a vector set has an element.
 ///
-/// `VISMEMBER key element`, since 8.2.0.
+/// `VISMEMBER key element`, since 8.2.0. Redis 8.0 to 8.6, not Valkey.
 pub fn vismember(key: impl ToArg, element: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::VISMEMBER).key(key).arg(element)
 }
 
 /// The neighbours of an element.
 ///
-/// `VLINKS key element [WITHSCORES]`, since 8.0.0.
+/// `VLINKS key element [WITHSCORES]`, since 8.0.0. Redis 8.0 to 8.6, not Valkey.
 pub fn vlinks<M: FromReply>(
     key: impl ToArg,
     element: impl ToArg,
@@ -219,7 +219,7 @@ impl<R: FromReply> Command for Vlinks<R> {
 
 /// A random element.
 ///
-/// `VRANDMEMBER key [count]`, since 8.0.0.
+/// `VRANDMEMBER key [count]`, since 8.0.0. Redis 8.0 to 8.6, not Valkey.
 pub fn vrandmember<M: FromReply>(key: impl ToArg) -> Vrandmember<Option<M>> {
     Vrandmember { cmd: Cmd::new(&info::VRANDMEMBER).key(key), count: None }
 }
@@ -258,7 +258,7 @@ impl<R: FromReply> Command for Vrandmember<R> {
 /// Lists elements from `start` to `end`, in the order of their bytes: `[` before one includes it,
 /// `(` leaves it out, `-` and `+` are the ends.
 ///
-/// `VRANGE key start end [count]`, since 8.4.0.
+/// `VRANGE key start end [count]`, since 8.4.0. Redis 8.6, not Valkey.
 pub fn vrange<M: FromReply>(key: impl ToArg, start: impl ToArg, end: impl ToArg) -> Vrange<Vec<M>> {
     Vrange { cmd: Cmd::new(&info::VRANGE).key(key).arg(start).arg(end), count: None }
 }
@@ -294,7 +294,7 @@ impl<R: FromReply> Command for Vrange<R> {
 
 /// Removes an element; whether there was one.
 ///
-/// `VREM key element`, since 8.0.0.
+/// `VREM key element`, since 8.0.0. Redis 8.0 to 8.6, not Valkey.
 pub fn vrem(key: impl ToArg, element: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::VREM).key(key).arg(element)
 }
@@ -302,7 +302,7 @@ pub fn vrem(key: impl ToArg, element: impl ToArg) -> Cmd<bool> {
 /// Sets the attributes of an element, JSON text; the empty text removes them. Whether there is
 /// such an element.
 ///
-/// `VSETATTR key element json`, since 8.0.0.
+/// `VSETATTR key element json`, since 8.0.0. Redis 8.0 to 8.6, not Valkey.
 pub fn vsetattr(key: impl ToArg, element: impl ToArg, attributes: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::VSETATTR).key(key).arg(element).arg(attributes)
 }
@@ -311,7 +311,7 @@ pub fn vsetattr(key: impl ToArg, element: impl ToArg, attributes: impl ToArg) ->
 ///
 /// `VSIM key vector_or_element [WITHSCORES] [COUNT count] [EPSILON max_distance] [EF
 /// search-exploration-factor] [FILTER expression] [FILTER-EF max-filtering-effort] [TRUTH]
-/// [NOTHREAD]`, since 8.0.0.
+/// [NOTHREAD]`, since 8.0.0. Redis 8.0 to 8.6, not Valkey.
 pub fn vsim<M: FromReply>(key: impl ToArg, query: impl Into<VectorQuery>) -> Vsim<Vec<M>> {
     Vsim {
         cmd: Cmd::new(&info::VSIM).key(key).any_args(Into::<VectorQuery>::into(query)),
@@ -428,7 +428,7 @@ impl<R: FromReply> Command for Vsim<R> {
 ///
 /// `VSIM key vector_or_element [WITHSCORES] WITHATTRIBS [COUNT count] [EPSILON max_distance] [EF
 /// search-exploration-factor] [FILTER expression] [FILTER-EF max-filtering-effort] [TRUTH]
-/// [NOTHREAD]`, since 8.0.0.
+/// [NOTHREAD]`, since 8.0.0. Redis 8.0 to 8.6, not Valkey.
 pub fn vsim_with_attributes<M: FromReply>(
     key: impl ToArg,
     query: impl Into<VectorQuery>,

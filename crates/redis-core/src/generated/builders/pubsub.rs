@@ -8,14 +8,24 @@ use crate::reply::FromReply;
 
 /// Publishes a message; returns how many clients of this node got it.
 ///
-/// `PUBLISH channel message`, since 2.0.0.
+/// `PUBLISH channel message`, since 2.0.0, `O(N+M)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // PUBLISH news hello
+/// let command = cmd::publish("news", "hello");
+/// # sends(command, "PUBLISH news hello");
+/// ```
 pub fn publish(channel: impl ToArg, message: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::PUBLISH).arg(channel).arg(message)
 }
 
 /// The channels that have subscribers.
 ///
-/// `PUBSUB CHANNELS [pattern]`, since 2.8.0.
+/// `PUBSUB CHANNELS [pattern]`, since 2.8.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn pubsub_channels<C: FromReply>() -> PubsubChannels<Vec<C>> {
     PubsubChannels { cmd: Cmd::new(&info::PUBSUB_CHANNELS), pattern: None }
 }
@@ -51,21 +61,21 @@ impl<R: FromReply> Command for PubsubChannels<R> {
 
 /// What the server says of the `PUBSUB` commands, in lines.
 ///
-/// `PUBSUB HELP`, since 6.2.0.
+/// `PUBSUB HELP`, since 6.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn pubsub_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::PUBSUB_HELP)
 }
 
 /// How many patterns have subscribers.
 ///
-/// `PUBSUB NUMPAT`, since 2.8.0.
+/// `PUBSUB NUMPAT`, since 2.8.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn pubsub_numpat() -> Cmd<u64> {
     Cmd::new(&info::PUBSUB_NUMPAT)
 }
 
 /// How many subscribers each of the channels has.
 ///
-/// `PUBSUB NUMSUB [channel [channel ...]]`, since 2.8.0.
+/// `PUBSUB NUMSUB [channel [channel ...]]`, since 2.8.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn pubsub_numsub<C: FromReply>(
     channels: impl IntoIterator<Item = impl ToArg>,
 ) -> Cmd<Vec<(C, u64)>> {
@@ -74,7 +84,7 @@ pub fn pubsub_numsub<C: FromReply>(
 
 /// The shard channels that have subscribers.
 ///
-/// `PUBSUB SHARDCHANNELS [pattern]`, since 7.0.0.
+/// `PUBSUB SHARDCHANNELS [pattern]`, since 7.0.0, `O(N)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn pubsub_shardchannels<C: FromReply>() -> PubsubShardchannels<Vec<C>> {
     PubsubShardchannels { cmd: Cmd::new(&info::PUBSUB_SHARDCHANNELS), pattern: None }
 }
@@ -110,7 +120,8 @@ impl<R: FromReply> Command for PubsubShardchannels<R> {
 
 /// How many subscribers each of the shard channels has.
 ///
-/// `PUBSUB SHARDNUMSUB [shardchannel [shardchannel ...]]`, since 7.0.0.
+/// `PUBSUB SHARDNUMSUB [shardchannel [shardchannel ...]]`, since 7.0.0, `O(N)`. Redis 7.0 to 8.6,
+/// Valkey 9.1.
 pub fn pubsub_shardnumsub<C: FromReply>(
     channels: impl IntoIterator<Item = impl ToArg>,
 ) -> Cmd<Vec<(C, u64)>> {
@@ -119,7 +130,7 @@ pub fn pubsub_shardnumsub<C: FromReply>(
 
 /// Publishes a message to a shard channel; returns how many clients got it.
 ///
-/// `SPUBLISH shardchannel message`, since 7.0.0.
+/// `SPUBLISH shardchannel message`, since 7.0.0, `O(N)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn spublish(channel: impl ToArg, message: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::SPUBLISH).key(channel).arg(message)
 }

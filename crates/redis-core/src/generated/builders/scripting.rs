@@ -11,7 +11,18 @@ use crate::types::{FunctionLibrary, FunctionStats};
 
 /// Runs a script with keys and arguments.
 ///
-/// `EVAL script numkeys [key [key ...]] [arg [arg ...]]`, since 2.6.0.
+/// `EVAL script numkeys [key [key ...]] [arg [arg ...]]`, since 2.6.0. Redis 6.2 to 8.6, Valkey
+/// 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // EVAL "return redis.call('INCRBY', KEYS[1], ARGV[1])" 1 visits 5
+/// let command = cmd::eval::<i64>("return redis.call('INCRBY', KEYS[1], ARGV[1])", ["visits"], [5]);
+/// # sends(command, "EVAL \"return redis.call('INCRBY', KEYS[1], ARGV[1])\" 1 visits 5");
+/// ```
 pub fn eval<T: FromReply>(
     script: impl ToArg,
     keys: impl IntoIterator<Item = impl ToArg>,
@@ -22,7 +33,8 @@ pub fn eval<T: FromReply>(
 
 /// As `eval`, for scripts that only read.
 ///
-/// `EVAL_RO script numkeys [key [key ...]] [arg [arg ...]]`, since 7.0.0.
+/// `EVAL_RO script numkeys [key [key ...]] [arg [arg ...]]`, since 7.0.0. Redis 7.0 to 8.6, Valkey
+/// 9.1.
 pub fn eval_ro<T: FromReply>(
     script: impl ToArg,
     keys: impl IntoIterator<Item = impl ToArg>,
@@ -33,7 +45,18 @@ pub fn eval_ro<T: FromReply>(
 
 /// Runs a script that the server has, named by its SHA-1 in hexadecimal.
 ///
-/// `EVALSHA sha1 numkeys [key [key ...]] [arg [arg ...]]`, since 2.6.0.
+/// `EVALSHA sha1 numkeys [key [key ...]] [arg [arg ...]]`, since 2.6.0. Redis 6.2 to 8.6, Valkey
+/// 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 1 visits 5
+/// let command = cmd::evalsha::<i64>("e0e1f9fabfc9d4800c877a703b823ac0578ff8db", ["visits"], [5]);
+/// # sends(command, "EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 1 visits 5");
+/// ```
 pub fn evalsha<T: FromReply>(
     sha1: impl ToArg,
     keys: impl IntoIterator<Item = impl ToArg>,
@@ -44,7 +67,8 @@ pub fn evalsha<T: FromReply>(
 
 /// As `evalsha`, for scripts that only read.
 ///
-/// `EVALSHA_RO sha1 numkeys [key [key ...]] [arg [arg ...]]`, since 7.0.0.
+/// `EVALSHA_RO sha1 numkeys [key [key ...]] [arg [arg ...]]`, since 7.0.0. Redis 7.0 to 8.6,
+/// Valkey 9.1.
 pub fn evalsha_ro<T: FromReply>(
     sha1: impl ToArg,
     keys: impl IntoIterator<Item = impl ToArg>,
@@ -55,7 +79,8 @@ pub fn evalsha_ro<T: FromReply>(
 
 /// Calls a function of the server with keys and arguments.
 ///
-/// `FCALL function numkeys [key [key ...]] [arg [arg ...]]`, since 7.0.0.
+/// `FCALL function numkeys [key [key ...]] [arg [arg ...]]`, since 7.0.0. Redis 7.0 to 8.6, Valkey
+/// 9.1.
 pub fn fcall<T: FromReply>(
     name: impl ToArg,
     keys: impl IntoIterator<Item = impl ToArg>,
@@ -66,7 +91,8 @@ pub fn fcall<T: FromReply>(
 
 /// As `fcall`, for functions that only read.
 ///
-/// `FCALL_RO function numkeys [key [key ...]] [arg [arg ...]]`, since 7.0.0.
+/// `FCALL_RO function numkeys [key [key ...]] [arg [arg ...]]`, since 7.0.0. Redis 7.0 to 8.6,
+/// Valkey 9.1.
 pub fn fcall_ro<T: FromReply>(
     name: impl ToArg,
     keys: impl IntoIterator<Item = impl ToArg>,
@@ -77,21 +103,21 @@ pub fn fcall_ro<T: FromReply>(
 
 /// Deletes a library of functions.
 ///
-/// `FUNCTION DELETE library-name`, since 7.0.0.
+/// `FUNCTION DELETE library-name`, since 7.0.0, `O(1)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn function_delete(library: impl ToArg) -> Cmd<()> {
     Cmd::new(&info::FUNCTION_DELETE).arg(library)
 }
 
 /// All libraries, as `function_restore` takes them.
 ///
-/// `FUNCTION DUMP`, since 7.0.0.
+/// `FUNCTION DUMP`, since 7.0.0, `O(N)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn function_dump() -> Cmd<Bytes> {
     Cmd::new(&info::FUNCTION_DUMP)
 }
 
 /// Deletes all libraries.
 ///
-/// `FUNCTION FLUSH [ASYNC | SYNC]`, since 7.0.0.
+/// `FUNCTION FLUSH [ASYNC | SYNC]`, since 7.0.0, `O(N)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn function_flush() -> FunctionFlush {
     FunctionFlush { cmd: Cmd::new(&info::FUNCTION_FLUSH), flush_type: None }
 }
@@ -128,7 +154,7 @@ impl Command for FunctionFlush {
 
 /// The subcommands, as the server describes them.
 ///
-/// `FUNCTION HELP`, since 7.0.0.
+/// `FUNCTION HELP`, since 7.0.0, `O(1)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn function_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::FUNCTION_HELP)
 }
@@ -136,14 +162,15 @@ pub fn function_help() -> Cmd<Vec<String>> {
 /// Stops the function that runs, unless it has written. On a shared connection it waits for that
 /// function like any other command: use another client.
 ///
-/// `FUNCTION KILL`, since 7.0.0.
+/// `FUNCTION KILL`, since 7.0.0, `O(1)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn function_kill() -> Cmd<()> {
     Cmd::new(&info::FUNCTION_KILL)
 }
 
 /// The libraries and their functions.
 ///
-/// `FUNCTION LIST [LIBRARYNAME library-name-pattern] [WITHCODE]`, since 7.0.0.
+/// `FUNCTION LIST [LIBRARYNAME library-name-pattern] [WITHCODE]`, since 7.0.0, `O(N)`. Redis 7.0
+/// to 8.6, Valkey 9.1.
 pub fn function_list() -> FunctionList {
     FunctionList { cmd: Cmd::new(&info::FUNCTION_LIST), library: None, with_code: false }
 }
@@ -181,7 +208,7 @@ impl Command for FunctionList {
 
 /// Loads a library of functions from its source; returns its name.
 ///
-/// `FUNCTION LOAD [REPLACE] function-code`, since 7.0.0.
+/// `FUNCTION LOAD [REPLACE] function-code`, since 7.0.0, `O(1)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn function_load(code: impl ToArg) -> FunctionLoad {
     FunctionLoad {
         cmd: Cmd::new(&info::FUNCTION_LOAD),
@@ -217,7 +244,8 @@ impl Command for FunctionLoad {
 
 /// Loads the libraries that `function_dump` returned.
 ///
-/// `FUNCTION RESTORE serialized-value [FLUSH | APPEND | REPLACE]`, since 7.0.0.
+/// `FUNCTION RESTORE serialized-value [FLUSH | APPEND | REPLACE]`, since 7.0.0, `O(N)`. Redis 7.0
+/// to 8.6, Valkey 9.1.
 pub fn function_restore(dump: impl ToArg) -> FunctionRestore {
     FunctionRestore { cmd: Cmd::new(&info::FUNCTION_RESTORE).arg(dump), policy: None }
 }
@@ -260,21 +288,21 @@ impl Command for FunctionRestore {
 
 /// The function that runs, and how many there are.
 ///
-/// `FUNCTION STATS`, since 7.0.0.
+/// `FUNCTION STATS`, since 7.0.0, `O(1)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn function_stats() -> Cmd<FunctionStats> {
     Cmd::new(&info::FUNCTION_STATS)
 }
 
 /// Whether the server has each of the scripts, named by their SHA-1.
 ///
-/// `SCRIPT EXISTS sha1 [sha1 ...]`, since 2.6.0.
+/// `SCRIPT EXISTS sha1 [sha1 ...]`, since 2.6.0, `O(N)` or `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn script_exists<M>(shas: impl ToArgs<M>) -> Cmd<Vec<bool>> {
     Cmd::new(&info::SCRIPT_EXISTS).some_args(shas, "needs at least one sha")
 }
 
 /// Forgets all scripts.
 ///
-/// `SCRIPT FLUSH [ASYNC | SYNC]`, since 2.6.0.
+/// `SCRIPT FLUSH [ASYNC | SYNC]`, since 2.6.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn script_flush() -> ScriptFlush {
     ScriptFlush { cmd: Cmd::new(&info::SCRIPT_FLUSH), flush_type: None }
 }
@@ -311,7 +339,7 @@ impl Command for ScriptFlush {
 
 /// The subcommands, as the server describes them.
 ///
-/// `SCRIPT HELP`, since 5.0.0.
+/// `SCRIPT HELP`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn script_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::SCRIPT_HELP)
 }
@@ -319,21 +347,21 @@ pub fn script_help() -> Cmd<Vec<String>> {
 /// Stops the script that runs, unless it has written. On a shared connection it waits for that
 /// script like any other command: use another client.
 ///
-/// `SCRIPT KILL`, since 2.6.0.
+/// `SCRIPT KILL`, since 2.6.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn script_kill() -> Cmd<()> {
     Cmd::new(&info::SCRIPT_KILL)
 }
 
 /// Loads a script; returns its SHA-1 in hexadecimal.
 ///
-/// `SCRIPT LOAD script`, since 2.6.0.
+/// `SCRIPT LOAD script`, since 2.6.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn script_load(script: impl ToArg) -> Cmd<String> {
     Cmd::new(&info::SCRIPT_LOAD).arg(script)
 }
 
 /// The source of a script, named by its SHA-1.
 ///
-/// `SCRIPT SHOW sha1`, since 8.0.0.
+/// `SCRIPT SHOW sha1`, since 8.0.0, `O(1)`. Valkey 9.1, not Redis.
 pub fn script_show<S: FromReply>(sha1: impl ToArg) -> Cmd<S> {
     Cmd::new(&info::SCRIPT_SHOW).arg(sha1)
 }

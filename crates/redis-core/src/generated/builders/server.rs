@@ -17,7 +17,7 @@ use crate::types::{
 
 /// The categories of commands.
 ///
-/// `ACL CAT [category]`, since 6.0.0.
+/// `ACL CAT [category]`, since 6.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn acl_cat() -> AclCat {
     AclCat { cmd: Cmd::new(&info::ACL_CAT), category: None }
 }
@@ -48,14 +48,15 @@ impl Command for AclCat {
 
 /// Deletes users and closes their connections; returns how many there were.
 ///
-/// `ACL DELUSER username [username ...]`, since 6.0.0.
+/// `ACL DELUSER username [username ...]`, since 6.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn acl_deluser<M>(usernames: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::ACL_DELUSER).some_args(usernames, "needs at least one username")
 }
 
 /// Tells whether a user may run a command, without running it.
 ///
-/// `ACL DRYRUN username command [arg [arg ...]]`, since 7.0.0.
+/// `ACL DRYRUN username command [arg [arg ...]]`, since 7.0.0, `O(1)`. Redis 7.0 to 8.6, Valkey
+/// 9.1.
 pub fn acl_dryrun<M>(
     username: impl ToArg,
     command: impl ToArg,
@@ -66,7 +67,7 @@ pub fn acl_dryrun<M>(
 
 /// Makes a random password, in hexadecimal.
 ///
-/// `ACL GENPASS [bits]`, since 6.0.0.
+/// `ACL GENPASS [bits]`, since 6.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn acl_genpass() -> AclGenpass {
     AclGenpass { cmd: Cmd::new(&info::ACL_GENPASS), bits: None }
 }
@@ -97,35 +98,35 @@ impl Command for AclGenpass {
 
 /// A user, and what it may do.
 ///
-/// `ACL GETUSER username`, since 6.0.0.
+/// `ACL GETUSER username`, since 6.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn acl_getuser(username: impl ToArg) -> Cmd<Option<AclUser>> {
     Cmd::new(&info::ACL_GETUSER).arg(username)
 }
 
 /// What the server says of the `ACL` commands, in lines.
 ///
-/// `ACL HELP`, since 6.0.0.
+/// `ACL HELP`, since 6.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn acl_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::ACL_HELP)
 }
 
 /// The users with their rules, each as in a configuration file.
 ///
-/// `ACL LIST`, since 6.0.0.
+/// `ACL LIST`, since 6.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn acl_list() -> Cmd<Vec<String>> {
     Cmd::new(&info::ACL_LIST)
 }
 
 /// Replaces all users by those of the ACL file.
 ///
-/// `ACL LOAD`, since 6.0.0.
+/// `ACL LOAD`, since 6.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn acl_load() -> Cmd<()> {
     Cmd::new(&info::ACL_LOAD)
 }
 
 /// What was refused to users, newest first; 10 entries unless told otherwise.
 ///
-/// `ACL LOG [count]`, since 6.0.0.
+/// `ACL LOG [count]`, since 6.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn acl_log() -> AclLog {
     AclLog { cmd: Cmd::new(&info::ACL_LOG), count: None }
 }
@@ -156,49 +157,49 @@ impl Command for AclLog {
 
 /// Forgets what was refused to users.
 ///
-/// `ACL LOG RESET`, since 6.0.0.
+/// `ACL LOG RESET`, since 6.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn acl_log_reset() -> Cmd<()> {
     Cmd::new(&info::ACL_LOG).arg("RESET")
 }
 
 /// Writes all users to the ACL file.
 ///
-/// `ACL SAVE`, since 6.0.0.
+/// `ACL SAVE`, since 6.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn acl_save() -> Cmd<()> {
     Cmd::new(&info::ACL_SAVE)
 }
 
 /// Makes a user, or changes one, by rules such as `on`, `+@read` and `~key:*`.
 ///
-/// `ACL SETUSER username [rule [rule ...]]`, since 6.0.0.
+/// `ACL SETUSER username [rule [rule ...]]`, since 6.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn acl_setuser<M>(username: impl ToArg, rules: impl ToArgs<M>) -> Cmd<()> {
     Cmd::new(&info::ACL_SETUSER).arg(username).any_args(rules)
 }
 
 /// The names of the users.
 ///
-/// `ACL USERS`, since 6.0.0.
+/// `ACL USERS`, since 6.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn acl_users() -> Cmd<Vec<String>> {
     Cmd::new(&info::ACL_USERS)
 }
 
 /// The user of the connection.
 ///
-/// `ACL WHOAMI`, since 6.0.0.
+/// `ACL WHOAMI`, since 6.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn acl_whoami() -> Cmd<String> {
     Cmd::new(&info::ACL_WHOAMI)
 }
 
 /// Begins to rewrite the append-only file in the background, or says that it has to be.
 ///
-/// `BGREWRITEAOF`, since 1.0.0.
+/// `BGREWRITEAOF`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn bgrewriteaof() -> Cmd<()> {
     Cmd::new(&info::BGREWRITEAOF)
 }
 
 /// Begins to write the data to disk in the background.
 ///
-/// `BGSAVE [SCHEDULE]`, since 1.0.0.
+/// `BGSAVE [SCHEDULE]`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn bgsave() -> Bgsave {
     Bgsave { cmd: Cmd::new(&info::BGSAVE), schedule: false }
 }
@@ -229,28 +230,29 @@ impl Command for Bgsave {
 
 /// Stops writing the data to disk in the background; Valkey alone has this.
 ///
-/// `BGSAVE CANCEL`, since 1.0.0.
+/// `BGSAVE CANCEL`, since Valkey 8.1.0, `O(1)`. Valkey 9.1, not Redis.
 pub fn bgsave_cancel() -> Cmd<()> {
     Cmd::new(&info::BGSAVE).arg("CANCEL")
 }
 
 /// How many commands the server has.
 ///
-/// `COMMAND COUNT`, since 2.8.13.
+/// `COMMAND COUNT`, since 2.8.13, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn command_count() -> Cmd<u64> {
     Cmd::new(&info::COMMAND_COUNT)
 }
 
 /// How the server documents commands, or all where the list is empty.
 ///
-/// `COMMAND DOCS [command-name [command-name ...]]`, since 7.0.0.
+/// `COMMAND DOCS [command-name [command-name ...]]`, since 7.0.0, `O(N)`. Redis 7.0 to 8.6, Valkey
+/// 9.1.
 pub fn command_docs<M>(names: impl ToArgs<M>) -> Cmd<BTreeMap<String, CommandDoc>> {
     Cmd::new(&info::COMMAND_DOCS).any_args(names)
 }
 
 /// The keys of a command with its arguments.
 ///
-/// `COMMAND GETKEYS command [arg [arg ...]]`, since 2.8.13.
+/// `COMMAND GETKEYS command [arg [arg ...]]`, since 2.8.13, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn command_getkeys<K: FromReply>(
     command: impl ToArg,
     args: impl IntoIterator<Item = impl ToArg>,
@@ -260,7 +262,8 @@ pub fn command_getkeys<K: FromReply>(
 
 /// The keys of a command with its arguments, and what it does with each.
 ///
-/// `COMMAND GETKEYSANDFLAGS command [arg [arg ...]]`, since 7.0.0.
+/// `COMMAND GETKEYSANDFLAGS command [arg [arg ...]]`, since 7.0.0, `O(N)`. Redis 7.0 to 8.6,
+/// Valkey 9.1.
 pub fn command_getkeysandflags<M>(
     command: impl ToArg,
     args: impl ToArgs<M>,
@@ -270,14 +273,15 @@ pub fn command_getkeysandflags<M>(
 
 /// What the server says of the `COMMAND` commands, in lines.
 ///
-/// `COMMAND HELP`, since 5.0.0.
+/// `COMMAND HELP`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn command_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::COMMAND_HELP)
 }
 
 /// What the server says of commands; of all where the list is empty, since 7.0.
 ///
-/// `COMMAND INFO [command-name [command-name ...]]`, since 2.8.13.
+/// `COMMAND INFO [command-name [command-name ...]]`, since 2.8.13, `O(N)`. Redis 6.2 to 8.6,
+/// Valkey 9.1.
 pub fn command_info<M>(names: impl ToArgs<M>) -> Cmd<Vec<Option<CommandDetails>>> {
     Cmd::new(&info::COMMAND_INFO).any_args(names)
 }
@@ -285,7 +289,7 @@ pub fn command_info<M>(names: impl ToArgs<M>) -> Cmd<Vec<Option<CommandDetails>>
 /// The names of the server's commands.
 ///
 /// `COMMAND LIST [FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]`, since
-/// 7.0.0.
+/// 7.0.0, `O(N)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn command_list() -> CommandList {
     CommandList { cmd: Cmd::new(&info::COMMAND_LIST), filterby: None }
 }
@@ -328,77 +332,82 @@ impl Command for CommandList {
 
 /// Commands that took long or moved much data, newest first; all where `count` is -1.
 ///
-/// `COMMANDLOG GET count <SLOW | LARGE-REQUEST | LARGE-REPLY>`, since 8.1.0.
+/// `COMMANDLOG GET count <SLOW | LARGE-REQUEST | LARGE-REPLY>`, since 8.1.0, `O(N)`. Valkey 9.1,
+/// not Redis.
 pub fn commandlog_get(count: i64, log: CommandLogType) -> Cmd<Vec<CommandLogEntry>> {
     Cmd::new(&info::COMMANDLOG_GET).arg(count).arg(log)
 }
 
 /// What the server says of the `COMMANDLOG` commands, in lines.
 ///
-/// `COMMANDLOG HELP`, since 8.1.0.
+/// `COMMANDLOG HELP`, since 8.1.0, `O(1)`. Valkey 9.1, not Redis.
 pub fn commandlog_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::COMMANDLOG_HELP)
 }
 
 /// How many entries a log of commands has.
 ///
-/// `COMMANDLOG LEN <SLOW | LARGE-REQUEST | LARGE-REPLY>`, since 8.1.0.
+/// `COMMANDLOG LEN <SLOW | LARGE-REQUEST | LARGE-REPLY>`, since 8.1.0, `O(1)`. Valkey 9.1, not
+/// Redis.
 pub fn commandlog_len(log: CommandLogType) -> Cmd<u64> {
     Cmd::new(&info::COMMANDLOG_LEN).arg(log)
 }
 
 /// Empties a log of commands.
 ///
-/// `COMMANDLOG RESET <SLOW | LARGE-REQUEST | LARGE-REPLY>`, since 8.1.0.
+/// `COMMANDLOG RESET <SLOW | LARGE-REQUEST | LARGE-REPLY>`, since 8.1.0, `O(N)`. Valkey 9.1, not
+/// Redis.
 pub fn commandlog_reset(log: CommandLogType) -> Cmd<()> {
     Cmd::new(&info::COMMANDLOG_RESET).arg(log)
 }
 
 /// The settings that match patterns.
 ///
-/// `CONFIG GET parameter [parameter ...]`, since 2.0.0.
+/// `CONFIG GET parameter [parameter ...]`, since 2.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn config_get<M>(parameters: impl ToArgs<M>) -> Cmd<HashMap<String, String>> {
     Cmd::new(&info::CONFIG_GET).some_args(parameters, "needs at least one parameter")
 }
 
 /// What the server says of the `CONFIG` commands, in lines.
 ///
-/// `CONFIG HELP`, since 5.0.0.
+/// `CONFIG HELP`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn config_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::CONFIG_HELP)
 }
 
 /// Resets the statistics that `INFO` shows.
 ///
-/// `CONFIG RESETSTAT`, since 2.0.0.
+/// `CONFIG RESETSTAT`, since 2.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn config_resetstat() -> Cmd<()> {
     Cmd::new(&info::CONFIG_RESETSTAT)
 }
 
 /// Writes the present settings to the configuration file.
 ///
-/// `CONFIG REWRITE`, since 2.8.0.
+/// `CONFIG REWRITE`, since 2.8.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn config_rewrite() -> Cmd<()> {
     Cmd::new(&info::CONFIG_REWRITE)
 }
 
 /// Changes settings.
 ///
-/// `CONFIG SET parameter value [parameter value ...]`, since 2.0.0.
+/// `CONFIG SET parameter value [parameter value ...]`, since 2.0.0, `O(N)`. Redis 6.2 to 8.6,
+/// Valkey 9.1.
 pub fn config_set(settings: impl ToPairs) -> Cmd<()> {
     Cmd::new(&info::CONFIG_SET).some_pairs(settings, "needs at least one setting")
 }
 
 /// How many keys the database has.
 ///
-/// `DBSIZE`, since 1.0.0.
+/// `DBSIZE`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn dbsize() -> Cmd<u64> {
     Cmd::new(&info::DBSIZE)
 }
 
 /// Begins to hand over to a replica, without losing writes; `role` tells when it is done.
 ///
-/// `FAILOVER [TO host port [FORCE]] [TIMEOUT milliseconds]`, since 6.2.0.
+/// `FAILOVER [TO host port [FORCE]] [TIMEOUT milliseconds]`, since 6.2.0, `O(1)`. Redis 6.2 to
+/// 8.6, Valkey 9.1.
 pub fn failover() -> Failover {
     Failover { cmd: Cmd::new(&info::FAILOVER), target: None, force: false, timeout: None }
 }
@@ -447,14 +456,14 @@ impl Command for Failover {
 
 /// Gives up handing over to a replica.
 ///
-/// `FAILOVER ABORT`, since 6.2.0.
+/// `FAILOVER ABORT`, since 6.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn failover_abort() -> Cmd<()> {
     Cmd::new(&info::FAILOVER).arg("ABORT")
 }
 
 /// Deletes all keys of all databases.
 ///
-/// `FLUSHALL [ASYNC | SYNC]`, since 1.0.0.
+/// `FLUSHALL [ASYNC | SYNC]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn flushall() -> Flushall {
     Flushall { cmd: Cmd::new(&info::FLUSHALL), flush_type: None }
 }
@@ -491,7 +500,7 @@ impl Command for Flushall {
 
 /// Deletes all keys of the database.
 ///
-/// `FLUSHDB [ASYNC | SYNC]`, since 1.0.0.
+/// `FLUSHDB [ASYNC | SYNC]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn flushdb() -> Flushdb {
     Flushdb { cmd: Cmd::new(&info::FLUSHDB), flush_type: None }
 }
@@ -528,21 +537,21 @@ impl Command for Flushdb {
 
 /// The keys that cost the most, a report a node; none before anything was measured.
 ///
-/// `HOTKEYS GET`, since 8.6.0.
+/// `HOTKEYS GET`, since 8.6.0, `O(K)`. Redis 8.6, not Valkey.
 pub fn hotkeys_get() -> Cmd<Option<Vec<HotKeys>>> {
     Cmd::new(&info::HOTKEYS_GET)
 }
 
 /// What the server says of the `HOTKEYS` commands, in lines.
 ///
-/// `HOTKEYS HELP`, since 8.6.1.
+/// `HOTKEYS HELP`, since 8.6.1, `O(1)`. Redis 8.6, not Valkey.
 pub fn hotkeys_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::HOTKEYS_HELP)
 }
 
 /// Forgets what was measured of keys.
 ///
-/// `HOTKEYS RESET`, since 8.6.0.
+/// `HOTKEYS RESET`, since 8.6.0, `O(1)`. Redis 8.6, not Valkey.
 pub fn hotkeys_reset() -> Cmd<()> {
     Cmd::new(&info::HOTKEYS_RESET)
 }
@@ -550,7 +559,7 @@ pub fn hotkeys_reset() -> Cmd<()> {
 /// Begins to measure what keys cost.
 ///
 /// `HOTKEYS START METRICS count [CPU] [NET] [COUNT k] [DURATION seconds] [SAMPLE ratio] [SLOTS
-/// count slot [slot ...]]`, since 8.6.0.
+/// count slot [slot ...]]`, since 8.6.0, `O(1)`. Redis 8.6, not Valkey.
 pub fn hotkeys_start(metrics: HotKeysMetrics) -> HotkeysStart {
     HotkeysStart {
         cmd: Cmd::new(&info::HOTKEYS_START).arg("METRICS").any_args(metrics),
@@ -612,14 +621,24 @@ impl Command for HotkeysStart {
 
 /// Stops measuring what keys cost; the report is still there.
 ///
-/// `HOTKEYS STOP`, since 8.6.0.
+/// `HOTKEYS STOP`, since 8.6.0, `O(1)`. Redis 8.6, not Valkey.
 pub fn hotkeys_stop() -> Cmd<()> {
     Cmd::new(&info::HOTKEYS_STOP)
 }
 
 /// The server's report on itself.
 ///
-/// `INFO [section [section ...]]`, since 1.0.0.
+/// `INFO [section [section ...]]`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // INFO server memory
+/// let command = cmd::info().sections(["server", "memory"]);
+/// # sends(command, "INFO server memory");
+/// ```
 pub fn info() -> Info {
     Info { cmd: Cmd::new(&info::INFO), sections: None }
 }
@@ -650,35 +669,35 @@ impl Command for Info {
 
 /// When the data was last written to disk, to the second.
 ///
-/// `LASTSAVE`, since 1.0.0.
+/// `LASTSAVE`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn lastsave() -> Cmd<ServerTime> {
     Cmd::new(&info::LASTSAVE)
 }
 
 /// What the server thinks of its latency, in prose.
 ///
-/// `LATENCY DOCTOR`, since 2.8.13.
+/// `LATENCY DOCTOR`, since 2.8.13, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn latency_doctor() -> Cmd<String> {
     Cmd::new(&info::LATENCY_DOCTOR)
 }
 
 /// The spikes of an event, as a drawing.
 ///
-/// `LATENCY GRAPH event`, since 2.8.13.
+/// `LATENCY GRAPH event`, since 2.8.13, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn latency_graph(event: impl ToArg) -> Cmd<String> {
     Cmd::new(&info::LATENCY_GRAPH).arg(event)
 }
 
 /// What the server says of the `LATENCY` commands, in lines.
 ///
-/// `LATENCY HELP`, since 2.8.13.
+/// `LATENCY HELP`, since 2.8.13, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn latency_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::LATENCY_HELP)
 }
 
 /// How long the calls of commands took, by command.
 ///
-/// `LATENCY HISTOGRAM [command [command ...]]`, since 7.0.0.
+/// `LATENCY HISTOGRAM [command [command ...]]`, since 7.0.0, `O(N)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn latency_histogram() -> LatencyHistogram {
     LatencyHistogram { cmd: Cmd::new(&info::LATENCY_HISTOGRAM), commands: None }
 }
@@ -709,21 +728,21 @@ impl Command for LatencyHistogram {
 
 /// The spikes of an event, oldest first.
 ///
-/// `LATENCY HISTORY event`, since 2.8.13.
+/// `LATENCY HISTORY event`, since 2.8.13, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn latency_history(event: impl ToArg) -> Cmd<Vec<LatencySample>> {
     Cmd::new(&info::LATENCY_HISTORY).arg(event)
 }
 
 /// The latest spike of each event.
 ///
-/// `LATENCY LATEST`, since 2.8.13.
+/// `LATENCY LATEST`, since 2.8.13, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn latency_latest() -> Cmd<Vec<LatencyEvent>> {
     Cmd::new(&info::LATENCY_LATEST)
 }
 
 /// Forgets the spikes of events; returns of how many.
 ///
-/// `LATENCY RESET [event [event ...]]`, since 2.8.13.
+/// `LATENCY RESET [event [event ...]]`, since 2.8.13, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn latency_reset() -> LatencyReset {
     LatencyReset { cmd: Cmd::new(&info::LATENCY_RESET), events: None }
 }
@@ -754,7 +773,7 @@ impl Command for LatencyReset {
 
 /// A piece of generative art, with the server's version.
 ///
-/// `LOLWUT [VERSION version]`, since 5.0.0.
+/// `LOLWUT [VERSION version]`, since 5.0.0. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn lolwut() -> Lolwut {
     Lolwut { cmd: Cmd::new(&info::LOLWUT), version: None }
 }
@@ -785,42 +804,42 @@ impl Command for Lolwut {
 
 /// What the server thinks of its memory, in prose.
 ///
-/// `MEMORY DOCTOR`, since 4.0.0.
+/// `MEMORY DOCTOR`, since 4.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn memory_doctor() -> Cmd<String> {
     Cmd::new(&info::MEMORY_DOCTOR)
 }
 
 /// What the server says of the `MEMORY` commands, in lines.
 ///
-/// `MEMORY HELP`, since 4.0.0.
+/// `MEMORY HELP`, since 4.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn memory_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::MEMORY_HELP)
 }
 
 /// What the server's allocator says of itself.
 ///
-/// `MEMORY MALLOC-STATS`, since 4.0.0.
+/// `MEMORY MALLOC-STATS`, since 4.0.0. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn memory_malloc_stats() -> Cmd<String> {
     Cmd::new(&info::MEMORY_MALLOC_STATS)
 }
 
 /// Asks the allocator to give memory back to the system.
 ///
-/// `MEMORY PURGE`, since 4.0.0.
+/// `MEMORY PURGE`, since 4.0.0. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn memory_purge() -> Cmd<()> {
     Cmd::new(&info::MEMORY_PURGE)
 }
 
 /// What the server's memory is used for.
 ///
-/// `MEMORY STATS`, since 4.0.0.
+/// `MEMORY STATS`, since 4.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn memory_stats() -> Cmd<MemoryStats> {
     Cmd::new(&info::MEMORY_STATS)
 }
 
 /// How many bytes a key and its value take.
 ///
-/// `MEMORY USAGE key [SAMPLES count]`, since 4.0.0.
+/// `MEMORY USAGE key [SAMPLES count]`, since 4.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn memory_usage(key: impl ToArg) -> MemoryUsage {
     MemoryUsage { cmd: Cmd::new(&info::MEMORY_USAGE).key(key), samples: None }
 }
@@ -851,21 +870,21 @@ impl Command for MemoryUsage {
 
 /// What the server says of the `MODULE` commands, in lines.
 ///
-/// `MODULE HELP`, since 5.0.0.
+/// `MODULE HELP`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn module_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::MODULE_HELP)
 }
 
 /// The modules that the server has loaded.
 ///
-/// `MODULE LIST`, since 4.0.0.
+/// `MODULE LIST`, since 4.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn module_list() -> Cmd<Vec<ModuleInfo>> {
     Cmd::new(&info::MODULE_LIST)
 }
 
 /// Loads a module from a file of the server.
 ///
-/// `MODULE LOAD path [arg [arg ...]]`, since 4.0.0.
+/// `MODULE LOAD path [arg [arg ...]]`, since 4.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn module_load<M>(path: impl ToArg, args: impl ToArgs<M>) -> Cmd<()> {
     Cmd::new(&info::MODULE_LOAD).arg(path).any_args(args)
 }
@@ -873,7 +892,7 @@ pub fn module_load<M>(path: impl ToArg, args: impl ToArgs<M>) -> Cmd<()> {
 /// Loads a module from a file of the server, with settings.
 ///
 /// `MODULE LOADEX path [CONFIG name value [CONFIG name value ...]] [ARGS args [args ...]]`, since
-/// 7.0.0.
+/// 7.0.0, `O(1)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn module_loadex(path: impl ToArg) -> ModuleLoadex {
     ModuleLoadex { cmd: Cmd::new(&info::MODULE_LOADEX).arg(path), configs: None, args: None }
 }
@@ -911,42 +930,43 @@ impl Command for ModuleLoadex {
 
 /// Unloads a module.
 ///
-/// `MODULE UNLOAD name`, since 4.0.0.
+/// `MODULE UNLOAD name`, since 4.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn module_unload(name: impl ToArg) -> Cmd<()> {
     Cmd::new(&info::MODULE_UNLOAD).arg(name)
 }
 
 /// Makes the server follow a primary, and replaces its data by that one's.
 ///
-/// `REPLICAOF host port`, since 5.0.0.
+/// `REPLICAOF host port`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn replicaof(host: impl ToArg, port: u16) -> Cmd<()> {
     Cmd::new(&info::REPLICAOF).arg(host).arg(port)
 }
 
 /// Makes the server a primary, with the data it has.
 ///
-/// `REPLICAOF NO ONE`, since 5.0.0.
+/// `REPLICAOF NO ONE`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn replicaof_no_one() -> Cmd<()> {
     Cmd::new(&info::REPLICAOF).arg("NO").arg("ONE")
 }
 
 /// The server's part in replication.
 ///
-/// `ROLE`, since 2.8.12.
+/// `ROLE`, since 2.8.12, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn role() -> Cmd<Role> {
     Cmd::new(&info::ROLE)
 }
 
 /// Writes the data to disk; blocks the server meanwhile.
 ///
-/// `SAVE`, since 1.0.0.
+/// `SAVE`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn save() -> Cmd<()> {
     Cmd::new(&info::SAVE)
 }
 
 /// Ends the server: its end is what answers, as a lost connection, and only a refusal is a reply.
 ///
-/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [SAFE] [FAILOVER]`, since 1.0.0.
+/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [SAFE] [FAILOVER]`, since 1.0.0, `O(N)` or `O(1)`.
+/// Redis 6.2 to 8.6, Valkey 9.1.
 pub fn shutdown() -> Shutdown {
     Shutdown {
         cmd: Cmd::new(&info::SHUTDOWN),
@@ -1023,14 +1043,14 @@ impl Command for Shutdown {
 
 /// Stops a shutdown that waits for replicas; 7.0 and newer.
 ///
-/// `SHUTDOWN ABORT`, since 1.0.0.
+/// `SHUTDOWN ABORT`, since 7.0.0, `O(N)` or `O(1)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn shutdown_abort() -> Cmd<()> {
     Cmd::new(&info::SHUTDOWN).arg("ABORT")
 }
 
 /// Commands that took long, newest first; 10 unless told otherwise.
 ///
-/// `SLOWLOG GET [count]`, since 2.2.12.
+/// `SLOWLOG GET [count]`, since 2.2.12, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn slowlog_get() -> SlowlogGet {
     SlowlogGet { cmd: Cmd::new(&info::SLOWLOG_GET), count: None }
 }
@@ -1061,42 +1081,43 @@ impl Command for SlowlogGet {
 
 /// What the server says of the `SLOWLOG` commands, in lines.
 ///
-/// `SLOWLOG HELP`, since 6.2.0.
+/// `SLOWLOG HELP`, since 6.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn slowlog_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::SLOWLOG_HELP)
 }
 
 /// How many commands that took long it remembers.
 ///
-/// `SLOWLOG LEN`, since 2.2.12.
+/// `SLOWLOG LEN`, since 2.2.12, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn slowlog_len() -> Cmd<u64> {
     Cmd::new(&info::SLOWLOG_LEN)
 }
 
 /// Forgets the commands that took long.
 ///
-/// `SLOWLOG RESET`, since 2.2.12.
+/// `SLOWLOG RESET`, since 2.2.12, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn slowlog_reset() -> Cmd<()> {
     Cmd::new(&info::SLOWLOG_RESET)
 }
 
 /// Exchanges the data of two databases.
 ///
-/// `SWAPDB index1 index2`, since 4.0.0.
+/// `SWAPDB index1 index2`, since 4.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn swapdb(index1: u64, index2: u64) -> Cmd<()> {
     Cmd::new(&info::SWAPDB).arg(index1).arg(index2)
 }
 
 /// The server's time, to the microsecond.
 ///
-/// `TIME`, since 2.6.0.
+/// `TIME`, since 2.6.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn time() -> Cmd<ServerTime> {
     Cmd::new(&info::TIME)
 }
 
 /// Deletes the keys of ranges of slots, in the background.
 ///
-/// `TRIMSLOTS RANGES numranges startslot endslot [startslot endslot ...]`, since 8.4.0.
+/// `TRIMSLOTS RANGES numranges startslot endslot [startslot endslot ...]`, since 8.4.0, `O(N)`.
+/// Redis 8.6, not Valkey.
 pub fn trimslots(ranges: impl IntoIterator<Item = (u16, u16)>) -> Cmd<()> {
     Cmd::new(&info::TRIMSLOTS).arg("RANGES").some_counted_pairs(ranges, "needs at least one range")
 }

@@ -9,42 +9,73 @@ use crate::types::{Cursor, ScanPage};
 
 /// Adds members; returns how many are new.
 ///
-/// `SADD key member [member ...]`, since 1.0.0.
+/// `SADD key member [member ...]`, since 1.0.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SADD tags red green
+/// let command = cmd::sadd("tags", ["red", "green"]);
+/// # sends(command, "SADD tags red green");
+/// ```
 pub fn sadd<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::SADD).key(key).some_args(members, "needs at least one member")
 }
 
 /// How many members a set has.
 ///
-/// `SCARD key`, since 1.0.0.
+/// `SCARD key`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SCARD tags
+/// let command = cmd::scard("tags");
+/// # sends(command, "SCARD tags");
+/// ```
 pub fn scard(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::SCARD).key(key)
 }
 
 /// The members of the first set that no other has.
 ///
-/// `SDIFF key [key ...]`, since 1.0.0.
+/// `SDIFF key [key ...]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn sdiff<M: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Cmd<Vec<M>> {
     Cmd::new(&info::SDIFF).some_keys(keys, "needs at least one key")
 }
 
 /// Stores the members of the first set that no other has; returns how many.
 ///
-/// `SDIFFSTORE destination key [key ...]`, since 1.0.0.
+/// `SDIFFSTORE destination key [key ...]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn sdiffstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::SDIFFSTORE).key(destination).some_keys(keys, "needs at least one key")
 }
 
 /// The members that all sets have.
 ///
-/// `SINTER key [key ...]`, since 1.0.0.
+/// `SINTER key [key ...]`, since 1.0.0, `O(N*M)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SINTER tags:1 tags:2
+/// let command = cmd::sinter::<String>(["tags:1", "tags:2"]);
+/// # sends(command, "SINTER tags:1 tags:2");
+/// ```
 pub fn sinter<M: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Cmd<Vec<M>> {
     Cmd::new(&info::SINTER).some_keys(keys, "needs at least one key")
 }
 
 /// Counts the members that all sets have.
 ///
-/// `SINTERCARD numkeys key [key ...] [LIMIT limit]`, since 7.0.0.
+/// `SINTERCARD numkeys key [key ...] [LIMIT limit]`, since 7.0.0, `O(N*M)`. Redis 7.0 to 8.6,
+/// Valkey 9.1.
 pub fn sintercard<M>(keys: impl ToArgs<M>) -> Sintercard {
     Sintercard {
         cmd: Cmd::new(&info::SINTERCARD).some_counted_keys(keys, "needs at least one key"),
@@ -78,42 +109,76 @@ impl Command for Sintercard {
 
 /// Stores the members that all sets have; returns how many.
 ///
-/// `SINTERSTORE destination key [key ...]`, since 1.0.0.
+/// `SINTERSTORE destination key [key ...]`, since 1.0.0, `O(N*M)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn sinterstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::SINTERSTORE).key(destination).some_keys(keys, "needs at least one key")
 }
 
 /// Whether a set has a member.
 ///
-/// `SISMEMBER key member`, since 1.0.0.
+/// `SISMEMBER key member`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SISMEMBER tags red
+/// let command = cmd::sismember("tags", "red");
+/// # sends(command, "SISMEMBER tags red");
+/// ```
 pub fn sismember(key: impl ToArg, member: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::SISMEMBER).key(key).arg(member)
 }
 
 /// All members of a set.
 ///
-/// `SMEMBERS key`, since 1.0.0.
+/// `SMEMBERS key`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SMEMBERS tags
+/// let command = cmd::smembers::<String>("tags");
+/// # sends(command, "SMEMBERS tags");
+/// ```
 pub fn smembers<M: FromReply>(key: impl ToArg) -> Cmd<Vec<M>> {
     Cmd::new(&info::SMEMBERS).key(key)
 }
 
 /// Whether a set has each of the members.
 ///
-/// `SMISMEMBER key member [member ...]`, since 6.2.0.
+/// `SMISMEMBER key member [member ...]`, since 6.2.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn smismember<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<Vec<bool>> {
     Cmd::new(&info::SMISMEMBER).key(key).some_args(members, "needs at least one member")
 }
 
 /// Moves a member from set to set; false if it was not in the first.
 ///
-/// `SMOVE source destination member`, since 1.0.0.
+/// `SMOVE source destination member`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn smove(source: impl ToArg, destination: impl ToArg, member: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::SMOVE).key(source).key(destination).arg(member)
 }
 
 /// Removes and returns a random member.
 ///
-/// `SPOP key [count]`, since 1.0.0.
+/// `SPOP key [count]`, since 1.0.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SPOP tags
+/// let command = cmd::spop::<String>("tags");
+/// # sends(command, "SPOP tags");
+///
+/// // SPOP tags 2
+/// let command = cmd::spop::<String>("tags").count(2);
+/// # sends(command, "SPOP tags 2");
+/// ```
 pub fn spop<M: FromReply>(key: impl ToArg) -> Spop<Option<M>> {
     Spop { cmd: Cmd::new(&info::SPOP).key(key), count: None }
 }
@@ -151,7 +216,7 @@ impl<R: FromReply> Command for Spop<R> {
 
 /// Returns a random member.
 ///
-/// `SRANDMEMBER key [count]`, since 1.0.0.
+/// `SRANDMEMBER key [count]`, since 1.0.0, `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn srandmember<M: FromReply>(key: impl ToArg) -> Srandmember<Option<M>> {
     Srandmember { cmd: Cmd::new(&info::SRANDMEMBER).key(key), count: None }
 }
@@ -189,14 +254,25 @@ impl<R: FromReply> Command for Srandmember<R> {
 
 /// Removes members; returns how many there were.
 ///
-/// `SREM key member [member ...]`, since 1.0.0.
+/// `SREM key member [member ...]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SREM tags red
+/// let command = cmd::srem("tags", "red");
+/// # sends(command, "SREM tags red");
+/// ```
 pub fn srem<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::SREM).key(key).some_args(members, "needs at least one member")
 }
 
 /// A page of a set's members.
 ///
-/// `SSCAN key cursor [MATCH pattern] [COUNT count]`, since 2.8.0.
+/// `SSCAN key cursor [MATCH pattern] [COUNT count]`, since 2.8.0, `O(1)` or `O(N)`. Redis 6.2 to
+/// 8.6, Valkey 9.1.
 pub fn sscan<M: FromReply>(key: impl ToArg, cursor: Cursor) -> Sscan<ScanPage<M>> {
     Sscan { cmd: Cmd::new(&info::SSCAN).key(key).arg(cursor), matching: None, count: None }
 }
@@ -239,14 +315,14 @@ impl<R: FromReply> Command for Sscan<R> {
 
 /// The members that any of the sets has.
 ///
-/// `SUNION key [key ...]`, since 1.0.0.
+/// `SUNION key [key ...]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn sunion<M: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Cmd<Vec<M>> {
     Cmd::new(&info::SUNION).some_keys(keys, "needs at least one key")
 }
 
 /// Stores the members that any of the sets has; returns how many.
 ///
-/// `SUNIONSTORE destination key [key ...]`, since 1.0.0.
+/// `SUNIONSTORE destination key [key ...]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn sunionstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::SUNIONSTORE).key(destination).some_keys(keys, "needs at least one key")
 }

@@ -12,7 +12,8 @@ use crate::types::{Cursor, LexBound, ScanPage, ScoreBound, ScoredMembers};
 
 /// Removes members of the first sorted set that has one, waiting for it.
 ///
-/// `BZMPOP timeout numkeys key [key ...] <MIN | MAX> [COUNT count]`, since 7.0.0.
+/// `BZMPOP timeout numkeys key [key ...] <MIN | MAX> [COUNT count]`, since 7.0.0,
+/// `O(K)+O(M*log(N))`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn bzmpop<K: FromReply, M: FromReply>(
     timeout: impl Into<Option<Duration>>,
     keys: impl IntoIterator<Item = impl ToArg>,
@@ -58,7 +59,7 @@ impl<R: FromReply> Command for Bzmpop<R> {
 
 /// Removes the member with the highest score of the first sorted set that has one, waiting for it.
 ///
-/// `BZPOPMAX key [key ...] timeout`, since 5.0.0.
+/// `BZPOPMAX key [key ...] timeout`, since 5.0.0, `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn bzpopmax<K: FromReply, M: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     timeout: impl Into<Option<Duration>>,
@@ -68,7 +69,7 @@ pub fn bzpopmax<K: FromReply, M: FromReply>(
 
 /// Removes the member with the lowest score of the first sorted set that has one, waiting for it.
 ///
-/// `BZPOPMIN key [key ...] timeout`, since 5.0.0.
+/// `BZPOPMIN key [key ...] timeout`, since 5.0.0, `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn bzpopmin<K: FromReply, M: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     timeout: impl Into<Option<Duration>>,
@@ -78,7 +79,22 @@ pub fn bzpopmin<K: FromReply, M: FromReply>(
 
 /// Adds members with their scores; returns how many are new.
 ///
-/// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`, since 1.2.0.
+/// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`, since 1.2.0,
+/// `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZADD scores 7 ann 9.5 bob
+/// let command = cmd::zadd("scores", [(7.0, "ann"), (9.5, "bob")]);
+/// # sends(command, "ZADD scores 7 ann 9.5 bob");
+///
+/// // ZADD scores GT CH 8 ann
+/// let command = cmd::zadd("scores", [(8.0, "ann")]).gt().ch();
+/// # sends(command, "ZADD scores GT CH 8 ann");
+/// ```
 pub fn zadd(key: impl ToArg, members: impl IntoIterator<Item = (f64, impl ToArg)>) -> Zadd<u64> {
     Zadd {
         cmd: Cmd::new(&info::ZADD).key(key),
@@ -170,14 +186,24 @@ impl<R: FromReply> Command for Zadd<R> {
 
 /// How many members a sorted set has.
 ///
-/// `ZCARD key`, since 1.2.0.
+/// `ZCARD key`, since 1.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZCARD scores
+/// let command = cmd::zcard("scores");
+/// # sends(command, "ZCARD scores");
+/// ```
 pub fn zcard(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::ZCARD).key(key)
 }
 
 /// Counts the members with scores from `min` to `max`.
 ///
-/// `ZCOUNT key min max`, since 2.0.0.
+/// `ZCOUNT key min max`, since 2.0.0, `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zcount(key: impl ToArg, min: impl Into<ScoreBound>, max: impl Into<ScoreBound>) -> Cmd<u64> {
     Cmd::new(&info::ZCOUNT)
         .key(key)
@@ -187,7 +213,8 @@ pub fn zcount(key: impl ToArg, min: impl Into<ScoreBound>, max: impl Into<ScoreB
 
 /// The members of the first sorted set that no other has.
 ///
-/// `ZDIFF numkeys key [key ...] [WITHSCORES]`, since 6.2.0.
+/// `ZDIFF numkeys key [key ...] [WITHSCORES]`, since 6.2.0, `O(L + (N-K)log(N))`. Redis 6.2 to
+/// 8.6, Valkey 9.1.
 pub fn zdiff<M: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Zdiff<Vec<M>> {
     Zdiff {
         cmd: Cmd::new(&info::ZDIFF).some_counted_keys(keys, "needs at least one key"),
@@ -228,14 +255,25 @@ impl<R: FromReply> Command for Zdiff<R> {
 
 /// Stores the members of the first sorted set that no other has; returns how many.
 ///
-/// `ZDIFFSTORE destination numkeys key [key ...]`, since 6.2.0.
+/// `ZDIFFSTORE destination numkeys key [key ...]`, since 6.2.0, `O(L + (N-K)log(N))`. Redis 6.2 to
+/// 8.6, Valkey 9.1.
 pub fn zdiffstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::ZDIFFSTORE).key(destination).some_counted_keys(keys, "needs at least one key")
 }
 
 /// Increments a member's score; returns the new one.
 ///
-/// `ZINCRBY key increment member`, since 1.2.0.
+/// `ZINCRBY key increment member`, since 1.2.0, `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZINCRBY scores 1.5 ann
+/// let command = cmd::zincrby("scores", 1.5, "ann");
+/// # sends(command, "ZINCRBY scores 1.5 ann");
+/// ```
 pub fn zincrby(key: impl ToArg, by: f64, member: impl ToArg) -> Cmd<f64> {
     Cmd::new(&info::ZINCRBY).key(key).arg(by).arg(member)
 }
@@ -243,7 +281,7 @@ pub fn zincrby(key: impl ToArg, by: f64, member: impl ToArg) -> Cmd<f64> {
 /// The members that all sorted sets have.
 ///
 /// `ZINTER numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]
-/// [WITHSCORES]`, since 6.2.0.
+/// [WITHSCORES]`, since 6.2.0, `O(N*K)+O(M*log(M))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zinter<M: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Zinter<Vec<M>> {
     Zinter {
         cmd: Cmd::new(&info::ZINTER).some_counted_keys(keys, "needs at least one key"),
@@ -308,7 +346,8 @@ impl<R: FromReply> Command for Zinter<R> {
 
 /// Counts the members that all sorted sets have.
 ///
-/// `ZINTERCARD numkeys key [key ...] [LIMIT limit]`, since 7.0.0.
+/// `ZINTERCARD numkeys key [key ...] [LIMIT limit]`, since 7.0.0, `O(N*K)`. Redis 7.0 to 8.6,
+/// Valkey 9.1.
 pub fn zintercard<M>(keys: impl ToArgs<M>) -> Zintercard {
     Zintercard {
         cmd: Cmd::new(&info::ZINTERCARD).some_counted_keys(keys, "needs at least one key"),
@@ -343,7 +382,7 @@ impl Command for Zintercard {
 /// Stores the members that all sorted sets have; returns how many.
 ///
 /// `ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM |
-/// MIN | MAX>]`, since 2.0.0.
+/// MIN | MAX>]`, since 2.0.0, `O(N*K)+O(M*log(M))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zinterstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Zinterstore {
     Zinterstore {
         cmd: Cmd::new(&info::ZINTERSTORE)
@@ -387,7 +426,7 @@ impl Command for Zinterstore {
 
 /// Counts the members from `min` to `max`, all of which have the same score.
 ///
-/// `ZLEXCOUNT key min max`, since 2.8.9.
+/// `ZLEXCOUNT key min max`, since 2.8.9, `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zlexcount(key: impl ToArg, min: impl Into<LexBound>, max: impl Into<LexBound>) -> Cmd<u64> {
     Cmd::new(&info::ZLEXCOUNT)
         .key(key)
@@ -397,7 +436,8 @@ pub fn zlexcount(key: impl ToArg, min: impl Into<LexBound>, max: impl Into<LexBo
 
 /// Removes members of the first sorted set that has one.
 ///
-/// `ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]`, since 7.0.0.
+/// `ZMPOP numkeys key [key ...] <MIN | MAX> [COUNT count]`, since 7.0.0, `O(K)+O(M*log(N))`. Redis
+/// 7.0 to 8.6, Valkey 9.1.
 pub fn zmpop<K: FromReply, M: FromReply>(
     keys: impl IntoIterator<Item = impl ToArg>,
     which: Extreme,
@@ -439,14 +479,14 @@ impl<R: FromReply> Command for Zmpop<R> {
 
 /// The scores of members.
 ///
-/// `ZMSCORE key member [member ...]`, since 6.2.0.
+/// `ZMSCORE key member [member ...]`, since 6.2.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zmscore<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<Vec<Option<f64>>> {
     Cmd::new(&info::ZMSCORE).key(key).some_args(members, "needs at least one member")
 }
 
 /// Removes and returns the members with the highest scores.
 ///
-/// `ZPOPMAX key [count]`, since 5.0.0.
+/// `ZPOPMAX key [count]`, since 5.0.0, `O(log(N)*M)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zpopmax<M: FromReply>(key: impl ToArg) -> Zpopmax<Vec<(M, f64)>> {
     Zpopmax { cmd: Cmd::new(&info::ZPOPMAX).key(key), count: None }
 }
@@ -482,7 +522,17 @@ impl<R: FromReply> Command for Zpopmax<R> {
 
 /// Removes and returns the members with the lowest scores.
 ///
-/// `ZPOPMIN key [count]`, since 5.0.0.
+/// `ZPOPMIN key [count]`, since 5.0.0, `O(log(N)*M)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZPOPMIN queue
+/// let command = cmd::zpopmin::<String>("queue");
+/// # sends(command, "ZPOPMIN queue");
+/// ```
 pub fn zpopmin<M: FromReply>(key: impl ToArg) -> Zpopmin<Vec<(M, f64)>> {
     Zpopmin { cmd: Cmd::new(&info::ZPOPMIN).key(key), count: None }
 }
@@ -518,7 +568,7 @@ impl<R: FromReply> Command for Zpopmin<R> {
 
 /// Returns a random member.
 ///
-/// `ZRANDMEMBER key [count [WITHSCORES]]`, since 6.2.0.
+/// `ZRANDMEMBER key [count [WITHSCORES]]`, since 6.2.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zrandmember<M: FromReply>(key: impl ToArg) -> Zrandmember<Option<M>> {
     Zrandmember { cmd: Cmd::new(&info::ZRANDMEMBER).key(key), options: None, with_scores: false }
 }
@@ -573,7 +623,18 @@ impl<R: FromReply> Command for Zrandmember<R> {
 /// Lists the members at positions `start` to `stop`, both included; negative ones count from the
 /// end.
 ///
-/// `ZRANGE key start stop [REV] [WITHSCORES]`, since 1.2.0.
+/// `ZRANGE key start stop [REV] [WITHSCORES]`, since 1.2.0, `O(log(N)+M)`. Redis 6.2 to 8.6,
+/// Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZRANGE scores 0 9 REV WITHSCORES
+/// let command = cmd::zrange::<String>("scores", 0, 9).rev().with_scores();
+/// # sends(command, "ZRANGE scores 0 9 REV WITHSCORES");
+/// ```
 pub fn zrange<M: FromReply>(key: impl ToArg, start: i64, stop: i64) -> Zrange<Vec<M>> {
     Zrange {
         cmd: Cmd::new(&info::ZRANGE).key(key).arg(start).arg(stop),
@@ -622,7 +683,8 @@ impl<R: FromReply> Command for Zrange<R> {
 
 /// Lists the members from `start` to `stop`, all of which have the same score.
 ///
-/// `ZRANGE key start stop BYLEX [REV] [LIMIT offset count]`, since 1.2.0.
+/// `ZRANGE key start stop BYLEX [REV] [LIMIT offset count]`, since 1.2.0, `O(log(N)+M)`. Redis 6.2
+/// to 8.6, Valkey 9.1.
 pub fn zrange_by_lex<M: FromReply>(
     key: impl ToArg,
     start: impl Into<LexBound>,
@@ -677,7 +739,8 @@ impl<R: FromReply> Command for ZrangeByLex<R> {
 
 /// Lists the members with scores from `start` to `stop`.
 ///
-/// `ZRANGE key start stop BYSCORE [REV] [LIMIT offset count] [WITHSCORES]`, since 1.2.0.
+/// `ZRANGE key start stop BYSCORE [REV] [LIMIT offset count] [WITHSCORES]`, since 1.2.0,
+/// `O(log(N)+M)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zrange_by_score<M: FromReply>(
     key: impl ToArg,
     start: impl Into<ScoreBound>,
@@ -747,7 +810,8 @@ impl<R: FromReply> Command for ZrangeByScore<R> {
 
 /// As `zrange_by_lex`.
 ///
-/// `ZRANGEBYLEX key min max [LIMIT offset count]`, since 2.8.9, deprecated since 6.2.0.
+/// `ZRANGEBYLEX key min max [LIMIT offset count]`, since 2.8.9, deprecated since 6.2.0,
+/// `O(log(N)+M)` or `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zrangebylex<M: FromReply>(
     key: impl ToArg,
     min: impl Into<LexBound>,
@@ -795,7 +859,7 @@ impl<R: FromReply> Command for Zrangebylex<R> {
 /// As `zrange_by_score`.
 ///
 /// `ZRANGEBYSCORE key min max [WITHSCORES] [LIMIT offset count]`, since 1.0.5, deprecated since
-/// 6.2.0.
+/// 6.2.0, `O(log(N)+M)` or `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zrangebyscore<M: FromReply>(
     key: impl ToArg,
     min: impl Into<ScoreBound>,
@@ -855,7 +919,7 @@ impl<R: FromReply> Command for Zrangebyscore<R> {
 
 /// Stores the members at positions `start` to `stop`; returns how many.
 ///
-/// `ZRANGESTORE dst src min max [REV]`, since 6.2.0.
+/// `ZRANGESTORE dst src min max [REV]`, since 6.2.0, `O(log(N)+M)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zrangestore(
     destination: impl ToArg,
     source: impl ToArg,
@@ -894,7 +958,8 @@ impl Command for Zrangestore {
 
 /// Stores the members from `start` to `stop`, all of which have the same score; returns how many.
 ///
-/// `ZRANGESTORE dst src min max BYLEX [REV] [LIMIT offset count]`, since 6.2.0.
+/// `ZRANGESTORE dst src min max BYLEX [REV] [LIMIT offset count]`, since 6.2.0, `O(log(N)+M)`.
+/// Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zrangestore_by_lex(
     destination: impl ToArg,
     source: impl ToArg,
@@ -946,7 +1011,8 @@ impl Command for ZrangestoreByLex {
 
 /// Stores the members with scores from `start` to `stop`; returns how many.
 ///
-/// `ZRANGESTORE dst src min max BYSCORE [REV] [LIMIT offset count]`, since 6.2.0.
+/// `ZRANGESTORE dst src min max BYSCORE [REV] [LIMIT offset count]`, since 6.2.0, `O(log(N)+M)`.
+/// Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zrangestore_by_score(
     destination: impl ToArg,
     source: impl ToArg,
@@ -998,7 +1064,17 @@ impl Command for ZrangestoreByScore {
 
 /// The position of a member, from 0, lowest score first.
 ///
-/// `ZRANK key member [WITHSCORE]`, since 2.0.0.
+/// `ZRANK key member [WITHSCORE]`, since 2.0.0, `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZRANK scores ann
+/// let command = cmd::zrank("scores", "ann");
+/// # sends(command, "ZRANK scores ann");
+/// ```
 pub fn zrank(key: impl ToArg, member: impl ToArg) -> Zrank<Option<u64>> {
     Zrank { cmd: Cmd::new(&info::ZRANK).key(key).arg(member), with_score: false }
 }
@@ -1036,14 +1112,24 @@ impl<R: FromReply> Command for Zrank<R> {
 
 /// Removes members; returns how many there were.
 ///
-/// `ZREM key member [member ...]`, since 1.2.0.
+/// `ZREM key member [member ...]`, since 1.2.0, `O(M*log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZREM scores ann
+/// let command = cmd::zrem("scores", "ann");
+/// # sends(command, "ZREM scores ann");
+/// ```
 pub fn zrem<M>(key: impl ToArg, members: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::ZREM).key(key).some_args(members, "needs at least one member")
 }
 
 /// Removes the members from `min` to `max`, all of which have the same score; returns how many.
 ///
-/// `ZREMRANGEBYLEX key min max`, since 2.8.9.
+/// `ZREMRANGEBYLEX key min max`, since 2.8.9, `O(log(N)+M)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zremrangebylex(
     key: impl ToArg,
     min: impl Into<LexBound>,
@@ -1057,14 +1143,24 @@ pub fn zremrangebylex(
 
 /// Removes the members at positions `start` to `stop`; returns how many.
 ///
-/// `ZREMRANGEBYRANK key start stop`, since 2.0.0.
+/// `ZREMRANGEBYRANK key start stop`, since 2.0.0, `O(log(N)+M)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zremrangebyrank(key: impl ToArg, start: i64, stop: i64) -> Cmd<u64> {
     Cmd::new(&info::ZREMRANGEBYRANK).key(key).arg(start).arg(stop)
 }
 
 /// Removes the members with scores from `min` to `max`; returns how many.
 ///
-/// `ZREMRANGEBYSCORE key min max`, since 1.2.0.
+/// `ZREMRANGEBYSCORE key min max`, since 1.2.0, `O(log(N)+M)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZREMRANGEBYSCORE scores -inf (5
+/// let command = cmd::zremrangebyscore("scores", f64::NEG_INFINITY, ScoreBound::Excluded(5.0));
+/// # sends(command, "ZREMRANGEBYSCORE scores -inf (5");
+/// ```
 pub fn zremrangebyscore(
     key: impl ToArg,
     min: impl Into<ScoreBound>,
@@ -1079,7 +1175,8 @@ pub fn zremrangebyscore(
 
 /// As `zrange` with `rev`.
 ///
-/// `ZREVRANGE key start stop [WITHSCORES]`, since 1.2.0, deprecated since 6.2.0.
+/// `ZREVRANGE key start stop [WITHSCORES]`, since 1.2.0, deprecated since 6.2.0, `O(log(N)+M)`.
+/// Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zrevrange<M: FromReply>(key: impl ToArg, start: i64, stop: i64) -> Zrevrange<Vec<M>> {
     Zrevrange { cmd: Cmd::new(&info::ZREVRANGE).key(key).arg(start).arg(stop), with_scores: false }
 }
@@ -1117,7 +1214,8 @@ impl<R: FromReply> Command for Zrevrange<R> {
 
 /// As `zrange_by_lex` with `rev`.
 ///
-/// `ZREVRANGEBYLEX key max min [LIMIT offset count]`, since 2.8.9, deprecated since 6.2.0.
+/// `ZREVRANGEBYLEX key max min [LIMIT offset count]`, since 2.8.9, deprecated since 6.2.0,
+/// `O(log(N)+M)` or `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zrevrangebylex<M: FromReply>(
     key: impl ToArg,
     max: impl Into<LexBound>,
@@ -1165,7 +1263,7 @@ impl<R: FromReply> Command for Zrevrangebylex<R> {
 /// As `zrange_by_score` with `rev`.
 ///
 /// `ZREVRANGEBYSCORE key max min [WITHSCORES] [LIMIT offset count]`, since 2.2.0, deprecated since
-/// 6.2.0.
+/// 6.2.0, `O(log(N)+M)` or `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zrevrangebyscore<M: FromReply>(
     key: impl ToArg,
     max: impl Into<ScoreBound>,
@@ -1225,7 +1323,7 @@ impl<R: FromReply> Command for Zrevrangebyscore<R> {
 
 /// The position of a member, from 0, highest score first.
 ///
-/// `ZREVRANK key member [WITHSCORE]`, since 2.0.0.
+/// `ZREVRANK key member [WITHSCORE]`, since 2.0.0, `O(log(N))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zrevrank(key: impl ToArg, member: impl ToArg) -> Zrevrank<Option<u64>> {
     Zrevrank { cmd: Cmd::new(&info::ZREVRANK).key(key).arg(member), with_score: false }
 }
@@ -1263,7 +1361,8 @@ impl<R: FromReply> Command for Zrevrank<R> {
 
 /// A page of a sorted set's members and their scores.
 ///
-/// `ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]`, since 2.8.0.
+/// `ZSCAN key cursor [MATCH pattern] [COUNT count] [NOSCORES]`, since 2.8.0, `O(1)` or `O(N)`.
+/// Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zscan<M: FromReply>(key: impl ToArg, cursor: Cursor) -> Zscan<ScanPage<(M, f64)>> {
     Zscan {
         cmd: Cmd::new(&info::ZSCAN).key(key).arg(cursor),
@@ -1325,7 +1424,17 @@ impl<R: FromReply> Command for Zscan<R> {
 
 /// The score of a member.
 ///
-/// `ZSCORE key member`, since 1.2.0.
+/// `ZSCORE key member`, since 1.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // ZSCORE scores ann
+/// let command = cmd::zscore("scores", "ann");
+/// # sends(command, "ZSCORE scores ann");
+/// ```
 pub fn zscore(key: impl ToArg, member: impl ToArg) -> Cmd<Option<f64>> {
     Cmd::new(&info::ZSCORE).key(key).arg(member)
 }
@@ -1333,7 +1442,7 @@ pub fn zscore(key: impl ToArg, member: impl ToArg) -> Cmd<Option<f64>> {
 /// The members that any of the sorted sets has.
 ///
 /// `ZUNION numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]
-/// [WITHSCORES]`, since 6.2.0.
+/// [WITHSCORES]`, since 6.2.0, `O(N)+O(M*log(M))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zunion<M: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Zunion<Vec<M>> {
     Zunion {
         cmd: Cmd::new(&info::ZUNION).some_counted_keys(keys, "needs at least one key"),
@@ -1399,7 +1508,7 @@ impl<R: FromReply> Command for Zunion<R> {
 /// Stores the members that any of the sorted sets has; returns how many.
 ///
 /// `ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM |
-/// MIN | MAX>]`, since 2.0.0.
+/// MIN | MAX>]`, since 2.0.0, `O(N)+O(M log(M))`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn zunionstore<M>(destination: impl ToArg, keys: impl ToArgs<M>) -> Zunionstore {
     Zunionstore {
         cmd: Cmd::new(&info::ZUNIONSTORE)

@@ -15,14 +15,25 @@ use crate::types::{
 
 /// Acknowledges entries that a group gave to a consumer; returns how many were pending.
 ///
-/// `XACK key group id [id ...]`, since 5.0.0.
+/// `XACK key group id [id ...]`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XACK events mailers 5-1
+/// let command = cmd::xack("events", "mailers", StreamId::from((5, 1)));
+/// # sends(command, "XACK events mailers 5-1");
+/// ```
 pub fn xack<M>(key: impl ToArg, group: impl ToArg, ids: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::XACK).key(key).arg(group).some_args(ids, "needs at least one id")
 }
 
 /// Acknowledges and deletes entries; tells what became of each.
 ///
-/// `XACKDEL key group [KEEPREF | DELREF | ACKED] IDS numids id [id ...]`, since 8.2.0.
+/// `XACKDEL key group [KEEPREF | DELREF | ACKED] IDS numids id [id ...]`, since 8.2.0, `O(1)`.
+/// Redis 8.6, not Valkey.
 pub fn xackdel<M>(key: impl ToArg, group: impl ToArg, ids: impl ToArgs<M>) -> Xackdel {
     Xackdel {
         cmd: Cmd::new(&info::XACKDEL).key(key).arg(group),
@@ -71,7 +82,22 @@ impl Command for Xackdel {
 /// Adds an entry to a stream; returns its id.
 ///
 /// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [IDMPAUTO pid | IDMP pid iid] [<MAXLEN |
-/// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`, since 5.0.0.
+/// MINID> [= | ~] threshold [LIMIT count]] <* | id> field value [field value ...]`, since 5.0.0,
+/// `O(1)` or `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XADD events * kind login
+/// let command = cmd::xadd("events", AddId::Auto, [("kind", "login")]);
+/// # sends(command, "XADD events * kind login");
+///
+/// // XADD events MAXLEN 1000 * kind login
+/// let command = cmd::xadd("events", AddId::Auto, [("kind", "login")]).trim(StreamTrim::max_len(1000));
+/// # sends(command, "XADD events MAXLEN 1000 * kind login");
+/// ```
 pub fn xadd(key: impl ToArg, id: impl Into<AddId>, fields: impl ToPairs) -> Xadd<StreamId> {
     Xadd {
         cmd: Cmd::new(&info::XADD).key(key),
@@ -171,7 +197,8 @@ impl<R: FromReply> Command for Xadd<R> {
 
 /// Gives a consumer the entries that have been pending for at least a time, from an id on.
 ///
-/// `XAUTOCLAIM key group consumer min-idle-time start [COUNT count]`, since 6.2.0.
+/// `XAUTOCLAIM key group consumer min-idle-time start [COUNT count]`, since 6.2.0, `O(1)`. Redis
+/// 6.2 to 8.6, Valkey 9.1.
 pub fn xautoclaim<T: FromReply>(
     key: impl ToArg,
     group: impl ToArg,
@@ -221,7 +248,8 @@ impl<R: FromReply> Command for Xautoclaim<R> {
 
 /// As `xautoclaim`, but returns the ids alone and counts no delivery.
 ///
-/// `XAUTOCLAIM key group consumer min-idle-time start [COUNT count] JUSTID`, since 6.2.0.
+/// `XAUTOCLAIM key group consumer min-idle-time start [COUNT count] JUSTID`, since 6.2.0, `O(1)`.
+/// Redis 6.2 to 8.6, Valkey 9.1.
 pub fn xautoclaim_just_id(
     key: impl ToArg,
     group: impl ToArg,
@@ -268,7 +296,8 @@ impl Command for XautoclaimJustId {
 
 /// Changes how long and how many messages are remembered that are to be added once.
 ///
-/// `XCFGSET key [IDMP-DURATION duration] [IDMP-MAXSIZE maxsize]`, since 8.6.0.
+/// `XCFGSET key [IDMP-DURATION duration] [IDMP-MAXSIZE maxsize]`, since 8.6.0, `O(1)`. Redis 8.6,
+/// not Valkey.
 pub fn xcfgset(key: impl ToArg) -> Xcfgset {
     Xcfgset {
         cmd: Cmd::new(&info::XCFGSET).key(key),
@@ -311,7 +340,8 @@ impl Command for Xcfgset {
 /// Gives a consumer those of the entries that have been pending for at least a time.
 ///
 /// `XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds]
-/// [RETRYCOUNT count] [FORCE] [LASTID lastid]`, since 5.0.0.
+/// [RETRYCOUNT count] [FORCE] [LASTID lastid]`, since 5.0.0, `O(log N)`. Redis 6.2 to 8.6, Valkey
+/// 9.1.
 pub fn xclaim<T: FromReply>(
     key: impl ToArg,
     group: impl ToArg,
@@ -406,7 +436,8 @@ impl<R: FromReply> Command for Xclaim<R> {
 /// As `xclaim`, but returns the ids alone and counts no delivery.
 ///
 /// `XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds]
-/// [RETRYCOUNT count] [FORCE] JUSTID [LASTID lastid]`, since 5.0.0.
+/// [RETRYCOUNT count] [FORCE] JUSTID [LASTID lastid]`, since 5.0.0, `O(log N)`. Redis 6.2 to 8.6,
+/// Valkey 9.1.
 pub fn xclaim_just_id<M>(
     key: impl ToArg,
     group: impl ToArg,
@@ -491,14 +522,15 @@ impl Command for XclaimJustId {
 
 /// Deletes entries; returns how many there were.
 ///
-/// `XDEL key id [id ...]`, since 5.0.0.
+/// `XDEL key id [id ...]`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn xdel<M>(key: impl ToArg, ids: impl ToArgs<M>) -> Cmd<u64> {
     Cmd::new(&info::XDEL).key(key).some_args(ids, "needs at least one id")
 }
 
 /// Deletes entries; tells what became of each.
 ///
-/// `XDELEX key [KEEPREF | DELREF | ACKED] IDS numids id [id ...]`, since 8.2.0.
+/// `XDELEX key [KEEPREF | DELREF | ACKED] IDS numids id [id ...]`, since 8.2.0, `O(1)`. Redis 8.6,
+/// not Valkey.
 pub fn xdelex<M>(key: impl ToArg, ids: impl ToArgs<M>) -> Xdelex {
     Xdelex {
         cmd: Cmd::new(&info::XDELEX).key(key),
@@ -546,7 +578,18 @@ impl Command for Xdelex {
 
 /// Creates a consumer group.
 ///
-/// `XGROUP CREATE key group <id | $> [MKSTREAM] [ENTRIESREAD entriesread]`, since 5.0.0.
+/// `XGROUP CREATE key group <id | $> [MKSTREAM] [ENTRIESREAD entriesread]`, since 5.0.0, `O(1)`.
+/// Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XGROUP CREATE events mailers $ MKSTREAM
+/// let command = cmd::xgroup_create("events", "mailers", GroupStart::End).mkstream();
+/// # sends(command, "XGROUP CREATE events mailers $ MKSTREAM");
+/// ```
 pub fn xgroup_create(
     key: impl ToArg,
     group: impl ToArg,
@@ -595,7 +638,7 @@ impl Command for XgroupCreate {
 
 /// Creates a consumer of a group; false if there is one of the name.
 ///
-/// `XGROUP CREATECONSUMER key group consumer`, since 6.2.0.
+/// `XGROUP CREATECONSUMER key group consumer`, since 6.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn xgroup_createconsumer(
     key: impl ToArg,
     group: impl ToArg,
@@ -607,28 +650,29 @@ pub fn xgroup_createconsumer(
 /// Removes a consumer from a group; returns how many pending entries it had, which are lost to the
 /// group.
 ///
-/// `XGROUP DELCONSUMER key group consumer`, since 5.0.0.
+/// `XGROUP DELCONSUMER key group consumer`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn xgroup_delconsumer(key: impl ToArg, group: impl ToArg, consumer: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::XGROUP_DELCONSUMER).key(key).arg(group).arg(consumer)
 }
 
 /// Removes a consumer group; false if there is none of the name.
 ///
-/// `XGROUP DESTROY key group`, since 5.0.0.
+/// `XGROUP DESTROY key group`, since 5.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn xgroup_destroy(key: impl ToArg, group: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::XGROUP_DESTROY).key(key).arg(group)
 }
 
 /// How to use `XGROUP`, a line an element.
 ///
-/// `XGROUP HELP`, since 5.0.0.
+/// `XGROUP HELP`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn xgroup_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::XGROUP_HELP)
 }
 
 /// Lets a consumer group go on after another entry.
 ///
-/// `XGROUP SETID key group <id | $> [ENTRIESREAD entriesread]`, since 5.0.0.
+/// `XGROUP SETID key group <id | $> [ENTRIESREAD entriesread]`, since 5.0.0, `O(1)`. Redis 6.2 to
+/// 8.6, Valkey 9.1.
 pub fn xgroup_setid(
     key: impl ToArg,
     group: impl ToArg,
@@ -666,7 +710,7 @@ impl Command for XgroupSetid {
 
 /// Remembers that a producer's message is a certain entry, so that it is not added again.
 ///
-/// `XIDMPRECORD key pid iid stream-id`, since 8.6.2.
+/// `XIDMPRECORD key pid iid stream-id`, since 8.6.2, `O(1)`. Redis 8.6, not Valkey.
 pub fn xidmprecord(
     key: impl ToArg,
     pid: impl ToArg,
@@ -678,28 +722,28 @@ pub fn xidmprecord(
 
 /// What the server knows of a group's consumers.
 ///
-/// `XINFO CONSUMERS key group`, since 5.0.0.
+/// `XINFO CONSUMERS key group`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn xinfo_consumers(key: impl ToArg, group: impl ToArg) -> Cmd<Vec<ConsumerInfo>> {
     Cmd::new(&info::XINFO_CONSUMERS).key(key).arg(group)
 }
 
 /// What the server knows of a stream's consumer groups.
 ///
-/// `XINFO GROUPS key`, since 5.0.0.
+/// `XINFO GROUPS key`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn xinfo_groups(key: impl ToArg) -> Cmd<Vec<GroupInfo>> {
     Cmd::new(&info::XINFO_GROUPS).key(key)
 }
 
 /// How to use `XINFO`, a line an element.
 ///
-/// `XINFO HELP`, since 5.0.0.
+/// `XINFO HELP`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn xinfo_help() -> Cmd<Vec<String>> {
     Cmd::new(&info::XINFO_HELP)
 }
 
 /// What the server knows of a stream.
 ///
-/// `XINFO STREAM key [FULL [COUNT count]]`, since 5.0.0.
+/// `XINFO STREAM key [FULL [COUNT count]]`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn xinfo_stream<T: FromReply>(key: impl ToArg) -> XinfoStream<StreamInfo<T>> {
     XinfoStream { cmd: Cmd::new(&info::XINFO_STREAM).key(key), full_block: None, count: None }
 }
@@ -747,21 +791,32 @@ impl<R: FromReply> Command for XinfoStream<R> {
 
 /// How many entries a stream has.
 ///
-/// `XLEN key`, since 5.0.0.
+/// `XLEN key`, since 5.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XLEN events
+/// let command = cmd::xlen("events");
+/// # sends(command, "XLEN events");
+/// ```
 pub fn xlen(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::XLEN).key(key)
 }
 
 /// A group's pending entries in short.
 ///
-/// `XPENDING key group`, since 5.0.0.
+/// `XPENDING key group`, since 5.0.0. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn xpending(key: impl ToArg, group: impl ToArg) -> Cmd<PendingSummary> {
     Cmd::new(&info::XPENDING).key(key).arg(group)
 }
 
 /// A group's pending entries with ids from `start` to `end`, at most `count`.
 ///
-/// `XPENDING key group [IDLE min-idle-time] start end count [consumer]`, since 5.0.0.
+/// `XPENDING key group [IDLE min-idle-time] start end count [consumer]`, since 5.0.0. Redis 6.2 to
+/// 8.6, Valkey 9.1.
 pub fn xpending_range(
     key: impl ToArg,
     group: impl ToArg,
@@ -814,7 +869,18 @@ impl Command for XpendingRange {
 
 /// The entries with ids from `start` to `end`.
 ///
-/// `XRANGE key start end [COUNT count]`, since 5.0.0.
+/// `XRANGE key start end [COUNT count]`, since 5.0.0, `O(N)` or `O(1)`. Redis 6.2 to 8.6, Valkey
+/// 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XRANGE events - + COUNT 10
+/// let command = cmd::xrange::<Value>("events", StreamBound::Min, StreamBound::Max).count(10);
+/// # sends(command, "XRANGE events - + COUNT 10");
+/// ```
 pub fn xrange<T: FromReply>(
     key: impl ToArg,
     start: impl Into<StreamBound>,
@@ -862,6 +928,17 @@ impl<R: FromReply> Command for Xrange<R> {
 /// The entries that streams have; none if there are none.
 ///
 /// `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]`, since 5.0.0.
+/// Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XREAD BLOCK 5000 STREAMS events $
+/// let command = cmd::xread::<String, Value>([("events", ReadFrom::New)]).block(Duration::from_secs(5));
+/// # sends(command, "XREAD BLOCK 5000 STREAMS events $");
+/// ```
 pub fn xread<K: FromReply, T: FromReply>(
     streams: impl IntoIterator<Item = (impl ToArg, impl Into<ReadFrom>)>,
 ) -> Xread<Option<StreamEntries<K, T>>> {
@@ -919,7 +996,17 @@ impl<R: FromReply> Command for Xread<R> {
 /// The entries that a consumer group gives a consumer; none if there are none.
 ///
 /// `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [CLAIM min-idle-time]
-/// [NOACK] STREAMS key [key ...] id [id ...]`, since 5.0.0.
+/// [NOACK] STREAMS key [key ...] id [id ...]`, since 5.0.0. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XREADGROUP GROUP mailers m1 STREAMS events >
+/// let command = cmd::xreadgroup::<String, Value>("mailers", "m1", [("events", GroupReadFrom::New)]);
+/// # sends(command, "XREADGROUP GROUP mailers m1 STREAMS events >");
+/// ```
 pub fn xreadgroup<K: FromReply, T: FromReply>(
     group: impl ToArg,
     consumer: impl ToArg,
@@ -1006,7 +1093,8 @@ impl<R: FromReply> Command for Xreadgroup<R> {
 
 /// The entries with ids from `end` down to `start`, newest first.
 ///
-/// `XREVRANGE key end start [COUNT count]`, since 5.0.0.
+/// `XREVRANGE key end start [COUNT count]`, since 5.0.0, `O(N)` or `O(1)`. Redis 6.2 to 8.6,
+/// Valkey 9.1.
 pub fn xrevrange<T: FromReply>(
     key: impl ToArg,
     end: impl Into<StreamBound>,
@@ -1053,7 +1141,8 @@ impl<R: FromReply> Command for Xrevrange<R> {
 
 /// Sets the highest id that a stream has given.
 ///
-/// `XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]`, since 5.0.0.
+/// `XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]`, since 5.0.0,
+/// `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn xsetid(key: impl ToArg, last_id: impl Into<StreamId>) -> Xsetid {
     Xsetid {
         cmd: Cmd::new(&info::XSETID).key(key).arg(Into::<StreamId>::into(last_id)),
@@ -1098,7 +1187,17 @@ impl Command for Xsetid {
 /// Deletes the oldest entries of a stream; returns how many.
 ///
 /// `XTRIM key <MAXLEN | MINID> [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]`, since
-/// 5.0.0.
+/// 5.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // XTRIM events MAXLEN ~ 1000
+/// let command = cmd::xtrim("events", StreamTrim::max_len(1000).approximately());
+/// # sends(command, "XTRIM events MAXLEN ~ 1000");
+/// ```
 pub fn xtrim(key: impl ToArg, trim: StreamTrim) -> Xtrim {
     Xtrim { cmd: Cmd::new(&info::XTRIM).key(key).any_args(trim), condition: None }
 }

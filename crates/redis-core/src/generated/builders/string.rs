@@ -11,21 +11,41 @@ use crate::types::LcsMatches;
 
 /// Appends to a value; returns its new length in bytes.
 ///
-/// `APPEND key value`, since 2.0.0.
+/// `APPEND key value`, since 2.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // APPEND log line
+/// let command = cmd::append("log", "line");
+/// # sends(command, "APPEND log line");
+/// ```
 pub fn append(key: impl ToArg, value: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::APPEND).key(key).arg(value)
 }
 
 /// Decrements a number by one; returns the new one.
 ///
-/// `DECR key`, since 1.0.0.
+/// `DECR key`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // DECR stock
+/// let command = cmd::decr("stock");
+/// # sends(command, "DECR stock");
+/// ```
 pub fn decr(key: impl ToArg) -> Cmd<i64> {
     Cmd::new(&info::DECR).key(key)
 }
 
 /// Decrements a number; returns the new one.
 ///
-/// `DECRBY key decrement`, since 1.0.0.
+/// `DECRBY key decrement`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn decrby(key: impl ToArg, by: i64) -> Cmd<i64> {
     Cmd::new(&info::DECRBY).key(key).arg(by)
 }
@@ -33,7 +53,7 @@ pub fn decrby(key: impl ToArg, by: i64) -> Cmd<i64> {
 /// Deletes a string; false if the key does not exist or a condition did not hold.
 ///
 /// `DELEX key [IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE ifdne-digest]`,
-/// since 8.4.0.
+/// since 8.4.0, `O(1)` or `O(N)`. Redis 8.6, not Valkey.
 pub fn delex(key: impl ToArg) -> Delex {
     Delex { cmd: Cmd::new(&info::DELEX).key(key), condition: None }
 }
@@ -82,28 +102,48 @@ impl Command for Delex {
 
 /// Deletes a key if its value is this one; Valkey alone has this.
 ///
-/// `DELIFEQ key value`, since 9.0.0.
+/// `DELIFEQ key value`, since 9.0.0, `O(1)`. Valkey 9.1, not Redis.
 pub fn delifeq(key: impl ToArg, value: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::DELIFEQ).key(key).arg(value)
 }
 
 /// A digest of a value: 16 hexadecimal digits.
 ///
-/// `DIGEST key`, since 8.4.0.
+/// `DIGEST key`, since 8.4.0, `O(N)`. Redis 8.6, not Valkey.
 pub fn digest(key: impl ToArg) -> Cmd<Option<String>> {
     Cmd::new(&info::DIGEST).key(key)
 }
 
 /// Gets the value of a key.
 ///
-/// `GET key`, since 1.0.0.
+/// `GET key`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GET greeting
+/// let command = cmd::get::<String>("greeting");
+/// # sends(command, "GET greeting");
+/// ```
 pub fn get<V: FromReply>(key: impl ToArg) -> Cmd<Option<V>> {
     Cmd::new(&info::GET).key(key)
 }
 
 /// Gets the value of a key and deletes it.
 ///
-/// `GETDEL key`, since 6.2.0.
+/// `GETDEL key`, since 6.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GETDEL token
+/// let command = cmd::getdel::<String>("token");
+/// # sends(command, "GETDEL token");
+/// ```
 pub fn getdel<V: FromReply>(key: impl ToArg) -> Cmd<Option<V>> {
     Cmd::new(&info::GETDEL).key(key)
 }
@@ -111,7 +151,21 @@ pub fn getdel<V: FromReply>(key: impl ToArg) -> Cmd<Option<V>> {
 /// Gets the value of a key and sets when it expires.
 ///
 /// `GETEX key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds
-/// | PERSIST]`, since 6.2.0.
+/// | PERSIST]`, since 6.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GETEX token EX 60
+/// let command = cmd::getex::<String>("token").ex(Duration::from_secs(60));
+/// # sends(command, "GETEX token EX 60");
+///
+/// // GETEX token PERSIST
+/// let command = cmd::getex::<String>("token").persist();
+/// # sends(command, "GETEX token PERSIST");
+/// ```
 pub fn getex<V: FromReply>(key: impl ToArg) -> Getex<Option<V>> {
     Getex { cmd: Cmd::new(&info::GETEX).key(key), expiration: None }
 }
@@ -159,49 +213,90 @@ impl<R: FromReply> Command for Getex<R> {
 
 /// Gets a part of a value, from byte `start` to byte `end`, both included.
 ///
-/// `GETRANGE key start end`, since 2.4.0.
+/// `GETRANGE key start end`, since 2.4.0, `O(N)` or `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // GETRANGE log 0 -1
+/// let command = cmd::getrange::<String>("log", 0, -1);
+/// # sends(command, "GETRANGE log 0 -1");
+/// ```
 pub fn getrange<V: FromReply>(key: impl ToArg, start: i64, end: i64) -> Cmd<V> {
     Cmd::new(&info::GETRANGE).key(key).arg(start).arg(end)
 }
 
 /// Sets the value of a key and returns the one before.
 ///
-/// `GETSET key value`, since 1.0.0, deprecated since 6.2.0.
+/// `GETSET key value`, since 1.0.0, deprecated since 6.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn getset<V: FromReply>(key: impl ToArg, value: impl ToArg) -> Cmd<Option<V>> {
     Cmd::new(&info::GETSET).key(key).arg(value)
 }
 
 /// Increments a number by one; returns the new one.
 ///
-/// `INCR key`, since 1.0.0.
+/// `INCR key`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // INCR visits
+/// let command = cmd::incr("visits");
+/// # sends(command, "INCR visits");
+/// ```
 pub fn incr(key: impl ToArg) -> Cmd<i64> {
     Cmd::new(&info::INCR).key(key)
 }
 
 /// Increments a number; returns the new one.
 ///
-/// `INCRBY key increment`, since 1.0.0.
+/// `INCRBY key increment`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // INCRBY visits 10
+/// let command = cmd::incrby("visits", 10);
+/// # sends(command, "INCRBY visits 10");
+/// ```
 pub fn incrby(key: impl ToArg, by: i64) -> Cmd<i64> {
     Cmd::new(&info::INCRBY).key(key).arg(by)
 }
 
 /// Increments a floating-point number; returns the new one.
 ///
-/// `INCRBYFLOAT key increment`, since 2.6.0.
+/// `INCRBYFLOAT key increment`, since 2.6.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // INCRBYFLOAT price 0.5
+/// let command = cmd::incrbyfloat("price", 0.5);
+/// # sends(command, "INCRBYFLOAT price 0.5");
+/// ```
 pub fn incrbyfloat(key: impl ToArg, by: f64) -> Cmd<f64> {
     Cmd::new(&info::INCRBYFLOAT).key(key).arg(by)
 }
 
 /// The longest common subsequence of two values.
 ///
-/// `LCS key1 key2`, since 7.0.0.
+/// `LCS key1 key2`, since 7.0.0, `O(N*M)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn lcs<V: FromReply>(key1: impl ToArg, key2: impl ToArg) -> Cmd<V> {
     Cmd::new(&info::LCS).key(key1).key(key2)
 }
 
 /// Where two values have the parts of their longest common subsequence.
 ///
-/// `LCS key1 key2 IDX [MINMATCHLEN min-match-len] [WITHMATCHLEN]`, since 7.0.0.
+/// `LCS key1 key2 IDX [MINMATCHLEN min-match-len] [WITHMATCHLEN]`, since 7.0.0, `O(N*M)`. Redis
+/// 7.0 to 8.6, Valkey 9.1.
 pub fn lcs_idx(key1: impl ToArg, key2: impl ToArg) -> LcsIdx {
     LcsIdx {
         cmd: Cmd::new(&info::LCS).key(key1).key(key2).arg("IDX"),
@@ -243,21 +338,41 @@ impl Command for LcsIdx {
 
 /// The length of the longest common subsequence of two values in bytes.
 ///
-/// `LCS key1 key2 LEN`, since 7.0.0.
+/// `LCS key1 key2 LEN`, since 7.0.0, `O(N*M)`. Redis 7.0 to 8.6, Valkey 9.1.
 pub fn lcs_len(key1: impl ToArg, key2: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::LCS).key(key1).key(key2).arg("LEN")
 }
 
 /// Gets the values of keys.
 ///
-/// `MGET key [key ...]`, since 1.0.0.
+/// `MGET key [key ...]`, since 1.0.0, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // MGET a b
+/// let command = cmd::mget::<String>(["a", "b"]);
+/// # sends(command, "MGET a b");
+/// ```
 pub fn mget<V: FromReply>(keys: impl IntoIterator<Item = impl ToArg>) -> Cmd<Vec<Option<V>>> {
     Cmd::new(&info::MGET).some_keys(keys, "needs at least one key")
 }
 
 /// Sets the values of keys.
 ///
-/// `MSET key value [key value ...]`, since 1.0.1.
+/// `MSET key value [key value ...]`, since 1.0.1, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // MSET a 1 b 2
+/// let command = cmd::mset([("a", 1), ("b", 2)]);
+/// # sends(command, "MSET a 1 b 2");
+/// ```
 pub fn mset(pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Cmd<()> {
     Cmd::new(&info::MSET).some_key_pairs(pairs, "needs at least one key")
 }
@@ -265,7 +380,8 @@ pub fn mset(pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Cmd<()
 /// Sets the values of keys and when they expire; false if a condition did not hold.
 ///
 /// `MSETEX numkeys key value [key value ...] [NX | XX] [EX seconds | PX milliseconds | EXAT
-/// unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]`, since 8.4.0.
+/// unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]`, since 8.4.0, `O(N)`. Redis 8.6,
+/// Valkey 9.1.
 pub fn msetex(pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Msetex {
     Msetex {
         cmd: Cmd::new(&info::MSETEX).some_counted_key_pairs(pairs, "needs at least one key"),
@@ -325,14 +441,15 @@ impl Command for Msetex {
 
 /// Sets the values of keys if none of them exists.
 ///
-/// `MSETNX key value [key value ...]`, since 1.0.1.
+/// `MSETNX key value [key value ...]`, since 1.0.1, `O(N)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn msetnx(pairs: impl IntoIterator<Item = (impl ToArg, impl ToArg)>) -> Cmd<bool> {
     Cmd::new(&info::MSETNX).some_key_pairs(pairs, "needs at least one key")
 }
 
 /// Sets the value of a key that expires, with milliseconds.
 ///
-/// `PSETEX key milliseconds value`, since 2.6.0, deprecated since 2.6.12.
+/// `PSETEX key milliseconds value`, since 2.6.0, deprecated since 2.6.12, `O(1)`. Redis 6.2 to
+/// 8.6, Valkey 9.1.
 pub fn psetex(key: impl ToArg, ttl: Duration, value: impl ToArg) -> Cmd<()> {
     Cmd::new(&info::PSETEX).key(key).arg(millis(ttl)).arg(value)
 }
@@ -341,7 +458,29 @@ pub fn psetex(key: impl ToArg, ttl: Duration, value: impl ToArg) -> Cmd<()> {
 ///
 /// `SET key value [NX | XX | IFEQ ifeq-value | IFNE ifne-value | IFDEQ ifdeq-digest | IFDNE
 /// ifdne-digest] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT
-/// unix-time-milliseconds | KEEPTTL]`, since 1.0.0.
+/// unix-time-milliseconds | KEEPTTL]`, since 1.0.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // SET greeting hello
+/// let command = cmd::set("greeting", "hello");
+/// # sends(command, "SET greeting hello");
+///
+/// // SET greeting hello EX 60
+/// let command = cmd::set("greeting", "hello").ex(Duration::from_secs(60));
+/// # sends(command, "SET greeting hello EX 60");
+///
+/// // SET lock owner NX PX 1500
+/// let command = cmd::set("lock", "owner").nx().ex(Duration::from_millis(1500));
+/// # sends(command, "SET lock owner NX PX 1500");
+///
+/// // SET greeting hi GET
+/// let command = cmd::set("greeting", "hi").get::<String>();
+/// # sends(command, "SET greeting hi GET");
+/// ```
 pub fn set(key: impl ToArg, value: impl ToArg) -> Set {
     Set {
         cmd: Cmd::new(&info::SET).key(key).arg(value),
@@ -485,35 +624,47 @@ impl<R: FromReply> Command for Set<R> {
 
 /// Sets the value of a key that expires, with whole seconds.
 ///
-/// `SETEX key seconds value`, since 2.0.0, deprecated since 2.6.12.
+/// `SETEX key seconds value`, since 2.0.0, deprecated since 2.6.12, `O(1)`. Redis 6.2 to 8.6,
+/// Valkey 9.1.
 pub fn setex(key: impl ToArg, ttl: Duration, value: impl ToArg) -> Cmd<()> {
     Cmd::new(&info::SETEX).key(key).arg(seconds(ttl)).arg(value)
 }
 
 /// Sets the value of a key unless it exists.
 ///
-/// `SETNX key value`, since 1.0.0, deprecated since 2.6.12.
+/// `SETNX key value`, since 1.0.0, deprecated since 2.6.12, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn setnx(key: impl ToArg, value: impl ToArg) -> Cmd<bool> {
     Cmd::new(&info::SETNX).key(key).arg(value)
 }
 
 /// Overwrites a part of a value from byte `offset` on; returns its new length.
 ///
-/// `SETRANGE key offset value`, since 2.2.0.
+/// `SETRANGE key offset value`, since 2.2.0, `O(1)` or `O(M)`. Redis 6.2 to 8.6, Valkey 9.1.
 pub fn setrange(key: impl ToArg, offset: u64, value: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::SETRANGE).key(key).arg(offset).arg(value)
 }
 
 /// The length of a value in bytes; 0 without the key.
 ///
-/// `STRLEN key`, since 2.2.0.
+/// `STRLEN key`, since 2.2.0, `O(1)`. Redis 6.2 to 8.6, Valkey 9.1.
+///
+/// # Examples
+///
+/// ```
+/// # use std::{collections::HashMap, time::{Duration, SystemTime}};
+/// # use redis_core::{Value, cmd::{self, *}, examples::sends, types::*};
+/// // STRLEN log
+/// let command = cmd::strlen("log");
+/// # sends(command, "STRLEN log");
+/// ```
 pub fn strlen(key: impl ToArg) -> Cmd<u64> {
     Cmd::new(&info::STRLEN).key(key)
 }
 
 /// As `getrange`.
 ///
-/// `SUBSTR key start end`, since 1.0.0, deprecated since 2.0.0.
+/// `SUBSTR key start end`, since 1.0.0, deprecated since 2.0.0, `O(N)` or `O(1)`. Redis 6.2 to
+/// 8.6, Valkey 9.1.
 pub fn substr<V: FromReply>(key: impl ToArg, start: i64, end: i64) -> Cmd<V> {
     Cmd::new(&info::SUBSTR).key(key).arg(start).arg(end)
 }
