@@ -250,7 +250,7 @@ mod tests {
         assert_eq!(pool.release(1, now, at(100)), Some(1), "it is too old to be kept");
         assert_eq!(pool.release(2, now, at(20)), None);
         assert_eq!(pool.release(3, at(50), at(70)), None);
-        assert_eq!(pool.expire(at(79)), []);
+        assert_eq!(pool.expire(at(79)), [0; 0]);
         assert_eq!(pool.expire(at(80)), [2], "it was idle for too long");
         assert_eq!(pool.expire(at(130)), [3]);
         assert_eq!(pool.open(), 0);
@@ -266,7 +266,7 @@ mod tests {
         assert_eq!(pool.resize(1), [1]);
         assert_eq!(pool.release(2, now, now), Some(2));
         let turn = wait(&mut pool);
-        assert_eq!(pool.resize(2), []);
+        assert_eq!(pool.resize(2), [0; 0]);
         assert!(pool.poll_wake().is_some());
         assert_eq!(pool.acquire(Some(turn), Waker::noop()), Acquired::Place);
     }
