@@ -137,9 +137,9 @@ async fn main() -> RedisResult<()> {
     },
 ];
 
-/// As the targets were found: the peer there with its default features, which are not in the lock file.
-const BEST_PEER: &str = "best peer with its default features, on the machine of the targets, sync / tokio: \
-                         48 / 63 crates, 36 / 48 s, 933 / 1,133 KB";
+/// What the targets were set beside.
+const BEST_PEER: &str = "best peer when the targets were set, sync / tokio: 48 / 63 crates, \
+                         36 / 48 s, 933 / 1,133 KB";
 
 /// Builds all of them, one after the other, and shows what they cost.
 pub(super) fn run(peers: bool) -> Result<()> {
