@@ -60,6 +60,16 @@ impl Meter {
     }
 }
 
+/// The CPU time, user and system, of all programs that this one has started and waited for, and of theirs.
+///
+/// # Errors
+/// When the system does not tell.
+pub fn children() -> io::Result<Duration> {
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Ok(Duration::from_micros(micros.max(0).unsigned_abs()))
+}
+
 impl Sample {
     /// Nanoseconds of CPU an operation, user and system.
     pub fn cpu(&self) -> f64 {

@@ -1,6 +1,7 @@
 //! `bench`: ours and others on one server, what an operation costs each of them; `bench codec`: the
-//! same of the codec alone, in memory.
+//! same of the codec alone, in memory; `bench build`: what it costs to have them.
 
+mod compile;
 mod hiredis;
 
 use std::{
@@ -21,16 +22,17 @@ use crate::{
 
 pub(crate) const VERB: Verb = Verb {
     name: "bench",
-    options: "[mux] [pipeline] | codec [--rounds N] [--seconds S] [--row NAME] [--subject NAME] \
+    options: "[mux] [pipeline] | build [--no-peers] | codec [--rounds N] [--seconds S] [--row NAME] [--subject NAME] \
               [--no-peers] [--server NAME] [--cpus shared|own|any] [--callgrind]",
-    purpose: "client CPU per operation beside other clients; codec: ns per value in memory",
+    purpose: "client CPU per operation beside other clients; codec: ns per value in memory; build: CPU seconds, crates and bytes of a small program",
     run,
 };
 
 const VERBS: [&str; 2] = ["mux", "pipeline"];
 
-/// Needs no server, and is not run with the others.
+/// Need no server, and are not run with the others.
 const CODEC: &str = "codec";
+const BUILD: &str = "build";
 
 /// The features that bring this workspace's clients.
 const OURS: [&str; 3] = ["sync", "tokio", "smol"];
@@ -49,6 +51,11 @@ struct Choice {
 }
 
 fn run(mut args: Args) -> Result<()> {
+    if args.flag(BUILD) {
+        let peers = !args.flag("--no-peers");
+        args.finish()?;
+        return compile::run(peers);
+    }
     let choice = Choice {
         rounds: number(&mut args, "--rounds")?.unwrap_or(7).max(1),
         seconds: number(&mut args, "--seconds")?,
@@ -70,7 +77,7 @@ fn run(mut args: Args) -> Result<()> {
     if let Some(verb) = verbs.iter().find(|verb| !VERBS.contains(&verb.as_str())) {
         return Err(match verb.as_str() {
             CODEC => "`codec` runs alone".into(),
-            _ => format!("`{verb}` is none of {}, {CODEC}", VERBS.join(", ")).into(),
+            _ => format!("`{verb}` is none of {}, {CODEC}, {BUILD}", VERBS.join(", ")).into(),
         });
     }
     if verbs.is_empty() {
