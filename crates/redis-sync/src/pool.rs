@@ -96,8 +96,9 @@ impl Pool {
             let pooled = Some((idle.connection, idle.born));
             let mut pooled = Pooled { connection: pooled, dedicated: false, pool: self.clone() };
             let idle_for = start.saturating_duration_since(idle.since);
-            let doubtful = idle_for >= STALE || lost.is_some_and(|lost| idle.since <= lost);
             let silent = self.config.health_interval.is_some_and(|interval| idle_for >= interval);
+            let doubtful =
+                silent || idle_for >= STALE || lost.is_some_and(|lost| idle.since <= lost);
             if !doubtful || pooled.is_alive() && (!silent || pooled.answers(deadline)) {
                 return Ok(pooled);
             }
