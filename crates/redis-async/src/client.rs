@@ -13,7 +13,7 @@ use redis_core::scan::Scan;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::watch::{self, Attempts};
-use redis_core::{Block, Cmd, Command, Config, Execute, FromReply, Result, ToArgs};
+use redis_core::{Block, Cmd, Command, Config, Execute, FromReply, Result, ToArgs, cmd};
 
 use crate::inbox::Closing;
 use crate::link::Link;
@@ -158,6 +158,29 @@ impl Client {
     ) -> Result<(T, V)> {
         let watched = self.watch_by(keys).await?;
         attempt(watched).await?.execute_returning().await
+    }
+
+    /// Opens the shared connection, and this many of the pool, or as many as it may have.
+    ///
+    /// # Errors
+    ///
+    /// Why one could not be opened; those that were opened stay.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes what was not open yet.
+    pub async fn warm_up(&self, connections: usize) -> Result<()> {
+        self.execute(cmd::ping()).await?;
+        // Each is kept on loan until all are open, so that each is another one.
+        let mut open = Vec::new();
+        for _ in 0..connections.min(self.config().pool_size) {
+            let deadline = Deadline::from(self.config().timeout(Block::Never));
+            let ping = cmd::ping().into_cmd();
+            let mut pong = ReplyFuture::dedicated(self.shared.pool.acquire(deadline), ping);
+            (&mut pong).await?;
+            open.push(pong);
+        }
+        Ok(())
     }
 
     /// What was counted since the client was made, and what its connections have now.

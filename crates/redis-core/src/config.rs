@@ -162,6 +162,9 @@ pub struct Config {
     /// How long a connection of a pool may be idle before it is closed, when the pool is next used. Default:
     /// 10 minutes. None keeps idle connections.
     pub max_idle: Option<Duration>,
+    /// How many connections a pool keeps, however long they are idle. They are not opened before they are
+    /// needed, or asked for by `warm_up`. Default: 0.
+    pub pool_min: usize,
     /// The most connections in a pool. Default: 32.
     pub pool_size: usize,
     /// How long to wait for a connection of a full pool. Default: 5 s. Zero fails at once.
@@ -205,6 +208,7 @@ impl Default for Config {
             health_interval: Some(Duration::from_secs(30)),
             max_age: None,
             max_idle: Some(Duration::from_secs(10 * 60)),
+            pool_min: 0,
             pool_size: 32,
             pool_timeout: Duration::from_secs(5),
             max_in_flight: 65_536,
@@ -299,6 +303,9 @@ impl Config {
         }
         if self.pool_size == 0 {
             return wrong("`pool_size` must be at least 1");
+        }
+        if self.pool_min > self.pool_size {
+            return wrong("`pool_min` must not be more than `pool_size`");
         }
         if self.max_in_flight == 0 {
             return wrong("`max_in_flight` must be at least 1");

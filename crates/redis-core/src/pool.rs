@@ -15,6 +15,7 @@ pub struct Pool<C> {
     idle: Vec<Idle<C>>,
     /// Connections that exist or are being opened, idle ones included.
     open: usize,
+    min: usize,
     max: usize,
     max_idle: Option<Duration>,
     max_age: Option<Duration>,
@@ -53,10 +54,11 @@ pub enum Acquired<C> {
 impl<C> Pool<C> {
     /// An empty pool with the sizes and ages of a configuration.
     pub fn new(config: &Config) -> Self {
-        let Config { pool_size: max, max_idle, max_age, .. } = *config;
+        let Config { pool_min: min, pool_size: max, max_idle, max_age, .. } = *config;
         Self {
             idle: Vec::new(),
             open: 0,
+            min,
             max,
             max_idle,
             max_age,
@@ -133,7 +135,8 @@ impl<C> Pool<C> {
         self.waiting.front().filter(|_| room).map(|(_, waker)| waker.clone())
     }
 
-    /// Takes out what was idle for too long or has become too old, to close it.
+    /// Takes out what was idle for too long or has become too old, to close it; of the former only what is
+    /// more than the pool keeps.
     pub fn expire(&mut self, now: Instant) -> Vec<C> {
         let Self { max_idle, max_age, .. } = *self;
         let beyond = |limit: Option<Duration>, since: Instant| {
@@ -144,7 +147,12 @@ impl<C> Pool<C> {
         if !longest && max_age.is_none() {
             return Vec::new();
         }
-        let stale = |idle: &mut Idle<C>| beyond(max_idle, idle.since) || beyond(max_age, idle.born);
+        let mut spare = self.open.saturating_sub(self.min);
+        let stale = |idle: &mut Idle<C>| {
+            let out = beyond(max_age, idle.born) || spare > 0 && beyond(max_idle, idle.since);
+            spare = spare.saturating_sub(usize::from(out));
+            out
+        };
         let out: Vec<_> = self.idle.extract_if(.., stale).map(|idle| idle.connection).collect();
         self.open -= out.len();
         out
@@ -262,6 +270,20 @@ mod tests {
         assert_eq!(pool.expire(at(80)), [2], "it was idle for too long");
         assert_eq!(pool.expire(at(130)), [3]);
         assert_eq!(pool.open(), 0);
+    }
+
+    #[test]
+    fn idle_connections_stay_up_to_the_number_that_is_kept() {
+        let config = Config { pool_min: 1, max_idle: Some(Duration::ZERO), ..Config::default() };
+        let (mut pool, now) = (Pool::<u8>::new(&config), Instant::now());
+        for _ in 0..3 {
+            assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
+        }
+        for connection in 1..=3 {
+            assert_eq!(pool.release(connection, now, now), None);
+        }
+        assert_eq!(pool.expire(now), [1, 2]);
+        assert_eq!((pool.expire(now), pool.idle()), (vec![], 1));
     }
 
     #[test]

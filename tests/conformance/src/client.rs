@@ -42,6 +42,10 @@ impl<S: Subject> Client<S> {
         self.0.scan(first.into_cmd(), most).await
     }
 
+    pub(crate) async fn warm_up(&self, connections: usize) -> Result<()> {
+        self.0.warm_up(connections).await
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         self.0.stats()
     }

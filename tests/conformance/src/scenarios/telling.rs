@@ -14,6 +14,7 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
     vec![
         Scenario::new(observer_hears_of_connections_retries_and_slow_commands),
         Scenario::new(wait_for_a_full_pool_is_told_and_counted),
+        Scenario::new(pool_is_warmed_up_and_keeps_what_it_is_to_keep),
     ]
 }
 
@@ -84,5 +85,20 @@ async fn wait_for_a_full_pool_is_told_and_counted<S: Subject>(cx: Context<S>) ->
     let stats = client.stats();
     cx.saw("waits, waiting, open", (stats.pool_waits, stats.pool_waiting, stats.pool_open));
     assert_eq!((stats.pool_waits, stats.pool_waiting, stats.pool_open), (1, 0, 1));
+    Ok(())
+}
+
+async fn pool_is_warmed_up_and_keeps_what_it_is_to_keep<S: Subject>(cx: Context<S>) -> Outcome {
+    let client = cx.client_with(|config| {
+        config.pool_min = 2;
+        config.max_idle = Some(Duration::ZERO);
+    })?;
+    assert_eq!(client.stats().pool_open, 0, "nothing is opened before it is asked for");
+    client.warm_up(3).await?;
+    let open = client.stats().pool_open;
+    client.watch(&["k"]).await?.reset().await?;
+    let kept = client.stats().pool_open;
+    cx.saw("open, kept", (open, kept));
+    assert_eq!((open, kept), (3, 2));
     Ok(())
 }

@@ -82,6 +82,10 @@ impl<A: Adapter> Subject for On<A> {
         Ok(items)
     }
 
+    async fn warm_up(&self, connections: usize) -> Result<()> {
+        self.0.warm_up(connections).await
+    }
+
     fn stats(&self) -> Stats {
         self.0.stats()
     }

@@ -103,6 +103,10 @@ impl Subject for Client {
         self.scan_iter(first).take(most).collect()
     }
 
+    async fn warm_up(&self, connections: usize) -> Result<()> {
+        self.warm_up(connections)
+    }
+
     fn stats(&self) -> Stats {
         self.stats()
     }
