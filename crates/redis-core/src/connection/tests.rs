@@ -597,8 +597,7 @@ fn sign_of_life_of_a_subscriber_is_no_message() {
 #[test]
 fn what_a_server_says_before_it_closes_is_the_error_of_the_handshake() {
     for protocol in [Protocol::Resp2, Protocol::Resp3] {
-        let mut config = Config::default();
-        config.protocol = protocol;
+        let config = Config { protocol, ..Config::default() };
         let mut peer = Peer::new(config);
         peer.submit(1, "INCR k");
         peer.write_all();
