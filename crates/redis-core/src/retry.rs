@@ -25,6 +25,8 @@ pub struct Retry {
     repeatable: bool,
     /// A refusal is about all of the request.
     single: bool,
+    /// An attempt before may have run: the request as a whole may have, whatever became of the last one.
+    may_have_run: bool,
     failed: u32,
     rng: SmallRng,
 }
@@ -32,20 +34,17 @@ pub struct Retry {
 impl Retry {
     /// Attempts at a command.
     pub fn command<R>(cmd: &Cmd<R>, seed: u64) -> Self {
-        let (command, repeatable) = (cmd.info().name, cmd.is_repeatable());
-        Self { command, repeatable, single: true, failed: 0, rng: SmallRng::seed_from_u64(seed) }
+        Self::new(cmd.info().name, cmd.is_repeatable(), true, seed)
     }
 
     /// Attempts at a pipeline or transaction, which is sent again as a whole.
     pub fn pipeline(sent: &Sent, seed: u64) -> Self {
-        let repeatable = sent.is_repeatable();
-        Self {
-            command: "pipeline",
-            repeatable,
-            single: false,
-            failed: 0,
-            rng: SmallRng::seed_from_u64(seed),
-        }
+        Self::new("pipeline", sent.is_repeatable(), false, seed)
+    }
+
+    fn new(command: &'static str, repeatable: bool, single: bool, seed: u64) -> Self {
+        let rng = SmallRng::seed_from_u64(seed);
+        Self { command, repeatable, single, may_have_run: false, failed: 0, rng }
     }
 
     /// How long to wait before the request is sent again.
@@ -53,7 +52,8 @@ impl Retry {
     /// # Errors
     ///
     /// The error itself when the request may have run and must not run twice, when another attempt can't
-    /// go better, when the attempts are used up, and when the deadline would pass before the next one.
+    /// go better, when the attempts are used up, and when the deadline would pass before the next one. It
+    /// is not `NotSent` when an attempt before may have run.
     pub fn after(
         &mut self,
         config: &Config,
@@ -61,9 +61,15 @@ impl Retry {
         now: Instant,
         deadline: Option<Instant>,
     ) -> Result<Duration> {
-        if !self.may_go_better(&error) || self.failed >= config.max_retries {
+        let delivery = error.delivery();
+        let error = match delivery {
+            Delivery::NotSent if self.may_have_run => error.with_delivery(Delivery::MaybeExecuted),
+            _ => error,
+        };
+        if !self.may_go_better(&error, delivery) || self.failed >= config.max_retries {
             return Err(error);
         }
+        self.may_have_run |= delivery == Delivery::MaybeExecuted;
         self.failed += 1;
         let wait = config.backoff.wait(self.failed, &mut self.rng);
         match deadline {
@@ -76,8 +82,9 @@ impl Retry {
         }
     }
 
-    fn may_go_better(&self, error: &Error) -> bool {
-        match (error.kind(), error.delivery()) {
+    /// Whether another attempt can go better than one that got so far.
+    fn may_go_better(&self, error: &Error, delivery: Delivery) -> bool {
+        match (error.kind(), delivery) {
             (ErrorKind::Connect | ErrorKind::Io | ErrorKind::Timeout, Delivery::NotSent) => true,
             (ErrorKind::Io | ErrorKind::Timeout, Delivery::MaybeExecuted) => self.repeatable,
             (ErrorKind::Server, Delivery::Replied) => {
@@ -139,6 +146,21 @@ mod tests {
         assert!(again(Error::server(b"LOADING Redis is loading")).is_err());
         let lost = Error::new(ErrorKind::Io, "lost").with_delivery(Delivery::MaybeExecuted);
         assert!(again(lost).is_ok());
+    }
+
+    #[test]
+    fn request_that_may_have_run_in_an_earlier_attempt_is_not_said_to_be_unsent() {
+        let config = Config::default();
+        let mut retry = retry(true);
+        let mut after = |error| retry.after(&config, error, Instant::now(), None);
+        let lost = Error::new(ErrorKind::Io, "lost").with_delivery(Delivery::MaybeExecuted);
+        let refused = || Error::new(ErrorKind::Connect, "refused");
+        assert!(after(lost).is_ok());
+        for _ in 1..config.max_retries {
+            assert!(after(refused()).is_ok());
+        }
+        let error = after(refused()).unwrap_err();
+        assert_eq!((error.kind(), error.delivery()), (ErrorKind::Connect, Delivery::MaybeExecuted));
     }
 
     #[test]
