@@ -203,6 +203,7 @@ impl Session {
     /// Ends the session once everything under way is answered. What waits for a connection fails.
     pub fn close(&mut self, now: Instant) {
         self.closing = true;
+        self.old_at = None;
         match &mut self.link {
             Link::Opening(conn) | Link::Open(conn) => {
                 conn.close();
@@ -263,7 +264,9 @@ impl Session {
             match &event {
                 Event::Ready => {
                     self.failed = 0;
-                    self.old_at = self.config.max_age.map(|age| now + age);
+                    // A connection that is not replaced needs no timer for it.
+                    let renews = !self.once && !self.closing;
+                    self.old_at = self.config.max_age.filter(|_| renews).map(|age| now + age);
                 }
                 Event::Closed(_) => over = true,
                 _ => {}
@@ -389,7 +392,8 @@ impl Machine for Session {
             Link::Opening(conn) | Link::Open(conn) => {
                 conn.handle_timeout(now);
                 self.take_events(now);
-                if !self.backlog.is_empty() {
+                // Also when it is empty: what its deadline was for may have been given up.
+                if self.earliest.is_some() {
                     self.expire_backlog(now);
                 }
             }
@@ -626,6 +630,48 @@ mod tests {
         session.close(late);
         session.handle_disconnect(late, None);
         assert!(session.is_over());
+    }
+
+    #[test]
+    fn deadline_of_what_was_given_up_while_the_link_is_replaced_is_no_timer_for_long() {
+        let (mut session, now) = aging();
+        let mut batch = Batch::default();
+        batch.push(Ticket(1), &Cmd::<()>::raw("PING"), Deadline::Never);
+        session.submit(now, &mut batch).unwrap();
+        connect(&mut session, now);
+        write_all(&mut session);
+        let later = now + Duration::from_secs(5);
+        session.handle_timeout(later);
+        submit(&mut session, later, 2);
+        session.abandon(Ticket(2));
+        let due = session.poll_timeout().unwrap();
+        session.handle_timeout(due);
+        assert_eq!(session.poll_timeout(), None, "a timer that never ends");
+    }
+
+    #[test]
+    fn connection_that_is_not_replaced_has_no_timer_for_its_age() {
+        let now = Instant::now();
+        let config = Config {
+            max_age: Some(Duration::from_secs(5)),
+            health_interval: None,
+            ..Config::default()
+        };
+        let config = Arc::new(config);
+        let mut once = Session::once(config.clone(), Role::Commands, 1);
+        let mut closed = Session::new(config, Role::Commands, 1);
+        for session in [&mut once, &mut closed] {
+            let mut batch = Batch::default();
+            batch.push(Ticket(1), &Cmd::<()>::raw("PING"), Deadline::Never);
+            session.submit(now, &mut batch).unwrap();
+            connect(session, now);
+        }
+        closed.close(now);
+        let later = now + Duration::from_secs(6);
+        for session in [&mut once, &mut closed] {
+            session.handle_timeout(later);
+            assert_eq!(session.poll_timeout(), None, "a timer that never ends");
+        }
     }
 
     #[test]

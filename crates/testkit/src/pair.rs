@@ -222,8 +222,11 @@ impl<M: Machine, S: Server> Pair<M, S> {
     /// Lets time pass while nothing else is due.
     pub fn sleep(&mut self, time: Duration) {
         let until = self.now + time;
+        let mut steps = 0;
         while self.next_due().is_some_and(|due| due <= until) {
             self.step();
+            steps += 1;
+            assert!(steps < 1_000_000, "the machine never rests");
         }
         self.now = self.now.max(until);
         self.machine.handle_timeout(self.now);

@@ -140,11 +140,13 @@ impl Run {
                     let told_all = asked.replies == asked.commands;
                     if error.delivery() == Delivery::NotSent && ran > 0 {
                         return Err(format!(
-                            "{ticket:?} ran, and was said not to be sent: {error}"
+                            "invariant 7: {ticket:?} ran, and was said not to be sent: {error}"
                         ));
                     }
                     if error.delivery() == Delivery::Replied || told_all {
-                        return Err(format!("{ticket:?} was answered in full and failed: {error}"));
+                        return Err(format!(
+                            "invariant 6: {ticket:?} was answered in full and failed: {error}"
+                        ));
                     }
                 }
                 Told::Closed(error) => {
@@ -152,7 +154,9 @@ impl Run {
                         error.kind(),
                         ErrorKind::Protocol | ErrorKind::Auth | ErrorKind::Server
                     ) {
-                        return Err(format!("a good server's connection ended with: {error}"));
+                        return Err(format!(
+                            "invariant 1: a good server's connection ended with: {error}"
+                        ));
                     }
                 }
                 Told::Push(_) | Told::Ready => {}
@@ -173,7 +177,7 @@ impl Run {
             // A command of one word is `*1` and the word as a bulk string, which is what ECHO answers.
             let Some(rest) = frames.strip_prefix(&expected[4..]) else {
                 return Err(format!(
-                    "{ticket:?} has another's reply: {:?}",
+                    "invariant 1: {ticket:?} has another's reply: {:?}",
                     String::from_utf8_lossy(frames)
                 ));
             };
@@ -182,14 +186,14 @@ impl Run {
         }
         if done != (asked.replies == asked.commands) {
             return Err(format!(
-                "{ticket:?}: {} of {} replies, done is {done}",
+                "invariant 4: {ticket:?}: {} of {} replies, done is {done}",
                 asked.replies, asked.commands
             ));
         }
         asked.over = done;
         let replies = asked.replies;
         if self.ran(ticket.0) < replies {
-            return Err(format!("{ticket:?} has replies to what did not run"));
+            return Err(format!("invariant 1: {ticket:?} has replies to what did not run"));
         }
         Ok(())
     }
@@ -197,12 +201,12 @@ impl Run {
     /// The request, which must be one that waits.
     fn open(&mut self, ticket: Ticket) -> Result<&mut Asked, String> {
         match self.asked.get_mut(&ticket.0) {
-            Some(asked) if asked.over => Err(format!("{ticket:?} was answered twice")),
+            Some(asked) if asked.over => Err(format!("invariant 6: {ticket:?} was answered twice")),
             Some(asked) if asked.abandoned => {
-                Err(format!("{ticket:?} was answered after it was given up"))
+                Err(format!("invariant 6: {ticket:?} was answered after it was given up"))
             }
             Some(asked) => Ok(asked),
-            None => Err(format!("{ticket:?} was never asked")),
+            None => Err(format!("invariant 1: {ticket:?} was never asked")),
         }
     }
 
@@ -223,7 +227,7 @@ impl Run {
         self.check()?;
         for (ticket, asked) in &self.asked {
             if !asked.over && !asked.abandoned {
-                return Err(format!("request {ticket} was never answered"));
+                return Err(format!("invariant 6: request {ticket} was never answered"));
             }
         }
         let mut ran = std::mem::take(&mut self.pair.server.ran);
@@ -232,10 +236,10 @@ impl Run {
         ran.sort();
         ran.dedup();
         if ran.len() != count {
-            return Err("a command ran twice".into());
+            return Err("invariant 7: a command ran twice".into());
         }
         if self.pair.machine.in_flight() != 0 {
-            return Err("requests are left behind".into());
+            return Err("invariant 6: requests are left behind".into());
         }
         self.pair.server.connected();
         Ok(())

@@ -9,29 +9,40 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
+use simulation::Settings;
+
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
-    let (mut first, mut seeds) = (0, 2000);
+    let mut settings = Settings { first: 0, seeds: 2000, jobs: 1, keep_going: true, lines: 60 };
     while let Some(arg) = args.next() {
+        if arg == "--stop" {
+            settings.keep_going = false;
+            continue;
+        }
         let value = args.next().and_then(|value| value.parse().ok());
         match (arg.as_str(), value) {
-            ("--seed", Some(value)) => first = value,
-            ("--seeds", Some(value)) => seeds = value,
+            ("--seed", Some(value)) => settings.first = value,
+            ("--seeds", Some(value)) => settings.seeds = value,
+            ("--lines", Some(value)) => settings.lines = value as usize,
+            ("--jobs", Some(value)) if value > 0 => settings.jobs = value as usize,
             _ => {
-                eprintln!("usage: simulation [--seeds N] [--seed FIRST]");
+                eprintln!(
+                    "usage: simulation [--seeds N] [--seed FIRST] [--jobs J] [--lines L] [--stop]"
+                );
                 return ExitCode::from(2);
             }
         }
     }
+    // A panic is reported with its seed.
+    std::panic::set_hook(Box::new(|_| {}));
     let start = Instant::now();
-    let mut failed = 0;
-    for seed in first..first + seeds {
-        if let Err(what) = simulation::run(seed) {
-            failed += 1;
-            println!("seed {seed}: {what}\n  replay: cargo xtask simulate --seed {seed} --seeds 1");
-        }
-    }
-    println!("{seeds} seeds from {first} in {:.1?}", start.elapsed());
-    println!("{} passed, {failed} failed", seeds - failed);
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let tally = simulation::run_all(&settings, |failure| println!("{failure}"));
+    let took = start.elapsed();
+    let per_minute = tally.seeds as f64 * 60.0 / took.as_secs_f64().max(0.001);
+    println!(
+        "{} seeds from {} in {took:.1?}: {per_minute:.0} a minute, {} commands run",
+        tally.seeds, settings.first, tally.commands
+    );
+    println!("{} passed, {} failed", tally.seeds - tally.failed, tally.failed);
+    if tally.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -72,7 +72,10 @@ pub fn run(seed: u64) -> Result<(), String> {
     drain(&mut pair, &mut notices)?;
     match wanted.is_empty() || pair.server.subscribed == wanted {
         true => Ok(()),
-        false => Err(format!("wanted {wanted:?}, the server has {:?}", pair.server.subscribed)),
+        false => Err(format!(
+            "invariant 11: wanted {wanted:?}, the server has {:?}",
+            pair.server.subscribed
+        )),
     }
 }
 
@@ -83,12 +86,14 @@ fn drain(pair: &mut Pair<PubSub<()>, Scripted>, notices: &mut usize) -> Result<(
             Ok((message, None)) if !message.kind.is_published() => {
                 *notices += usize::from(message.kind == MessageKind::Resubscribed);
                 if *notices >= pair.server.connections {
-                    return Err("more than one notice for one loss".into());
+                    return Err("invariant 11: more than one notice for one loss".into());
                 }
             }
-            Ok((message, _)) => return Err(format!("nobody published {message:?}")),
+            Ok((message, _)) => return Err(format!("invariant 11: nobody published {message:?}")),
             Err(error) if error.is_disconnected() || error.is_timeout() => {}
-            Err(error) => return Err(format!("a good server refused something: {error}")),
+            Err(error) => {
+                return Err(format!("invariant 11: a good server refused something: {error}"));
+            }
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use super::{
     Hub,
     commands::{self, Call},
     outbox::Outbox,
-    world::Session,
+    world::{Mailbox, Session},
 };
 
 const CHUNK: usize = 16 << 10;

@@ -22,8 +22,10 @@
 //! counters, keys and deadlines, sets, lists, hashes, transactions, Pub/Sub, and what tools ask for
 //! when they connect. There is nothing on disk, no password, no cluster and no blocking command.
 
+mod blocking;
 mod commands;
 mod connection;
+mod core;
 mod failure;
 mod glob;
 mod outbox;
@@ -46,6 +48,8 @@ use std::{
     },
     thread::{self, JoinHandle},
 };
+
+pub use self::{core::Core, world::Ran};
 
 use self::{
     outbox::{Outbox, Socket},
@@ -190,7 +194,8 @@ impl Hub {
                     }
                 };
                 let outbox = Arc::new(Outbox::new(socket));
-                let Some(session) = world.join(Arc::clone(&outbox), addr, local) else {
+                let mailbox = Arc::clone(&outbox);
+                let Some(session) = world.join(mailbox, addr, local) else {
                     return;
                 };
                 drop(world);

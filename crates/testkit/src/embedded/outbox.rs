@@ -9,6 +9,8 @@ use std::{
     time::Duration,
 };
 
+use super::world::Mailbox;
+
 /// From here on a client's requests wait until it has read replies.
 const FULL: usize = 1 << 20;
 /// A client that lets more than this pile up is cut off by the next push.
@@ -79,23 +81,6 @@ impl Outbox {
         }
     }
 
-    /// Adds a push; false when the client is gone, or is cut off since it does not read.
-    pub(super) fn push(&self, write: impl FnOnce(&mut Vec<u8>)) -> bool {
-        let mut queue = self.lock();
-        if queue.ended {
-            return false;
-        }
-        write(&mut queue.bytes);
-        let late = queue.bytes.len() > BOUND;
-        drop(queue);
-        if late {
-            self.cut();
-        } else {
-            self.changed.notify_all();
-        }
-        !late
-    }
-
     /// Has what is there sent.
     pub(super) fn wake(&self) {
         self.changed.notify_all();
@@ -114,15 +99,6 @@ impl Outbox {
     /// Nothing follows what is there.
     pub(super) fn finish(&self) {
         self.lock().ended = true;
-        self.changed.notify_all();
-    }
-
-    /// Ends the connection at once; whoever reads or writes it comes back.
-    pub(super) fn cut(&self) {
-        let mut queue = self.lock();
-        queue.ended = true;
-        queue.bytes = Vec::new();
-        self.socket.shutdown(Shutdown::Both);
         self.changed.notify_all();
     }
 
@@ -149,5 +125,32 @@ impl Outbox {
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Mailbox for Outbox {
+    fn push(&self, bytes: &[u8]) -> bool {
+        let mut queue = self.lock();
+        if queue.ended {
+            return false;
+        }
+        queue.bytes.extend_from_slice(bytes);
+        let late = queue.bytes.len() > BOUND;
+        drop(queue);
+        if late {
+            self.cut();
+        } else {
+            self.changed.notify_all();
+        }
+        !late
+    }
+
+    /// Whoever reads or writes the connection comes back.
+    fn cut(&self) {
+        let mut queue = self.lock();
+        queue.ended = true;
+        queue.bytes = Vec::new();
+        self.socket.shutdown(Shutdown::Both);
+        self.changed.notify_all();
     }
 }

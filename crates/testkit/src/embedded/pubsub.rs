@@ -64,6 +64,7 @@ impl Subscriptions {
 pub(super) struct PubSub {
     channels: Subscriptions,
     patterns: Subscriptions,
+    shards: Subscriptions,
 }
 
 impl PubSub {
@@ -71,11 +72,22 @@ impl PubSub {
     pub(super) fn forget(&mut self, client: u64) {
         self.channels.forget(client);
         self.patterns.forget(client);
+        self.shards.forget(client);
     }
 
     /// Channels and patterns of a client.
     pub(super) fn count_of(&self, client: u64) -> usize {
         self.channels.count_of(client) + self.patterns.count_of(client)
+    }
+
+    /// All names of a client, each with the command that subscribes to it.
+    pub(super) fn of(&self, client: u64) -> Vec<(&'static str, Bytes)> {
+        let all = [
+            ("subscribe", &self.channels),
+            ("psubscribe", &self.patterns),
+            ("ssubscribe", &self.shards),
+        ];
+        all.iter().flat_map(|(kind, of)| of.of(client).into_iter().map(|n| (*kind, n))).collect()
     }
 }
 
@@ -151,6 +163,23 @@ pub(super) fn punsubscribe(call: &mut Call<'_>) -> Done {
     Ok(())
 }
 
+pub(super) fn ssubscribe(call: &mut Call<'_>) -> Done {
+    for name in &call.args[1..] {
+        call.world.pubsub.shards.add(call.session.about.id, name);
+        confirm(call, b"ssubscribe", Some(name));
+    }
+    Ok(())
+}
+
+pub(super) fn sunsubscribe(call: &mut Call<'_>) -> Done {
+    let client = call.session.about.id;
+    for name in unsubscribed(call.args, &call.world.pubsub.shards, client) {
+        name.iter().for_each(|name| call.world.pubsub.shards.remove(client, name));
+        confirm(call, b"sunsubscribe", name.as_ref());
+    }
+    Ok(())
+}
+
 /// The names given, or all there are, or one that is null.
 fn unsubscribed(args: &[Bytes], all: &Subscriptions, client: u64) -> Vec<Option<Bytes>> {
     let given = match &args[1..] {
@@ -164,7 +193,12 @@ fn unsubscribed(args: &[Bytes], all: &Subscriptions, client: u64) -> Vec<Option<
 }
 
 fn confirm(call: &mut Call<'_>, kind: &[u8], name: Option<&Bytes>) {
-    let count = call.world.pubsub.count_of(call.session.about.id);
+    let client = call.session.about.id;
+    // Shard channels are counted apart.
+    let count = match matches!(kind, b"ssubscribe" | b"sunsubscribe") {
+        true => call.world.pubsub.shards.count_of(client),
+        false => call.world.pubsub.count_of(client),
+    };
     let mut push = call.reply();
     push.push(3).bulk(kind);
     match name {
@@ -206,8 +240,17 @@ pub(super) fn pubsub(call: &mut Call<'_>) -> Done {
 
 /// What a client that listens may do while it speaks RESP2, where a reply could be taken for a push.
 pub(super) fn forbids(call: &Call<'_>, command: &str) -> bool {
-    const ALLOWED: [&str; 7] =
-        ["subscribe", "unsubscribe", "psubscribe", "punsubscribe", "ping", "quit", "reset"];
+    const ALLOWED: [&str; 9] = [
+        "subscribe",
+        "unsubscribe",
+        "psubscribe",
+        "punsubscribe",
+        "ssubscribe",
+        "sunsubscribe",
+        "ping",
+        "quit",
+        "reset",
+    ];
     call.session.about.protocol == Protocol::Resp2
         && call.world.pubsub.count_of(call.session.about.id) > 0
         && !ALLOWED.contains(&command)

@@ -113,6 +113,8 @@ pub(super) fn exec(call: &mut Call<'_>) -> Done {
         return Ok(());
     }
     call.reply().array(queued.len());
+    call.world.transactions += 1;
+    call.session.executing = Some(call.world.transactions);
     for args in queued {
         commands::run(&mut Call {
             args: &args,
@@ -122,6 +124,7 @@ pub(super) fn exec(call: &mut Call<'_>) -> Done {
             now: call.now,
         });
     }
+    call.session.executing = None;
     Ok(())
 }
 

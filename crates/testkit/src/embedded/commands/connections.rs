@@ -47,8 +47,8 @@ pub(super) fn hello(call: &mut Call<'_>) -> Done {
     let mut name = None;
     while let [word, rest @ ..] = args {
         args = match rest {
-            [user, _, rest @ ..] if is(word, "auth") => {
-                is_default(user)?;
+            [user, password, rest @ ..] if is(word, "auth") => {
+                call.authenticate(user, password)?;
                 rest
             }
             [given, rest @ ..] if is(word, "setname") => {
@@ -60,6 +60,14 @@ pub(super) fn hello(call: &mut Call<'_>) -> Done {
                 return Err(format!("ERR Syntax error in HELLO option '{word}'").into());
             }
         };
+    }
+    if !call.session.authenticated {
+        return Err(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise \
+             the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client \
+             and select the RESP protocol version at the same time"
+                .into(),
+        );
     }
     call.change(|about| {
         about.protocol = protocol;
@@ -75,20 +83,15 @@ pub(super) fn hello(call: &mut Call<'_>) -> Done {
     Ok(())
 }
 
-/// There is one user, who needs no password.
-fn is_default(user: &Bytes) -> Done {
-    match &user[..] {
-        b"default" => Ok(()),
-        _ => Err("WRONGPASS invalid username-password pair or user is disabled.".into()),
-    }
-}
-
 pub(super) fn auth(call: &mut Call<'_>) -> Done {
-    match &call.args[1..] {
-        [_] => Err("ERR AUTH <password> called without any password configured for the default \
+    match call.args[1..].to_vec().as_slice() {
+        [_] if call.world.settings.password.is_none() => {
+            Err("ERR AUTH <password> called without any password configured for the default \
              user. Are you sure your configuration is correct?"
-            .into()),
-        [user, _] => is_default(user).and_then(|()| call.ok()),
+                .into())
+        }
+        [password] => call.authenticate(b"default", password).and_then(|()| call.ok()),
+        [user, password] => call.authenticate(user, password).and_then(|()| call.ok()),
         _ => Err(SYNTAX),
     }
 }
@@ -189,6 +192,7 @@ pub(super) fn reset(call: &mut Call<'_>) -> Done {
     let id = call.session.about.id;
     call.world.store.watches.unwatch(id);
     call.world.pubsub.forget(id);
+    call.session.authenticated = call.world.settings.password.is_none();
     call.change(|about| {
         about.protocol = Protocol::Resp2;
         about.database = 0;
@@ -199,6 +203,16 @@ pub(super) fn reset(call: &mut Call<'_>) -> Done {
 }
 
 impl Call<'_> {
+    /// There is one user, who may need no password.
+    fn authenticate(&mut self, user: &[u8], password: &[u8]) -> Done {
+        let wanted = &self.world.settings.password;
+        if user != b"default" || wanted.as_ref().is_some_and(|wanted| wanted != password) {
+            return Err("WRONGPASS invalid username-password pair or user is disabled.".into());
+        }
+        self.session.authenticated = true;
+        Ok(())
+    }
+
     /// Changes what is known of the client, for itself and for all others.
     fn change(&mut self, change: impl FnOnce(&mut About)) {
         change(&mut self.session.about);

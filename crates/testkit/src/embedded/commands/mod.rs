@@ -3,6 +3,7 @@
 mod collections;
 mod connections;
 mod keys;
+mod scripts;
 mod server;
 mod strings;
 
@@ -10,11 +11,12 @@ use bytes::Bytes;
 use resp_proto::ReplyEncoder;
 
 use super::{
+    blocking,
     failure::{self, Failure, NOT_AN_INTEGER},
     pubsub,
     store::Keys,
     transactions,
-    world::{Session, World},
+    world::{Ran, Session, World},
 };
 
 /// How a command ends: its reply is written, or it is refused.
@@ -104,9 +106,24 @@ static TABLE: [Spec; 60] = [
     spec("time", 1, server::time),
 ];
 
+/// What only the model of a server has: commands that wait, and scripts of a single command.
+static MODEL: [Spec; 7] = [
+    spec("lpop", 2, blocking::lpop),
+    spec("rpop", 2, blocking::rpop),
+    spec("blpop", -3, blocking::blpop),
+    spec("brpop", -3, blocking::brpop),
+    spec("eval", -3, scripts::eval),
+    spec("ssubscribe", -2, pubsub::ssubscribe),
+    spec("sunsubscribe", -1, pubsub::sunsubscribe),
+];
+
 /// Takes a request: checks it, and runs it unless it waits for EXEC.
 pub(super) fn request(call: &mut Call<'_>) {
-    match find(call.args) {
+    if let Err(failure) = admit(call) {
+        call.session.transaction.refuse();
+        return call.fail(&failure);
+    }
+    match find(call) {
         Err(failure) if is(&call.args[0], "exec") => {
             transactions::end(call);
             let why = failure.0.strip_prefix("ERR ").unwrap_or(&failure.0);
@@ -135,17 +152,47 @@ pub(super) fn request(call: &mut Call<'_>) {
 
 /// Runs a command now.
 pub(super) fn run(call: &mut Call<'_>) {
-    if let Err(failure) = find(call.args).and_then(|spec| (spec.run)(call)) {
+    let start = call.out.len();
+    if let Err(failure) = find(call).and_then(|spec| (spec.run)(call)) {
         call.fail(&failure);
     }
+    // One that waits is not done yet.
+    if call.session.blocked.is_none() {
+        call.note(start);
+    }
+}
+
+/// Whether the server listens to this at all, as it is now.
+fn admit(call: &mut Call<'_>) -> Done {
+    let name = &call.args[0];
+    if let Some((_, why)) = call.session.refused.take_if(|(refused, _)| is(name, refused)) {
+        return Err(why.into());
+    }
+    let is_any = |names: &[&str]| names.iter().any(|known| is(name, known));
+    if !call.session.authenticated && !is_any(&["hello", "auth", "quit", "reset"]) {
+        return Err("NOAUTH Authentication required.".into());
+    }
+    let allowed = ["hello", "auth", "select", "client", "multi", "exec", "discard", "unwatch"];
+    let listening = |name: &[u8]| name.to_ascii_lowercase().ends_with(b"subscribe");
+    let allowed = is_any(&allowed) || listening(name);
+    if call.world.settings.loading && !allowed {
+        return Err("LOADING Redis is loading the dataset in memory".into());
+    }
+    Ok(())
 }
 
 fn runs_at_once(name: &str) -> bool {
     ["multi", "exec", "discard", "watch", "quit", "reset"].contains(&name)
 }
 
-fn find(args: &[Bytes]) -> Result<&'static Spec, Failure> {
-    let Some(spec) = TABLE.iter().find(|spec| args[0].eq_ignore_ascii_case(spec.name.as_bytes()))
+fn find(call: &Call<'_>) -> Result<&'static Spec, Failure> {
+    let (args, settings) = (call.args, &call.world.settings);
+    let model = if settings.model { &MODEL[..] } else { &[] };
+    let Some(spec) = TABLE
+        .iter()
+        .chain(model)
+        .find(|spec| args[0].eq_ignore_ascii_case(spec.name.as_bytes()))
+        .filter(|spec| spec.name != "hello" || !settings.without_hello)
     else {
         return Err(unknown(args));
     };
@@ -228,6 +275,22 @@ impl Call<'_> {
             None => self.reply().null(),
         };
         Ok(())
+    }
+
+    /// The reply that begins at `start` is the command's: it has run.
+    pub(super) fn note(&mut self, start: usize) {
+        let Some(log) = &mut self.world.log else { return };
+        let about = &self.session.about;
+        log.push(Ran {
+            client: about.id,
+            args: self.args.to_vec(),
+            reply: Bytes::copy_from_slice(&self.out[start..]),
+            transaction: self.session.executing,
+            authenticated: self.session.authenticated,
+            database: about.database,
+            name: about.name.clone(),
+            protocol: about.protocol,
+        });
     }
 
     fn fail(&mut self, failure: &Failure) {

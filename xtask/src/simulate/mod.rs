@@ -1,4 +1,7 @@
-//! `simulate`: the machines under a simulated network, many seeds.
+//! `simulate`: the machines under a simulated network, many seeds; or with bugs put in on purpose.
+
+mod mutants;
+mod mutate;
 
 use std::time::Duration;
 
@@ -8,7 +11,7 @@ use crate::{Result, Verb, workspace};
 
 pub(crate) const VERB: Verb = Verb {
     name: "simulate",
-    options: "[--seeds N] [--seed FIRST]",
+    options: "[--seeds N] [--seed FIRST] [--jobs J] [--lines L] [--stop] | --mutants [--only NAME,..]",
     purpose: "run the machines under simulated faults; a failure names its seed",
     run,
 };
@@ -16,13 +19,21 @@ pub(crate) const VERB: Verb = Verb {
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
 fn run(mut args: Args) -> Result<()> {
+    if args.flag("--mutants") {
+        let only = args.value("--only")?;
+        args.finish()?;
+        return mutate::run_all(only.as_deref());
+    }
     let mut command = cargo();
     command.args(["run", "--quiet", "--release", "--package", "simulation", "--"]);
-    for option in ["--seeds", "--seed"] {
+    for option in ["--seeds", "--seed", "--jobs", "--lines"] {
         if let Some(value) = args.value(option)? {
             value.parse::<u64>().map_err(|_| format!("`{option}` takes a number"))?;
             command.args([option, &value]);
         }
+    }
+    if args.flag("--stop") {
+        command.arg("--stop");
     }
     args.finish()?;
     process::run("simulation", command.current_dir(workspace()), LIMIT)

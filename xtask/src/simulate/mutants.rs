@@ -1,0 +1,277 @@
+//! The bugs that the simulation has to find: each a few edits below `crates/redis-core/src`.
+
+/// A bug on purpose.
+pub(super) struct Mutant {
+    pub(super) name: &'static str,
+    /// File, what is in it exactly once, and what takes its place.
+    pub(super) edits: &'static [(&'static str, &'static str, &'static str)],
+}
+
+const fn mutant(
+    name: &'static str,
+    edits: &'static [(&'static str, &'static str, &'static str)],
+) -> Mutant {
+    Mutant { name, edits }
+}
+
+pub(super) static MUTANTS: &[Mutant] = &[
+    mutant(
+        "abandon-forgets-the-slot",
+        &[(
+            "connection/mod.rs",
+            "                } else {\n                    pending.abandoned = true;\n                    self.overdue += 1;\n                }",
+            "                } else {\n                    self.pending.remove(at);\n                }",
+        )],
+    ),
+    mutant(
+        "abandon-takes-back-what-is-half-written",
+        &[("connection/mod.rs", "let unsent = pending.len <= end;", "let unsent = end > 0;")],
+    ),
+    mutant(
+        "late-reply-is-delivered",
+        &[(
+            "connection/mod.rs",
+            "self.events.push_back(Event::Failed { ticket, error, deadline });\n                pending.abandoned = true;\n                self.overdue += usize::from(!unsent);",
+            "self.events.push_back(Event::Failed { ticket, error, deadline });",
+        )],
+    ),
+    mutant(
+        "expire-takes-the-wrong-bytes",
+        &[("connection/mod.rs", "let end = self.out.len() - behind;", "let end = self.out.len();")],
+    ),
+    mutant(
+        "written-is-said-to-be-unsent",
+        &[(
+            "connection/mod.rs",
+            "let error = if unsent { not_sent.clone() } else { maybe.clone() };",
+            "let error = not_sent.clone();",
+        )],
+    ),
+    mutant(
+        "half-a-pipeline-is-said-to-be-unsent",
+        &[(
+            "connection/mod.rs",
+            "(pending.single && behind < self.out.len())",
+            "(pending.replies > 0 && behind < self.out.len())",
+        )],
+    ),
+    mutant(
+        "push-is-taken-for-a-reply",
+        &[(
+            "connection/mod.rs",
+            "if kind == FrameKind::Push || self.role == Role::Subscriber {",
+            "if self.role == Role::Subscriber {",
+        )],
+    ),
+    mutant(
+        "first-reply-ends-a-pipeline",
+        &[("connection/mod.rs", "let done = front.replies == 0;", "let done = front.replies < 9;")],
+    ),
+    mutant(
+        "limits-are-not-looked-at",
+        &[("connection/mod.rs", "if !self.has_room() {", "if self.is_closed() {")],
+    ),
+    mutant(
+        "command-overtakes-the-handshake",
+        &[
+            (
+                "connection/mod.rs",
+                "State::Handshake(_) => self.greeting.transmit(),",
+                "State::Handshake(_) if !self.greeting.is_empty() => self.greeting.transmit(),",
+            ),
+            (
+                "connection/mod.rs",
+                "State::Handshake(_) => self.greeting.advance(n),",
+                "State::Handshake(_) if !self.greeting.is_empty() => self.greeting.advance(n),",
+            ),
+        ],
+    ),
+    mutant(
+        "refused-handshake-goes-on",
+        &[(
+            "connection/handshake.rs",
+            "if step == Step::SetInfo {",
+            "if step != Step::Hello {",
+        )],
+    ),
+    mutant(
+        "database-is-not-selected",
+        &[("connection/handshake.rs", "if config.database != 0 {", "if config.database == 99 {")],
+    ),
+    mutant(
+        "old-server-is-not-given-the-name",
+        &[(
+            "connection/handshake.rs",
+            "        if let Some(name) = &config.client_name {\n            self.say(",
+            "        if let Some(name) = &config.client_name.as_ref().filter(|_| !self.fallback && config.database == 9) {\n            self.say(",
+        )],
+    ),
+    mutant(
+        "backlog-is-dropped",
+        &[(
+            "session.rs",
+            "        if conn.submit(now, &mut self.backlog).is_ok() {",
+            "        self.backlog.clear(|_, _| {});\n        if conn.submit(now, &mut self.backlog).is_ok() {",
+        )],
+    ),
+    mutant(
+        "deadlines-do-not-count-in-the-backlog",
+        &[(
+            "session.rs",
+            "                self.expire_backlog(now);\n                self.connect_if_due(now);\n            }\n            Link::Over => {}",
+            "                self.connect_if_due(now);\n            }\n            Link::Over => {}",
+        )],
+    ),
+    mutant(
+        "abandon-forgets-the-backlog",
+        &[("session.rs", "_ => drop(self.backlog.take_back(ticket)),", "_ => {}")],
+    ),
+    mutant(
+        "single-connection-comes-back",
+        &[("session.rs", "if self.closing || self.once {", "if self.closing {")],
+    ),
+    mutant(
+        "lost-link-stays",
+        &[(
+            "session.rs",
+            "            self.link = Link::Down;\n            self.old_at = None;",
+            "            self.old_at = None;",
+        )],
+    ),
+    mutant(
+        "request-on-a-link-being-replaced-is-lost",
+        &[(
+            "session.rs",
+            "            Link::Open(_) if self.renewing && !self.closing => self.put_off(now, batch),\n",
+            "",
+        )],
+    ),
+    mutant(
+        "sign-of-life-is-not-counted-as-a-reply-to-come",
+        &[(
+            "connection/mod.rs",
+            "        if self.role == Role::Commands {\n            self.overdue += 1;",
+            "        if self.role == Role::Subscriber {\n            self.overdue += 1;",
+        )],
+    ),
+    mutant(
+        "place-is-taken-out-of-turn",
+        &[(
+            "pool.rs",
+            "if first.is_none() || first == turn {",
+            "if first.is_none() || first != turn {",
+        )],
+    ),
+    mutant(
+        "request-taken-back-leaves-its-bytes",
+        &[(
+            "batch.rs",
+            "                self.out.remove(start..end);\n                self.entries.remove(at);",
+            "                self.entries.remove(at);",
+        )],
+    ),
+    mutant(
+        "expired-request-leaves-its-bytes",
+        &[("batch.rs", "                out.remove(start..start + entry.len);\n", "")],
+    ),
+    mutant(
+        "subscriptions-are-not-restored",
+        &[("pubsub.rs", "for restore in [true, false] {", "for restore in [false] {")],
+    ),
+    mutant(
+        "unsubscribed-is-still-wanted",
+        &[(
+            "pubsub.rs",
+            "        for name in &names {\n            self.wanted.remove(&(family, name.clone()));\n        }\n        self.ask",
+            "        self.ask",
+        )],
+    ),
+    mutant(
+        "restore-stops-at-half",
+        &[(
+            "pubsub.rs",
+            "for names in names.chunks(size) {",
+            "for names in names.chunks(size).take(1) {",
+        )],
+    ),
+    mutant(
+        "what-may-have-run-is-sent-again",
+        &[(
+            "retry.rs",
+            "(ErrorKind::Io | ErrorKind::Timeout, Delivery::MaybeExecuted) => self.repeatable,",
+            "(ErrorKind::Io | ErrorKind::Timeout, Delivery::MaybeExecuted) => true,",
+        )],
+    ),
+    mutant(
+        "retry-forgets-what-may-have-run",
+        &[("retry.rs", "Delivery::NotSent if self.doubtful =>", "Delivery::NotSent if false =>")],
+    ),
+    mutant(
+        "retry-does-not-look-at-the-deadline",
+        &[(
+            "retry.rs",
+            "Some(deadline) if now + wait >= deadline => Err(self.last(error)),",
+            "Some(deadline) if now + wait >= deadline && self.failed == 99 => Err(self.last(error)),",
+        )],
+    ),
+    mutant(
+        "lost-exec-is-tried-again",
+        &[(
+            "watch.rs",
+            "if error.is_disconnected() && error.delivery() == Delivery::NotSent {",
+            "if error.is_disconnected() {",
+        )],
+    ),
+    mutant(
+        "watch-error-is-final",
+        &[("watch.rs", "if !error.is_watch() {", "if error.is_watch() {")],
+    ),
+    mutant(
+        "bad-command-in-a-pipeline-is-sent",
+        &[("pipeline.rs", "match queued.refused {", "match queued.refused.filter(|_| false) {")],
+    ),
+    mutant(
+        "exec-is-read-one-reply-early",
+        &[("pipeline.rs", "for position in 1..=self.count {", "for position in 1..self.count {")],
+    ),
+    mutant(
+        "transaction-is-sent-without-multi",
+        &[(
+            "pipeline.rs",
+            "        if atomic {\n            parts.push(Bytes::from_static(MULTI));\n        }",
+            "        if atomic {\n            parts.push(Bytes::from_static(b\"*1\\r\\n$4\\r\\nPING\\r\\n\"));\n        }",
+        )],
+    ),
+    mutant(
+        "failed-connection-keeps-its-place",
+        &[(
+            "pool.rs",
+            "    pub fn forget(&mut self) {\n        self.open -= 1;\n    }",
+            "    pub fn forget(&mut self) {\n    }",
+        )],
+    ),
+    mutant(
+        "pool-has-no-limit",
+        &[("pool.rs", "None if self.open < self.max => {", "None if self.open < usize::MAX => {")],
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::workspace;
+
+    #[test]
+    fn every_mutant_fits_the_machines_as_they_are() {
+        for mutant in MUTANTS {
+            for (file, search, replace) in mutant.edits {
+                let text = fs::read_to_string(workspace().join("crates/redis-core/src").join(file))
+                    .unwrap();
+                assert_eq!(text.matches(search).count(), 1, "{}: {search}", mutant.name);
+                assert_ne!(search, replace, "{}", mutant.name);
+            }
+        }
+    }
+}
