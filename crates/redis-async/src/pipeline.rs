@@ -119,9 +119,9 @@ async fn attempt<T>(
             Ok(runs) => return open(&on, sent, &runs, decode),
             Err(failed) => failed,
         };
-        deadline = left;
-        let retry = retry.get_or_insert_with(|| Retry::pipeline(sent, shared.link.next_seed()));
         let now = Instant::now();
+        deadline = left.from_now(now);
+        let retry = retry.get_or_insert_with(|| Retry::pipeline(sent, shared.link.next_seed()));
         let until = now + retry.after(&shared.config, error, now, deadline.known())?;
         let mut timer = shared.link.runtime().timer();
         poll_fn(|cx| timer.poll_at(cx, until)).await;

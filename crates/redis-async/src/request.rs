@@ -195,7 +195,8 @@ impl<'a, R> ReplyFuture<'a, R> {
         let cmd = &self.cmd;
         let retry =
             self.retry.get_or_insert_with(|| Box::new(Retry::command(cmd, link.next_seed())));
-        let (now, deadline) = (Instant::now(), request.deadline);
+        let now = Instant::now();
+        let deadline = request.deadline.from_now(now);
         let wait = retry.after(link.config(), error, now, deadline.known())?;
         let timer = link.runtime().timer();
         self.state = State::Waits(Box::new(Wait { until: now + wait, timer, deadline, place }));

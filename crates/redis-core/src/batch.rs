@@ -37,6 +37,13 @@ impl Deadline {
         }
     }
 
+    /// The same deadline, for a request that is taken again: at the latest as far from now as it was from
+    /// when the request was taken first, which is not known any longer.
+    #[must_use]
+    pub fn from_now(self, now: Instant) -> Self {
+        self.at(now).map_or(Self::Never, Self::At)
+    }
+
     /// The time itself, where it is known without knowing when the request is taken.
     pub fn known(self) -> Option<Instant> {
         match self {

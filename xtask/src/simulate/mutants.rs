@@ -88,11 +88,7 @@ pub(super) static MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "refused-handshake-goes-on",
-        &[(
-            "connection/handshake.rs",
-            "if step == Step::SetInfo {",
-            "if step != Step::Hello {",
-        )],
+        &[("connection/handshake.rs", "if step == Step::SetInfo {", "if step != Step::Hello {")],
     ),
     mutant(
         "database-is-not-selected",
@@ -228,7 +224,11 @@ pub(super) static MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "bad-command-in-a-pipeline-is-sent",
-        &[("pipeline.rs", "match queued.refused {", "match queued.refused.filter(|_| false) {")],
+        &[(
+            "pipeline.rs",
+            "match queued.refused {",
+            "match queued.refused.clone().filter(|_| false) {",
+        )],
     ),
     mutant(
         "exec-is-read-one-reply-early",

@@ -337,7 +337,9 @@ impl Audit {
                 history.push((now, Some(word(2))));
                 if word(3).eq_ignore_ascii_case(b"px") {
                     let millis = String::from_utf8_lossy(&word(4)).parse().unwrap_or(0);
-                    history.push((now + Duration::from_millis(millis), None));
+                    // The server counts whole milliseconds.
+                    let since = (now - self.start).as_millis() as u64;
+                    history.push((self.start + Duration::from_millis(since + millis), None));
                 }
             }
             b"PUBLISH" => {

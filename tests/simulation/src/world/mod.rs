@@ -198,7 +198,7 @@ impl World {
         let age = if self.plan.window < 300 { 5000 } else { 400 };
         config.max_age = *pick(rng, &[None, None, Some(Duration::from_millis(age))]);
         config.max_idle = *pick(rng, &[None, Some(Duration::from_millis(100))]);
-        if quiet {
+        if quiet && self.plan.work.contains(&Work::PubSub) {
             // A subscriber misses messages while its connection is replaced.
             config.max_age = None;
         }
