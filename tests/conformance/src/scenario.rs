@@ -24,6 +24,9 @@ pub(crate) type Failure = Box<dyn StdError + Send + Sync>;
 /// How a scenario ends.
 pub(crate) type Outcome = std::result::Result<(), Failure>;
 
+/// How much earlier than asked for a server may end a wait: it counts whole milliseconds.
+pub(crate) const TICK: Duration = Duration::from_millis(1);
+
 /// After this time a scenario hangs, unless it says otherwise.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -130,10 +133,13 @@ pub(crate) fn has(server: &Installed, command: &str) -> bool {
         ("redis", 8, 6) => Servers::REDIS_8_6,
         ("valkey", 9, 1) => Servers::VALKEY_9_1,
         (family, ..) => {
-            let newest = if family == "valkey" { Servers::VALKEY_9_1 } else { Servers::REDIS_8_6 };
             let mut since = info.since.split('.').map(|part| part.parse().unwrap_or(0));
             let since = (since.next().unwrap_or(0), since.next().unwrap_or(0));
-            return info.servers.contains(newest) && since <= (major, minor);
+            let of_redis = info.servers.contains(Servers::REDIS_8_6);
+            let newest = if family == "valkey" { Servers::VALKEY_9_1 } else { Servers::REDIS_8_6 };
+            // A version beyond 7.2, where Valkey began, is a Redis's if Redis has the command as well.
+            let known = family == "redis" || !of_redis || since <= (7, 2);
+            return known && info.servers.contains(newest) && since <= (major, minor);
         }
     };
     info.servers.contains(read_from)
@@ -307,7 +313,7 @@ impl<S: Subject> Context<S> {
         Ok(())
     }
 
-    /// How long something took, to compare with a limit.
+    /// How long something took, to compare with a limit: with [`TICK`] where the server kept the time.
     pub(crate) async fn timed<T>(&self, future: impl Future<Output = T>) -> (T, Duration) {
         let start = Instant::now();
         (future.await, start.elapsed())
@@ -430,5 +436,27 @@ mod tests {
     fn a_scenario_is_called_as_its_function() {
         assert_eq!(function_name("a::b::name"), "name");
         assert_eq!(function_name("a::b::name<c::D<e::F>>"), "name");
+    }
+
+    #[test]
+    fn servers_without_a_table_have_the_commands_of_their_family_and_version() {
+        let server = |name, major, minor| Installed {
+            name,
+            version: Version::new(major, minor, 0),
+            how: String::new(),
+            command: Vec::new(),
+            tls: false,
+        };
+        let (redis, valkey) = (server("redis", 7, 4), server("valkey", 8, 1));
+        for (command, in_redis, in_valkey) in [
+            ("GET", true, true),
+            ("HEXPIRE", true, false),
+            ("HGETEX", false, false),
+            ("SCRIPT SHOW", false, true),
+            ("DELIFEQ", false, false),
+        ] {
+            assert_eq!(has(&redis, command), in_redis, "{command} of {redis}");
+            assert_eq!(has(&valkey, command), in_valkey, "{command} of {valkey}");
+        }
     }
 }

@@ -249,7 +249,7 @@ async fn get_message_gives_none_at_its_deadline<S: Subject>(cx: Context<S>) -> O
         let timeout = Duration::from_millis(millis);
         let (message, took) = cx.timed(pubsub.get_message(timeout)).await;
         assert_eq!(message?, None);
-        assert!(took >= timeout && took < timeout + Duration::from_secs(2), "{took:?}");
+        assert!(took >= timeout && took < timeout + Duration::from_secs(5), "{took:?}");
     }
     Ok(())
 }

@@ -125,7 +125,7 @@ async fn distance_costs_a_pipeline_one_round_trip<S: Subject>(cx: Context<S>) ->
     }
     let (replies, took) = cx.timed(pipeline.transaction(false).execute::<Vec<i64>>()).await;
     assert_eq!(replies?, (1..=200).collect::<Vec<_>>());
-    assert!(took >= 2 * far && took < 50 * far, "{took:?}");
+    assert!(took >= 2 * far && took < 200 * far, "{took:?}");
     Ok(())
 }
 
