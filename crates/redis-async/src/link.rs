@@ -125,7 +125,7 @@ impl Link {
                 waker.into_iter().for_each(Waker::wake);
                 return Poll::Pending;
             }
-            deadline = waiting.deadline.map_or(Deadline::Never, Deadline::At);
+            deadline = waiting.deadline.into();
         }
         let ticket = inbox.take_slot(cx);
         encode(&mut inbox.batch, ticket, deadline);

@@ -90,7 +90,7 @@ async fn exchange<T>(
 ) -> Result<T> {
     let began = Instant::now();
     let result = attempt(shared, sent, decode).await;
-    shared.config.tell_if_slow("pipeline", began.elapsed());
+    shared.config.tell_if_slow(sent, began.elapsed());
     result
 }
 
@@ -121,7 +121,7 @@ async fn attempt<T>(
         };
         let now = Instant::now();
         deadline = left.from_now(now);
-        let retry = retry.get_or_insert_with(|| Retry::pipeline(sent, shared.link.next_seed()));
+        let retry = retry.get_or_insert_with(|| Retry::new(sent, shared.link.next_seed()));
         let until = now + retry.after(&shared.config, error, now, deadline.known())?;
         let mut timer = shared.link.runtime().timer();
         poll_fn(|cx| timer.poll_at(cx, until)).await;

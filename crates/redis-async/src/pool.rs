@@ -46,9 +46,8 @@ impl Pool {
         let pool = self.clone();
         Box::pin(async move {
             let start = Instant::now();
-            let deadline = deadline.at(start);
-            let until = pool.config.pool_deadline(start, deadline);
-            let deadline = deadline.map_or(Deadline::Never, Deadline::At);
+            let deadline = deadline.from_now(start);
+            let until = pool.config.pool_deadline(start, deadline.known());
             let mut place = Place { pool: &pool, turn: None };
             if let Some(pooled) = place.try_acquire(Waker::noop()) {
                 return Ok((pooled, deadline));
@@ -69,10 +68,7 @@ impl Pool {
     /// What was counted, and what the pool has.
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = self.config.stats();
-        let state = self.lock();
-        stats.pool_open = state.open();
-        stats.pool_idle = state.idle();
-        stats.pool_waiting = state.waiting();
+        self.lock().add_to(&mut stats);
         stats
     }
 
@@ -109,7 +105,7 @@ impl Place<'_> {
             let now = Instant::now();
             let (acquired, expired) = pool.change(|state| {
                 let expired = state.expire(now);
-                (state.acquire(self.turn, waker), expired)
+                (state.acquire(now, self.turn, waker), expired)
             });
             expired.iter().for_each(|link| link.close(Closing::Drain));
             let (link, born) = match acquired {

@@ -193,8 +193,7 @@ impl<'a, R> ReplyFuture<'a, R> {
             On::Watched(_) => return Err(error),
         };
         let cmd = &self.cmd;
-        let retry =
-            self.retry.get_or_insert_with(|| Box::new(Retry::command(cmd, link.next_seed())));
+        let retry = self.retry.get_or_insert_with(|| Box::new(Retry::new(cmd, link.next_seed())));
         let now = Instant::now();
         let deadline = request.deadline.from_now(now);
         let wait = retry.after(link.config(), error, now, deadline.known())?;
@@ -231,7 +230,7 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
                     };
                     if let (Some(began), State::Request(request)) = (this.began, &this.state) {
                         let config = request.link.as_ref().config();
-                        config.tell_if_slow(this.cmd.info().name, began.elapsed());
+                        config.tell_if_slow(&this.cmd, began.elapsed());
                     }
                     return Poll::Ready(done);
                 }

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use redis_core::batch::Deadline;
 use redis_core::pipeline::{FromReplies, Pipeline as Queued};
@@ -138,10 +139,12 @@ impl<V> Transaction<V> {
         let sent = queued.take_watched()?;
         let on = On::Watched(connection.link());
         let deadline = Deadline::from(on.as_ref().config().timeout(sent.block()));
+        let began = Instant::now();
         let result = match send(&on, &sent, deadline).await {
             Ok(runs) => open(&on, &sent, &runs, T::from_replies),
             Err((error, _)) => Err(error),
         };
+        on.as_ref().config().tell_if_slow(&sent, began.elapsed());
         // EXEC ends the watch, whatever it says.
         connection.set_dedicated(false);
         result.map(|replies| (replies, value)).map_err(watch::lost)

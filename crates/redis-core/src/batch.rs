@@ -37,11 +37,10 @@ impl Deadline {
         }
     }
 
-    /// The same deadline, for a request that is taken again: at the latest as far from now as it was from
-    /// when the request was taken first, which is not known any longer.
+    /// The same deadline as a time, which counts from now where it was not one.
     #[must_use]
     pub fn from_now(self, now: Instant) -> Self {
-        self.at(now).map_or(Self::Never, Self::At)
+        self.at(now).into()
     }
 
     /// The time itself, where it is known without knowing when the request is taken.
@@ -50,6 +49,13 @@ impl Deadline {
             Self::At(time) => Some(time),
             Self::In(_) | Self::Never => None,
         }
+    }
+}
+
+impl From<Option<Instant>> for Deadline {
+    #[inline]
+    fn from(time: Option<Instant>) -> Self {
+        time.map_or(Self::Never, Self::At)
     }
 }
 

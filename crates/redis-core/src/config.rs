@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::Block;
 use crate::error::{Error, ErrorKind, Result};
+use crate::retry::Unit;
 use crate::telemetry::{self, Counters, Notice, SharedObserver, Stats};
 
 /// Where a server listens.
@@ -279,10 +280,13 @@ impl Config {
         telemetry::tell(&self.counters, self.observer.as_ref(), notice);
     }
 
-    /// Tells of a command that took so long, if that is slow.
-    pub fn tell_if_slow(&self, command: &str, took: Duration) {
+    /// Tells of a command or pipeline that took so long, if that is slow.
+    pub fn tell_if_slow(&self, unit: impl Into<Unit>, took: Duration) {
         if self.slow_command.is_some_and(|limit| took >= limit) {
-            self.tell(&Notice::Slow { command, took });
+            let Unit { name: command, block, .. } = unit.into();
+            if block == Block::Never {
+                self.tell(&Notice::Slow { command, took });
+            }
         }
     }
 

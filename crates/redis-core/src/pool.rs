@@ -1,38 +1,67 @@
 //! Which connections of a pool are idle, who waits for one, and whether one more may be opened.
 //!
-//! Owns the counts, the ages and the queue. Opening, closing and waking are the adapter's.
+//! Owns the counts, the ages, the queue, and how far an idle connection is to be trusted. Opening, looking,
+//! closing and waking are the adapter's.
 
 use std::collections::VecDeque;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
+use crate::telemetry::Stats;
+
+/// A connection that was idle for longer is looked at before it is used, which costs system calls.
+const STALE: Duration = Duration::from_secs(1);
 
 /// Bookkeeping of connections of type `C`.
 #[derive(Debug)]
 pub struct Pool<C> {
     /// The one used last is at the end.
-    idle: Vec<Idle<C>>,
+    idle: Vec<Kept<C>>,
+    /// When a connection was lost last: those that were idle then may be lost too.
+    lost: Option<Instant>,
     /// Connections that exist or are being opened, idle ones included.
     open: usize,
     min: usize,
     max: usize,
     max_idle: Option<Duration>,
     max_age: Option<Duration>,
+    health_interval: Option<Duration>,
     /// In the order they came.
     waiting: VecDeque<(Turn, Waker)>,
     next_turn: u64,
 }
 
-/// A connection that nobody uses, or that was idle until now.
+/// A connection that nobody uses.
+#[derive(Debug)]
+struct Kept<C> {
+    connection: C,
+    born: Instant,
+    /// When it was given back.
+    since: Instant,
+}
+
+/// A connection that was idle until now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Idle<C> {
     /// The connection.
     pub connection: C,
     /// When it was opened.
     pub born: Instant,
-    /// When it was given back.
-    pub since: Instant,
+    /// What to do before it is used.
+    pub trust: Trust,
+}
+
+/// How far a connection is to be trusted that nobody has watched while it was idle. An adapter that watches
+/// its idle connections need not ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Use it.
+    Fresh,
+    /// Read what has come meanwhile: its end, perhaps.
+    Look,
+    /// Look, and then ask the peer for a sign of life: it was silent for `health_interval`.
+    Ask,
 }
 
 /// A place in the queue of those who wait.
@@ -55,13 +84,16 @@ impl<C> Pool<C> {
     /// An empty pool with the sizes and ages of a configuration.
     pub fn new(config: &Config) -> Self {
         let Config { pool_min: min, pool_size: max, max_idle, max_age, .. } = *config;
+        let health_interval = config.health_interval;
         Self {
             idle: Vec::new(),
+            lost: None,
             open: 0,
             min,
             max,
             max_idle,
             max_age,
+            health_interval,
             waiting: VecDeque::new(),
             next_turn: 0,
         }
@@ -69,11 +101,13 @@ impl<C> Pool<C> {
 
     /// Takes a connection or the place for one, in the order of the callers: `turn` is that of an earlier
     /// call that had to wait, whose place in the queue is kept.
-    pub fn acquire(&mut self, turn: Option<Turn>, waker: &Waker) -> Acquired<C> {
+    pub fn acquire(&mut self, now: Instant, turn: Option<Turn>, waker: &Waker) -> Acquired<C> {
         let first = self.waiting.front().map(|(turn, _)| *turn);
         if first.is_none() || first == turn {
             let found = match self.idle.pop() {
-                Some(idle) => Some(Acquired::Idle(idle)),
+                Some(Kept { connection, born, since }) => {
+                    Some(Acquired::Idle(Idle { connection, born, trust: self.trust(now, since) }))
+                }
                 None if self.open < self.max => {
                     self.open += 1;
                     Some(Acquired::Place)
@@ -97,6 +131,17 @@ impl<C> Pool<C> {
         Acquired::Wait(turn)
     }
 
+    fn trust(&self, now: Instant, since: Instant) -> Trust {
+        let idle = now.saturating_duration_since(since);
+        if self.health_interval.is_some_and(|interval| idle >= interval) {
+            Trust::Ask
+        } else if idle >= STALE || self.lost.is_some_and(|lost| since <= lost) {
+            Trust::Look
+        } else {
+            Trust::Fresh
+        }
+    }
+
     /// Takes the place for one more connection, if there is one and nobody waits for it; as
     /// [`Acquired::Place`].
     pub fn take_place(&mut self) -> bool {
@@ -118,13 +163,19 @@ impl<C> Pool<C> {
             self.open -= 1;
             return Some(connection);
         }
-        self.idle.push(Idle { connection, born, since: now });
+        self.idle.push(Kept { connection, born, since: now });
         None
     }
 
-    /// Gives back the place of a connection that failed, was closed, or could not be opened.
+    /// Gives back the place of a connection that was closed, or could not be used.
     pub fn forget(&mut self) {
         self.open -= 1;
+    }
+
+    /// Gives back the place of a connection that failed or could not be opened: others may be lost, too.
+    pub fn forget_lost(&mut self, now: Instant) {
+        self.lost = Some(now);
+        self.forget();
     }
 
     /// Who can have a connection or a place now: wake whoever it is after each call that may have made
@@ -148,7 +199,7 @@ impl<C> Pool<C> {
             return Vec::new();
         }
         let mut spare = self.open.saturating_sub(self.min);
-        let stale = |idle: &mut Idle<C>| {
+        let stale = |idle: &mut Kept<C>| {
             let out = beyond(max_age, idle.born) || spare > 0 && beyond(max_idle, idle.since);
             spare = spare.saturating_sub(usize::from(out));
             out
@@ -179,14 +230,11 @@ impl<C> Pool<C> {
         self.open
     }
 
-    /// Connections that nobody uses.
-    pub fn idle(&self) -> usize {
-        self.idle.len()
-    }
-
-    /// Those who wait for a connection.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
+    /// Adds what the pool has now to what was counted.
+    pub fn add_to(&self, stats: &mut Stats) {
+        stats.pool_open = self.open;
+        stats.pool_idle = self.idle.len();
+        stats.pool_waiting = self.waiting.len();
     }
 }
 
@@ -204,15 +252,22 @@ mod tests {
         (Pool::new(&config), Instant::now())
     }
 
+    /// Open, idle and waiting.
+    fn stats(pool: &Pool<u8>) -> (usize, usize, usize) {
+        let mut stats = Stats::default();
+        pool.add_to(&mut stats);
+        (stats.pool_open, stats.pool_idle, stats.pool_waiting)
+    }
+
     fn take(pool: &mut Pool<u8>) -> Option<u8> {
-        match pool.acquire(None, Waker::noop()) {
+        match pool.acquire(Instant::now(), None, Waker::noop()) {
             Acquired::Idle(idle) => Some(idle.connection),
             _ => None,
         }
     }
 
     fn wait(pool: &mut Pool<u8>) -> Turn {
-        match pool.acquire(None, Waker::noop()) {
+        match pool.acquire(Instant::now(), None, Waker::noop()) {
             Acquired::Wait(turn) => turn,
             other => panic!("{other:?}"),
         }
@@ -221,8 +276,8 @@ mod tests {
     #[test]
     fn the_last_connection_given_back_is_the_next_one_taken() {
         let (mut pool, now) = pool(2);
-        assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
-        assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
+        assert_eq!(pool.acquire(Instant::now(), None, Waker::noop()), Acquired::Place);
+        assert_eq!(pool.acquire(Instant::now(), None, Waker::noop()), Acquired::Place);
         assert_eq!(pool.release(1, now, now), None);
         assert_eq!(pool.release(2, now, now), None);
         assert_eq!((take(&mut pool), take(&mut pool)), (Some(2), Some(1)));
@@ -231,36 +286,61 @@ mod tests {
     #[test]
     fn a_failed_connection_gives_its_place_back() {
         let (mut pool, now) = pool(1);
-        assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
+        assert_eq!(pool.acquire(Instant::now(), None, Waker::noop()), Acquired::Place);
         pool.forget();
-        assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
+        assert_eq!(pool.acquire(Instant::now(), None, Waker::noop()), Acquired::Place);
         assert_eq!(pool.release(1, now, now), None);
         assert_eq!(pool.drain(), [1]);
-        assert_eq!((pool.open(), pool.idle()), (0, 0));
+        assert_eq!(stats(&pool), (0, 0, 0));
     }
 
     #[test]
     fn those_who_wait_are_served_in_the_order_they_came() {
         let (mut pool, now) = pool(1);
-        assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
+        assert_eq!(pool.acquire(Instant::now(), None, Waker::noop()), Acquired::Place);
         let (first, second) = (wait(&mut pool), wait(&mut pool));
         assert!(pool.poll_wake().is_none(), "there is nothing to have");
         assert_eq!(pool.release(1, now, now), None);
         assert!(pool.poll_wake().is_some());
         let third = wait(&mut pool);
-        assert_eq!(pool.acquire(Some(second), Waker::noop()), Acquired::Wait(second));
-        assert!(matches!(pool.acquire(Some(first), Waker::noop()), Acquired::Idle(_)));
+        assert_eq!(
+            pool.acquire(Instant::now(), Some(second), Waker::noop()),
+            Acquired::Wait(second)
+        );
+        assert!(matches!(
+            pool.acquire(Instant::now(), Some(first), Waker::noop()),
+            Acquired::Idle(_)
+        ));
         pool.forget();
         pool.give_up(second);
-        assert_eq!(pool.acquire(Some(third), Waker::noop()), Acquired::Place);
-        assert_eq!(pool.waiting(), 0);
+        assert_eq!(pool.acquire(Instant::now(), Some(third), Waker::noop()), Acquired::Place);
+        assert_eq!(stats(&pool), (1, 0, 0));
+    }
+
+    #[test]
+    fn the_longer_a_connection_was_idle_the_less_it_is_trusted() {
+        let (mut pool, now) = pool(1);
+        let at = |millis| now + Duration::from_millis(millis);
+        assert_eq!(pool.acquire(now, None, Waker::noop()), Acquired::Place);
+        for (given_back, taken, lost, trust) in [
+            (0, 999, None, Trust::Fresh),
+            (999, 1_999, None, Trust::Look),
+            (1_999, 31_999, None, Trust::Ask),
+            (31_999, 32_000, Some(31_998), Trust::Fresh),
+            (32_000, 32_001, Some(32_000), Trust::Look),
+        ] {
+            pool.lost = lost.map(at);
+            assert_eq!(pool.release(1, now, at(given_back)), None);
+            let idle = Idle { connection: 1, born: now, trust };
+            assert_eq!(pool.acquire(at(taken), None, Waker::noop()), Acquired::Idle(idle));
+        }
     }
 
     #[test]
     fn idle_and_old_connections_go() {
         let (mut pool, now) = pool(3);
         for _ in 0..3 {
-            assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
+            assert_eq!(pool.acquire(Instant::now(), None, Waker::noop()), Acquired::Place);
         }
         let at = |seconds| now + Duration::from_secs(seconds);
         assert_eq!(pool.release(1, now, at(100)), Some(1), "it is too old to be kept");
@@ -277,20 +357,21 @@ mod tests {
         let config = Config { pool_min: 1, max_idle: Some(Duration::ZERO), ..Config::default() };
         let (mut pool, now) = (Pool::<u8>::new(&config), Instant::now());
         for _ in 0..3 {
-            assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
+            assert_eq!(pool.acquire(Instant::now(), None, Waker::noop()), Acquired::Place);
         }
         for connection in 1..=3 {
             assert_eq!(pool.release(connection, now, now), None);
         }
         assert_eq!(pool.expire(now), [1, 2]);
-        assert_eq!((pool.expire(now), pool.idle()), (vec![], 1));
+        assert_eq!(pool.expire(now), [0; 0]);
+        assert_eq!(stats(&pool), (1, 1, 0));
     }
 
     #[test]
     fn a_smaller_pool_closes_what_is_too_many_and_a_larger_one_has_room() {
         let (mut pool, now) = pool(3);
         for _ in 0..3 {
-            assert_eq!(pool.acquire(None, Waker::noop()), Acquired::Place);
+            assert_eq!(pool.acquire(Instant::now(), None, Waker::noop()), Acquired::Place);
         }
         assert_eq!(pool.release(1, now, now), None);
         assert_eq!(pool.resize(1), [1]);
@@ -298,6 +379,6 @@ mod tests {
         let turn = wait(&mut pool);
         assert_eq!(pool.resize(2), [0; 0]);
         assert!(pool.poll_wake().is_some());
-        assert_eq!(pool.acquire(Some(turn), Waker::noop()), Acquired::Place);
+        assert_eq!(pool.acquire(Instant::now(), Some(turn), Waker::noop()), Acquired::Place);
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
-use crate::command::Cmd;
+use crate::command::{Block, Cmd};
 use crate::config::Config;
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::pipeline::Sent;
@@ -16,15 +16,43 @@ use crate::telemetry::Notice;
 /// Replies by which a server says that it ran nothing and will be able to before long.
 const LATER: [&str; 3] = ["LOADING", "MASTERDOWN", "TRYAGAIN"];
 
+/// What is sent, and sent again, as a whole: a command or a pipeline.
+#[derive(Clone, Copy, Debug)]
+pub struct Unit {
+    /// For notices.
+    pub(crate) name: &'static str,
+    pub(crate) block: Block,
+    /// It does no harm when it runs twice.
+    repeatable: bool,
+    /// A refusal is about all of it.
+    single: bool,
+}
+
+impl Unit {
+    /// How long the server may hold it.
+    pub fn block(&self) -> Block {
+        self.block
+    }
+}
+
+impl<R> From<&Cmd<R>> for Unit {
+    fn from(cmd: &Cmd<R>) -> Self {
+        let repeatable = cmd.is_repeatable();
+        Self { name: cmd.info().name, block: cmd.block(), repeatable, single: true }
+    }
+}
+
+impl From<&Sent> for Unit {
+    fn from(sent: &Sent) -> Self {
+        let repeatable = sent.is_repeatable();
+        Self { name: "pipeline", block: sent.block(), repeatable, single: false }
+    }
+}
+
 /// The attempts at one request.
 #[derive(Debug)]
 pub struct Retry {
-    /// For notices.
-    command: &'static str,
-    /// It does no harm when the request runs twice.
-    repeatable: bool,
-    /// A refusal is about all of the request.
-    single: bool,
+    unit: Unit,
     /// An attempt that failed may have run.
     doubtful: bool,
     failed: u32,
@@ -32,19 +60,10 @@ pub struct Retry {
 }
 
 impl Retry {
-    /// Attempts at a command.
-    pub fn command<R>(cmd: &Cmd<R>, seed: u64) -> Self {
-        Self::new(cmd.info().name, cmd.is_repeatable(), true, seed)
-    }
-
-    /// Attempts at a pipeline or transaction, which is sent again as a whole.
-    pub fn pipeline(sent: &Sent, seed: u64) -> Self {
-        Self::new("pipeline", sent.is_repeatable(), false, seed)
-    }
-
-    fn new(command: &'static str, repeatable: bool, single: bool, seed: u64) -> Self {
+    /// Attempts at a command or a pipeline.
+    pub fn new(unit: impl Into<Unit>, seed: u64) -> Self {
         let rng = SmallRng::seed_from_u64(seed);
-        Self { command, repeatable, single, doubtful: false, failed: 0, rng }
+        Self { unit: unit.into(), doubtful: false, failed: 0, rng }
     }
 
     /// How long to wait before the request is sent again.
@@ -70,7 +89,7 @@ impl Retry {
         match deadline {
             Some(deadline) if now + wait >= deadline => Err(self.last(error)),
             _ => {
-                let Self { command, failed, .. } = *self;
+                let (command, failed) = (self.unit.name, self.failed);
                 config.tell(&Notice::Retrying { command, error: &error, failed, wait });
                 Ok(wait)
             }
@@ -89,9 +108,9 @@ impl Retry {
     fn may_go_better(&self, error: &Error) -> bool {
         match (error.kind(), error.delivery()) {
             (ErrorKind::Connect | ErrorKind::Io | ErrorKind::Timeout, Delivery::NotSent) => true,
-            (ErrorKind::Io | ErrorKind::Timeout, Delivery::MaybeExecuted) => self.repeatable,
+            (ErrorKind::Io | ErrorKind::Timeout, Delivery::MaybeExecuted) => self.unit.repeatable,
             (ErrorKind::Server, Delivery::Replied) => {
-                self.single && error.code().is_some_and(|code| LATER.contains(&code))
+                self.unit.single && error.code().is_some_and(|code| LATER.contains(&code))
             }
             _ => false,
         }
@@ -105,7 +124,7 @@ mod tests {
 
     fn retry(repeatable: bool) -> Retry {
         let cmd = Cmd::<()>::raw("INCR").arg("k");
-        Retry::command(&if repeatable { cmd.idempotent() } else { cmd }, 1)
+        Retry::new(&if repeatable { cmd.idempotent() } else { cmd }, 1)
     }
 
     fn after(error: &Error, repeatable: bool) -> Result<Duration> {
@@ -143,9 +162,8 @@ mod tests {
         let mut pipeline = Pipeline::atomic();
         pipeline.push(Cmd::<()>::raw("GET").arg("k"));
         let sent = pipeline.take().unwrap().unwrap();
-        let again = |error| {
-            Retry::pipeline(&sent, 1).after(&Config::default(), error, Instant::now(), None)
-        };
+        let again =
+            |error| Retry::new(&sent, 1).after(&Config::default(), error, Instant::now(), None);
         assert!(again(Error::server(b"LOADING Redis is loading")).is_err());
         let lost = Error::new(ErrorKind::Io, "lost").with_delivery(Delivery::MaybeExecuted);
         assert!(again(lost).is_ok());

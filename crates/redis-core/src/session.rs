@@ -355,11 +355,7 @@ impl Machine for Session {
 
     fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
         if let Link::Opening(conn) = &mut self.link {
-            let endpoint = &self.config.endpoint;
-            conn.fail(
-                Error::new(ErrorKind::Connect, format!("connecting to {endpoint} failed: {error}"))
-                    .with_source(error),
-            );
+            conn.handle_open_failed(error);
             self.take_events(now);
         }
     }

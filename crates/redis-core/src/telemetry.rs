@@ -47,7 +47,8 @@ pub enum Notice<'a> {
         /// How long from now.
         wait: Duration,
     },
-    /// A command or pipeline took at least [`slow_command`](crate::Config::slow_command), attempts and waits included.
+    /// A command or pipeline took at least [`slow_command`](crate::Config::slow_command), attempts and waits
+    /// included. One that may block takes the time that it was given, and is never slow.
     Slow {
         /// The command's name; `pipeline` for a pipeline.
         command: &'a str,

@@ -8,13 +8,14 @@ use std::time::Instant;
 
 use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
-use redis_core::retry::Retry;
+use redis_core::retry::{Retry, Unit};
 use redis_core::scan::Scan;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::watch::Attempts;
 use redis_core::{Block, Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
 
+use crate::connection::Connection;
 use crate::pipeline::Pipeline;
 use crate::pool::Pool;
 use crate::pubsub::PubSub;
@@ -148,20 +149,33 @@ impl Client {
         }
     }
 
-    /// Runs a command that can be run, again if need be.
-    fn attempt<R: FromReply>(&self, cmd: &Cmd<R>, mut now: Instant) -> Result<R> {
-        let deadline = self.config().timeout(cmd.block()).map(|timeout| now + timeout);
-        let mut retry = None;
-        loop {
+    /// Sends a command or pipeline on a connection of the pool, again if need be, all before its deadline.
+    pub(crate) fn attempt<T>(
+        &self,
+        unit: Unit,
+        send: impl Fn(&mut Connection, Instant, Option<Instant>) -> Result<T>,
+    ) -> Result<T> {
+        let began = Instant::now();
+        let deadline = self.config().timeout(unit.block()).map(|timeout| began + timeout);
+        let (mut now, mut retry) = (began, None);
+        let result = loop {
             let pooled = self.pool.acquire(now, deadline);
-            let error = match pooled.and_then(|mut conn| conn.execute_before(cmd, now, deadline)) {
+            let error = match pooled.and_then(|mut connection| send(&mut connection, now, deadline))
+            {
                 Err(error) => error,
-                done => return done,
+                done => break done,
             };
-            let retry = retry.get_or_insert_with(|| Retry::command(cmd, self.seeds.next_seed()));
-            thread::sleep(retry.after(self.config(), error, Instant::now(), deadline)?);
+            let retry = retry.get_or_insert_with(|| Retry::new(unit, self.seeds.next_seed()));
+            match retry.after(self.config(), error, Instant::now(), deadline) {
+                Ok(wait) => thread::sleep(wait),
+                Err(error) => break Err(error),
+            }
             now = Instant::now();
+        };
+        if self.config().slow_command.is_some() {
+            self.config().tell_if_slow(unit, began.elapsed());
         }
+        result
     }
 
     /// What was counted since the client was made, and what its pool has now.
@@ -216,12 +230,9 @@ impl Execute for &Client {
     fn execute<C: Command>(self, command: C) -> Result<C::Reply> {
         let cmd = command.into_cmd();
         cmd.check()?;
-        let began = Instant::now();
-        let result = self.attempt(&cmd, began);
-        if self.config().slow_command.is_some() {
-            self.config().tell_if_slow(cmd.info().name, began.elapsed());
-        }
-        result
+        self.attempt(Unit::from(&cmd), |connection, now, deadline| {
+            connection.execute_before(&cmd, now, deadline)
+        })
     }
 }
 

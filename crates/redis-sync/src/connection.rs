@@ -9,11 +9,10 @@ use std::thread;
 use std::time::Instant;
 
 use bytes::Bytes;
-use redis_core::batch::{Batch, Deadline, Ticket};
+use redis_core::batch::{Batch, Ticket};
 use redis_core::connection::{Connection as Machine, Event, Role, SubmitError};
 use redis_core::pipeline::{Run, Sent};
 use redis_core::recv::RecvBuffer;
-use redis_core::telemetry::Notice;
 use redis_core::{
     Block, Cmd, Config, Delivery, Error, ErrorKind, FromReply, Result, decode, decode_shared,
 };
@@ -69,16 +68,11 @@ impl Connection {
         let start = Instant::now();
         let until = start + config.connect_timeout;
         let deadline = deadline.map_or(until, |deadline| deadline.min(until));
-        let stream = Stream::connect(&config.endpoint, deadline).map_err(|error| {
-            let endpoint = &config.endpoint;
-            let error =
-                Error::new(ErrorKind::Connect, format!("connecting to {endpoint} failed: {error}"))
-                    .with_source(error);
-            config.tell(&Notice::ConnectFailed { endpoint, error: &error });
-            error
-        })?;
+        let mut machine = Machine::within(config.clone(), Role::Commands, start, deadline);
+        let stream = Stream::connect(&config.endpoint, deadline)
+            .map_err(|error| machine.handle_open_failed(error))?;
         let mut connection = Self {
-            machine: Machine::within(config.clone(), Role::Commands, start, deadline),
+            machine,
             stream,
             config: config.clone(),
             recv: RecvBuffer::default(),
@@ -150,7 +144,14 @@ impl Connection {
     /// Sends one command and decodes its reply.
     pub(crate) fn execute<R: FromReply>(&mut self, cmd: &Cmd<R>) -> Result<R> {
         let deadline = self.deadline(cmd.block());
-        self.execute_before(cmd, Instant::now(), deadline)
+        let began = Instant::now();
+        let result = self.execute_before(cmd, began, deadline);
+        self.config.tell_if_slow(cmd, began.elapsed());
+        result
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Until when something that begins now may take, if the server may hold it so long.
@@ -165,7 +166,7 @@ impl Connection {
         now: Instant,
         deadline: Option<Instant>,
     ) -> Result<R> {
-        self.batch.push(Ticket(0), cmd, deadline.map_or(Deadline::Never, Deadline::At));
+        self.batch.push(Ticket(0), cmd, deadline.into());
         let received = self.exchange(now)?;
         let Some(range) = received.only else { return Err(no_reply()) };
         let result = if range.len() < SHARE {
@@ -185,8 +186,7 @@ impl Connection {
         deadline: Option<Instant>,
         decode: impl FnOnce(&Sent, Vec<Run<'_>>) -> Result<T>,
     ) -> Result<T> {
-        let deadline = deadline.map_or(Deadline::Never, Deadline::At);
-        self.batch.push_encoded(Ticket(0), sent.parts(), sent.replies(), deadline);
+        self.batch.push_encoded(Ticket(0), sent.parts(), sent.replies(), deadline.into());
         let received = self.exchange(Instant::now())?;
         let result = if received.used < SHARE {
             let data = self.recv.data();

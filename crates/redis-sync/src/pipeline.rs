@@ -1,10 +1,7 @@
 //! Pipelines over the pool.
 
-use std::thread;
-use std::time::Instant;
-
 use redis_core::pipeline::{FromReplies, Pipeline as Queued, Run, Sent};
-use redis_core::retry::Retry;
+use redis_core::retry::Unit;
 use redis_core::{Command, Queue, Result, Value};
 
 use crate::client::Client;
@@ -80,30 +77,9 @@ fn exchange<T>(
     sent: &Sent,
     decode: impl Fn(&Sent, Vec<Run<'_>>) -> Result<T>,
 ) -> Result<T> {
-    let began = Instant::now();
-    let result = attempt(client, sent, decode, began);
-    client.config().tell_if_slow("pipeline", began.elapsed());
-    result
-}
-
-fn attempt<T>(
-    client: &Client,
-    sent: &Sent,
-    decode: impl Fn(&Sent, Vec<Run<'_>>) -> Result<T>,
-    mut now: Instant,
-) -> Result<T> {
-    let deadline = client.config().timeout(sent.block()).map(|timeout| now + timeout);
-    let mut retry = None;
-    loop {
-        let pooled = client.pool.acquire(now, deadline);
-        let error = match pooled.and_then(|mut conn| conn.execute_sent(sent, deadline, &decode)) {
-            Err(error) => error,
-            done => return done,
-        };
-        let retry = retry.get_or_insert_with(|| Retry::pipeline(sent, client.seeds.next_seed()));
-        thread::sleep(retry.after(client.config(), error, Instant::now(), deadline)?);
-        now = Instant::now();
-    }
+    client.attempt(Unit::from(sent), |connection, _, deadline| {
+        connection.execute_sent(sent, deadline, &decode)
+    })
 }
 
 impl Queue for &mut Pipeline {

@@ -4,16 +4,13 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use redis_core::pool::{Acquired, Pool as Places, Turn};
+use redis_core::pool::{Acquired, Pool as Places, Trust, Turn};
 use redis_core::telemetry::{Notice, Stats};
 use redis_core::{Block, Config, Result};
 
 use crate::connection::Connection;
-
-/// A connection that was idle for longer is looked at before it is used: that costs system calls.
-const STALE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Pool {
@@ -21,12 +18,7 @@ pub(crate) struct Pool {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
-struct State {
-    places: Places<Box<Connection>>,
-    /// When a connection was lost last: those that were idle then may be lost too.
-    lost: Option<Instant>,
-}
+type State = Places<Box<Connection>>;
 
 /// Wakes a thread that waits for a connection.
 struct Unpark(Thread);
@@ -39,8 +31,8 @@ impl Wake for Unpark {
 
 impl Pool {
     pub(crate) fn new(config: Arc<Config>) -> Self {
-        let state = State { places: Places::new(&config), lost: None };
-        Self { config, state: Mutex::new(state) }
+        let state = Mutex::new(Places::new(&config));
+        Self { config, state }
     }
 
     pub(crate) fn config(&self) -> &Arc<Config> {
@@ -56,7 +48,7 @@ impl Pool {
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let changed = change(&mut state);
-        let waker = state.places.poll_wake();
+        let waker = state.poll_wake();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
@@ -77,9 +69,9 @@ impl Pool {
         deadline: Option<Instant>,
     ) -> Result<Pooled> {
         loop {
-            let (acquired, expired, lost) = self.change(|state| {
-                let expired = state.places.expire(start);
-                (state.places.acquire(None, Waker::noop()), expired, state.lost)
+            let (acquired, expired) = self.change(|state| {
+                let expired = state.expire(start);
+                (state.acquire(start, None, Waker::noop()), expired)
             });
             // Closing them is not done under the lock.
             drop(expired);
@@ -87,19 +79,14 @@ impl Pool {
                 Acquired::Wait(turn) => self.wait(turn, start, deadline)?,
                 acquired => acquired,
             };
-            let Acquired::Idle(idle) = acquired else {
-                let mut pooled = Pooled { connection: None, dedicated: false, pool: self.clone() };
-                let connection = Connection::open(&self.config, deadline)?;
-                pooled.connection = Some((Box::new(connection), Instant::now()));
-                return Ok(pooled);
+            let Acquired::Idle(idle) = acquired else { return self.open(deadline) };
+            let mut pooled = self.lend(Some((idle.connection, idle.born)));
+            let usable = match idle.trust {
+                Trust::Fresh => true,
+                Trust::Look => pooled.is_alive(),
+                Trust::Ask => pooled.is_alive() && pooled.answers(deadline),
             };
-            let pooled = Some((idle.connection, idle.born));
-            let mut pooled = Pooled { connection: pooled, dedicated: false, pool: self.clone() };
-            let idle_for = start.saturating_duration_since(idle.since);
-            let silent = self.config.health_interval.is_some_and(|interval| idle_for >= interval);
-            let doubtful =
-                silent || idle_for >= STALE || lost.is_some_and(|lost| idle.since <= lost);
-            if !doubtful || pooled.is_alive() && (!silent || pooled.answers(deadline)) {
+            if usable {
                 return Ok(pooled);
             }
             // Another one: this is no sign that the others are lost.
@@ -107,13 +94,22 @@ impl Pool {
         }
     }
 
+    /// Opens a connection in a place that was taken for it.
+    fn open(self: &Arc<Self>, deadline: Option<Instant>) -> Result<Pooled> {
+        let mut pooled = self.lend(None);
+        let connection = Connection::open(&self.config, deadline)?;
+        pooled.connection = Some((Box::new(connection), Instant::now()));
+        Ok(pooled)
+    }
+
+    fn lend(self: &Arc<Self>, connection: Option<(Box<Connection>, Instant)>) -> Pooled {
+        Pooled { connection, dedicated: false, pool: self.clone() }
+    }
+
     /// What was counted, and what the pool has.
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = self.config.stats();
-        let state = self.lock();
-        stats.pool_open = state.places.open();
-        stats.pool_idle = state.places.idle();
-        stats.pool_waiting = state.places.waiting();
+        self.lock().add_to(&mut stats);
         stats
     }
 
@@ -121,14 +117,11 @@ impl Pool {
     pub(crate) fn warm_up(self: &Arc<Self>, connections: usize) -> Result<()> {
         let until = Instant::now() + self.config.connect_timeout;
         let mut opened = Vec::new();
-        while self.lock().places.open() < connections {
-            if !self.change(|state| state.places.take_place()) {
+        while self.lock().open() < connections {
+            if !self.change(|state| state.take_place()) {
                 break;
             }
-            let mut pooled = Pooled { connection: None, dedicated: false, pool: self.clone() };
-            let connection = Connection::open(&self.config, Some(until))?;
-            pooled.connection = Some((Box::new(connection), Instant::now()));
-            opened.push(pooled);
+            opened.push(self.open(Some(until))?);
         }
         Ok(())
     }
@@ -145,14 +138,14 @@ impl Pool {
         let told = || self.config.tell(&Notice::Waited { took: began.elapsed() });
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         loop {
-            let acquired = self.change(|state| state.places.acquire(Some(turn), &waker));
+            let now = Instant::now();
+            let acquired = self.change(|state| state.acquire(now, Some(turn), &waker));
             if !matches!(acquired, Acquired::Wait(_)) {
                 told();
                 return Ok(acquired);
             }
-            let now = Instant::now();
             if until <= now {
-                self.change(|state| state.places.give_up(turn));
+                self.change(|state| state.give_up(turn));
                 told();
                 return Err(self.config.pool_is_full());
             }
@@ -206,15 +199,14 @@ impl Drop for Pooled {
         let dedicated = self.dedicated;
         let closed = self.pool.change(|state| match clean {
             Some((connection, born)) if !dedicated => {
-                state.places.release(connection, born, Instant::now())
+                state.release(connection, born, Instant::now())
             }
             Some((connection, _)) => {
-                state.places.forget();
+                state.forget();
                 Some(connection)
             }
             None => {
-                state.places.forget();
-                state.lost = Some(Instant::now());
+                state.forget_lost(Instant::now());
                 None
             }
         });

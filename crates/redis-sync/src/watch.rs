@@ -1,5 +1,7 @@
 //! Optimistic locking on a connection of its own.
 
+use std::time::Instant;
+
 use redis_core::pipeline::{FromReplies, Pipeline as Queued};
 use redis_core::{
     Cmd, Command, Error, ErrorKind, Execute, FromReply, Queue, Result, ToArgs, watch,
@@ -100,9 +102,11 @@ impl<V> Transaction<V> {
             return Err(watch::lost(Error::new(ErrorKind::Io, "the server closed the connection")));
         }
         let deadline = connection.deadline(sent.block());
+        let began = Instant::now();
         let result = connection
             .execute_sent(&sent, deadline, |sent, runs| T::from_replies(&mut sent.open(runs)?))
             .map_err(watch::lost);
+        connection.config().tell_if_slow(&sent, began.elapsed());
         // EXEC ends the watch, whatever it says.
         connection.shared();
         result.map(|replies| (replies, value))

@@ -194,7 +194,7 @@ pub(super) static MUTANTS: &[Mutant] = &[
         "what-may-have-run-is-sent-again",
         &[(
             "retry.rs",
-            "(ErrorKind::Io | ErrorKind::Timeout, Delivery::MaybeExecuted) => self.repeatable,",
+            "(ErrorKind::Io | ErrorKind::Timeout, Delivery::MaybeExecuted) => self.unit.repeatable,",
             "(ErrorKind::Io | ErrorKind::Timeout, Delivery::MaybeExecuted) => true,",
         )],
     ),

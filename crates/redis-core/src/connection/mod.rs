@@ -442,8 +442,17 @@ impl Connection {
         }
     }
 
+    /// There is no socket for it: ends the connection, and says why.
+    pub fn handle_open_failed(&mut self, error: io::Error) -> Error {
+        let endpoint = &self.config.endpoint;
+        let text = format!("connecting to {endpoint} failed: {error}");
+        let error = Error::new(ErrorKind::Connect, text).with_source(error);
+        self.fail(error.clone());
+        error
+    }
+
     /// Ends the connection now: every request is answered with the error and how far it got.
-    pub(crate) fn fail(&mut self, error: Error) {
+    fn fail(&mut self, error: Error) {
         if self.is_closed() {
             return;
         }

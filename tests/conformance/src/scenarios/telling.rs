@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use redis_core::Commands;
 use redis_core::telemetry::Notice;
+use redis_core::{Commands, QueueCommands};
 use testkit::servers::ServerOptions;
 
 use crate::scenario::{Context, Outcome, Scenario, lock};
@@ -13,16 +13,11 @@ use crate::subject::Subject;
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
     vec![
         Scenario::new(observer_hears_of_connections_retries_and_slow_commands),
+        Scenario::new(commands_are_slow_on_any_connection_and_blocking_ones_never),
         Scenario::new(wait_for_a_full_pool_is_told_and_counted),
         Scenario::new(pool_is_warmed_up_and_keeps_what_it_is_to_keep),
     ]
 }
-
-/// Keeps the server busy for a while.
-const BUSY: &str = "local from = redis.call('TIME')
-    repeat local now = redis.call('TIME')
-    until (now[1] - from[1]) * 1000000 + now[2] - from[2] > 60000
-    return 1";
 
 async fn observer_hears_of_connections_retries_and_slow_commands<S: Subject>(
     cx: Context<S>,
@@ -31,7 +26,7 @@ async fn observer_hears_of_connections_retries_and_slow_commands<S: Subject>(
     let heard = Arc::new(Mutex::new(Vec::new()));
     let observer = heard.clone();
     let client = own.client_with::<S>(|config| {
-        config.slow_command = Some(Duration::from_millis(50));
+        config.slow_command = Some(Duration::ZERO);
         config.observer = Some(
             (move |notice: &Notice<'_>| {
                 lock(&observer).push(match notice {
@@ -49,12 +44,10 @@ async fn observer_hears_of_connections_retries_and_slow_commands<S: Subject>(
         );
     })?;
     client.set("k", "v").await?;
-    let none: [&str; 0] = [];
-    client.eval::<i64>(BUSY, none, none).await?;
     let seen = std::mem::take(&mut *lock(&heard));
     cx.saw("heard", seen.len());
     assert!(seen[0].starts_with("connected to"), "{seen:?}");
-    assert!(seen[1].ends_with("was slow"), "{seen:?}");
+    assert!(seen[1] == "SET was slow", "{seen:?}");
 
     // The server says that it is gone in the middle of a command that only reads.
     cx.step("killing the server");
@@ -68,6 +61,32 @@ async fn observer_hears_of_connections_retries_and_slow_commands<S: Subject>(
     let stats = client.stats();
     assert_eq!((stats.connected, stats.lost), (1, 1));
     assert!(stats.retries >= 1 && stats.connect_failed >= 1 && stats.slow >= 1, "{stats:?}");
+    Ok(())
+}
+
+async fn commands_are_slow_on_any_connection_and_blocking_ones_never<S: Subject>(
+    cx: Context<S>,
+) -> Outcome {
+    let slow = Arc::new(Mutex::new(Vec::new()));
+    let told = slow.clone();
+    let client = cx.client_with(|config| {
+        config.slow_command = Some(Duration::ZERO);
+        config.observer = Some(
+            (move |notice: &Notice<'_>| {
+                if let Notice::Slow { command, .. } = notice {
+                    lock(&told).push((*command).to_owned());
+                }
+            })
+            .into(),
+        );
+    })?;
+    client.blpop::<String, String>(["none"], Duration::from_millis(1)).await?;
+    client.incr("k").await?;
+    let mut watched = client.watch(&["k"]).await?;
+    watched.get::<i64>("k").await?;
+    let _: (i64,) = watched.multi().incr("k").execute().await?;
+    let _: (i64,) = client.pipeline().incr("k").execute().await?;
+    assert_eq!(*lock(&slow), ["INCR", "WATCH", "GET", "pipeline", "pipeline"]);
     Ok(())
 }
 

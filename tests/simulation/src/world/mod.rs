@@ -75,8 +75,6 @@ struct Client {
     shared: u64,
     dedicated: Pool<u64>,
     blocking: Pool<u64>,
-    /// When a blocking connection was lost last.
-    lost: Option<Instant>,
     pubsub: u64,
     wanted: BTreeSet<(&'static str, Bytes)>,
     /// Where the last message of each subscription was among all that were published.
@@ -224,7 +222,6 @@ impl World {
             blocking: Pool::new(&config),
             config,
             shared,
-            lost: None,
             pubsub,
             wanted: BTreeSet::new(),
             heard: BTreeMap::new(),

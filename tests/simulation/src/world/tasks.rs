@@ -361,11 +361,11 @@ impl World {
                 attempts.after(error)
             }
             What::One { cmd, .. } => {
-                let retry = op.retry.get_or_insert_with(|| Retry::command(cmd, seed));
+                let retry = op.retry.get_or_insert_with(|| Retry::new(cmd, seed));
                 retry.after(&config, error, now, until)
             }
             What::Many { sent, .. } => {
-                let retry = op.retry.get_or_insert_with(|| Retry::pipeline(sent, seed));
+                let retry = op.retry.get_or_insert_with(|| Retry::new(sent, seed));
                 retry.after(&config, error, now, until)
             }
         };

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rand::RngExt;
 use redis_core::batch::{Batch, Deadline, Ticket};
 use redis_core::connection::{Role, SubmitError};
-use redis_core::pool::{Acquired, Idle};
+use redis_core::pool::{Acquired, Idle, Trust};
 use redis_core::session::{Machine as _, Session};
 use redis_core::{Delivery, Error, ErrorKind};
 
@@ -15,9 +15,6 @@ use super::super::link::{Blocking, Kind, Link, Style};
 use super::super::network::Piece;
 use super::super::{Life, Told, World};
 use super::{State, What};
-
-/// A blocking client's connection that was idle for longer is looked at before it is used.
-const STALE: Duration = Duration::from_secs(1);
 
 impl World {
     /// Sends the operation, once it has a connection.
@@ -32,7 +29,7 @@ impl World {
         let style = op.style;
         // Time in a pool's queue counts.
         if style != Style::Shared && !matches!(op.deadline, Deadline::At(_)) {
-            op.deadline = op.deadline.at(now).map_or(Deadline::Never, Deadline::At);
+            op.deadline = op.deadline.from_now(now);
         }
         let deadline = op.deadline.at(now);
         let found = match style {
@@ -106,7 +103,7 @@ impl World {
         let task = &mut self.tasks[at];
         let of = &mut self.clients[task.client];
         let pool = if style == Style::Sync { &mut of.blocking } else { &mut of.dedicated };
-        let acquired = pool.acquire(task.turn, Waker::noop());
+        let acquired = pool.acquire(self.now, task.turn, Waker::noop());
         task.turn = match &acquired {
             Acquired::Wait(turn) => Some(*turn),
             _ => None,
@@ -135,11 +132,8 @@ impl World {
         }
         loop {
             match self.acquire(at, Style::Sync) {
-                Acquired::Idle(Idle { connection: id, since, .. }) => {
-                    let lost = self.clients[client].lost;
-                    let doubtful = self.now.saturating_duration_since(since) >= STALE
-                        || lost.is_some_and(|lost| since <= lost);
-                    if !doubtful || self.is_alive(id)? {
+                Acquired::Idle(Idle { connection: id, trust, .. }) => {
+                    if trust == Trust::Fresh || self.is_alive(id)? {
                         return Ok(Some(id));
                     }
                     self.clients[client].blocking.forget();
@@ -357,11 +351,10 @@ impl World {
             },
             false => None,
         };
-        if old.is_none() {
-            pool.forget();
-        }
-        if style == Style::Sync && !clean {
-            of.lost = Some(now);
+        match old {
+            Some(_) => {}
+            None if clean => pool.forget(),
+            None => pool.forget_lost(now),
         }
         if let Some(session) = link.session() {
             session.close(now);
