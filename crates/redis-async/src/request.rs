@@ -37,6 +37,11 @@ impl<L: AsRef<Arc<Link>>> Request<L> {
         Self { link, deadline, state: Stage::Start(Waiting::default()) }
     }
 
+    /// Once it is done: begins anew, under the same deadline.
+    fn restart(&mut self) {
+        self.state = Stage::Start(Waiting::default());
+    }
+
     #[inline]
     pub(crate) fn poll(
         &mut self,
@@ -169,7 +174,11 @@ impl<'a, R> ReplyFuture<'a, R> {
     #[inline]
     fn at(on: On<'a>, cmd: Cmd<R>) -> Self {
         let config = on.as_ref().config();
-        let deadline = Deadline::from(config.timeout(cmd.block()));
+        let mut deadline = Deadline::from(config.timeout(cmd.block()));
+        if cmd.calls_script() {
+            // One deadline for both times that it may be sent.
+            deadline = deadline.from_now(Instant::now());
+        }
         let began = config.slow_command.map(|_| Instant::now());
         Self { began, ..Self::new(cmd, State::Request(Request::new(on, deadline))) }
     }
@@ -222,6 +231,11 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
                         Err(error) => Err(error),
                     };
                     let done = match decoded {
+                        Err(error) if let Some(whole) = this.cmd.after_missing_script(&error) => {
+                            this.cmd = whole;
+                            request.restart();
+                            continue;
+                        }
                         Err(error) => match this.again(error) {
                             Ok(()) => continue,
                             Err(error) => Err(error),

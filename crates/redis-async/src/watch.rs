@@ -107,6 +107,7 @@ impl<'a> Execute for &'a mut Watched {
 /// Commands that are applied together if no watched key has changed. Each call that queues one returns
 /// the transaction.
 #[derive(Debug)]
+#[must_use = "nothing is applied before `execute`; what is queued is moved by each call"]
 pub struct Transaction<V = ()> {
     watched: Watched,
     queued: Queued,

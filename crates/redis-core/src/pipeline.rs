@@ -11,6 +11,7 @@ use resp_proto::{FrameReader, Token};
 use crate::command::{Block, Command, Queue};
 use crate::error::{Error, ErrorKind, Result};
 use crate::reply::{FromReply, ReplyReader, Value};
+use crate::script::Learnt;
 use crate::send::SendBuffer;
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
@@ -28,6 +29,7 @@ pub struct Pipeline {
     block: Option<Block>,
     /// One of the commands must not run twice.
     once: bool,
+    scripts: Learnt,
     /// The first command that can't be sent.
     refused: Option<Error>,
 }
@@ -45,7 +47,7 @@ impl Pipeline {
 
     /// Adds a command.
     pub fn push<C: Command>(&mut self, command: C) {
-        let cmd = command.into_cmd();
+        let mut cmd = command.into_cmd();
         self.count += 1;
         if let Err(error) = cmd.check() {
             let position = self.count;
@@ -60,6 +62,12 @@ impl Pipeline {
             });
         }
         self.once = self.once || !cmd.is_repeatable();
+        if let Some(script) = cmd.script()
+            && !self.scripts.knows(script)
+            && let Some(whole) = cmd.with_source()
+        {
+            cmd = whole;
+        }
         cmd.encode(&mut self.out);
     }
 

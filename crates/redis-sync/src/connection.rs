@@ -166,6 +166,21 @@ impl Connection {
         now: Instant,
         deadline: Option<Instant>,
     ) -> Result<R> {
+        let result = self.execute_once(cmd, now, deadline);
+        if let Err(error) = &result
+            && let Some(whole) = cmd.after_missing_script(error)
+        {
+            return self.execute_once(&whole, Instant::now(), deadline);
+        }
+        result
+    }
+
+    fn execute_once<R: FromReply>(
+        &mut self,
+        cmd: &Cmd<R>,
+        now: Instant,
+        deadline: Option<Instant>,
+    ) -> Result<R> {
         self.batch.push(Ticket(0), cmd, deadline.into());
         let received = self.exchange(now)?;
         let Some(range) = received.only else { return Err(no_reply()) };

@@ -7,6 +7,7 @@ mod giving_up;
 mod handshake;
 mod pipelines;
 mod pubsub;
+mod scripts;
 mod sharing;
 mod telling;
 mod typed;
@@ -31,6 +32,7 @@ pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(typed::list());
     all.extend(walking::list());
     all.extend(telling::list());
+    all.extend(scripts::list());
     all
 }
 
