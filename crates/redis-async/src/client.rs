@@ -160,6 +160,16 @@ impl Client {
         attempt(watched).await?.execute_returning().await
     }
 
+    /// Changes how many connections the pool may have, of this client and its clones. Of too many, idle ones
+    /// are closed at once and others when they are given back.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` when the size is 0 or less than `pool_min`; nothing changes then.
+    pub fn resize_pool(&self, size: usize) -> Result<()> {
+        self.shared.pool.resize(size)
+    }
+
     /// Opens the shared connection, and this many of the pool, or as many as it may have.
     ///
     /// # Errors
@@ -173,7 +183,7 @@ impl Client {
         self.execute(cmd::ping()).await?;
         // Each is kept on loan until all are open, so that each is another one.
         let mut open = Vec::new();
-        for _ in 0..connections.min(self.config().pool_size) {
+        for _ in 0..connections.min(self.shared.pool.size()) {
             let deadline = Deadline::from(self.config().timeout(Block::Never));
             let ping = cmd::ping().into_cmd();
             let mut pong = ReplyFuture::dedicated(self.shared.pool.acquire(deadline), ping);

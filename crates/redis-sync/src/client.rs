@@ -183,6 +183,16 @@ impl Client {
         self.pool.stats()
     }
 
+    /// Changes how many connections the pool may have, of this client and its clones. Of too many, idle ones
+    /// are closed at once and others when they are given back.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` when the size is 0 or less than `pool_min`; nothing changes then.
+    pub fn resize_pool(&self, size: usize) -> Result<()> {
+        self.pool.resize(size)
+    }
+
     /// Opens connections until the pool has this many, or as many as it may.
     ///
     /// # Errors

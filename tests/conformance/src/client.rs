@@ -46,6 +46,10 @@ impl<S: Subject> Client<S> {
         self.0.warm_up(connections).await
     }
 
+    pub(crate) fn resize_pool(&self, size: usize) -> Result<()> {
+        self.0.resize_pool(size)
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         self.0.stats()
     }

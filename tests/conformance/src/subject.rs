@@ -71,6 +71,7 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
         most: usize,
     ) -> impl Future<Output = Result<Vec<T>>> + Send;
     fn stats(&self) -> Stats;
+    fn resize_pool(&self, size: usize) -> Result<()>;
     fn warm_up(&self, connections: usize) -> impl Future<Output = Result<()>> + Send;
     fn pipeline(&self) -> Self::Pipeline;
     fn watch(&self, keys: &[&str]) -> impl Future<Output = Result<Self::Watched>> + Send;

@@ -86,6 +86,10 @@ impl<A: Adapter> Subject for On<A> {
         self.0.warm_up(connections).await
     }
 
+    fn resize_pool(&self, size: usize) -> Result<()> {
+        self.0.resize_pool(size)
+    }
+
     fn stats(&self) -> Stats {
         self.0.stats()
     }

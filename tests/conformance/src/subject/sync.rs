@@ -107,6 +107,10 @@ impl Subject for Client {
         self.warm_up(connections)
     }
 
+    fn resize_pool(&self, size: usize) -> Result<()> {
+        self.resize_pool(size)
+    }
+
     fn stats(&self) -> Stats {
         self.stats()
     }
