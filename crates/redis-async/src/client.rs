@@ -17,6 +17,7 @@ use redis_core::{Block, Cmd, Command, Config, Execute, FromReply, Result, ToArgs
 
 use crate::inbox::Closing;
 use crate::link::Link;
+use crate::monitor::Monitor;
 use crate::pipeline::{self, Pipeline};
 use crate::pool::Pool;
 use crate::pubsub::PubSub;
@@ -231,6 +232,21 @@ impl Client {
             self.shared.runtime.clone(),
             self.shared.seeds.next_seed(),
         )
+    }
+
+    /// The commands that the server runs from now on, whoever sends them, on a connection of its own. Connects
+    /// at once.
+    ///
+    /// # Errors
+    ///
+    /// What a connection fails with; the server's error when this user may not monitor.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn monitor(&self) -> Result<Monitor> {
+        let Shared { config, runtime, seeds, .. } = &*self.shared;
+        Monitor::open(config.clone(), runtime.clone(), seeds.next_seed()).await
     }
 }
 

@@ -20,8 +20,10 @@
 //! ```
 
 mod client;
+mod feed;
 mod inbox;
 mod link;
+mod monitor;
 mod pipeline;
 mod pool;
 mod pubsub;
@@ -36,6 +38,7 @@ pub use redis_core::Json;
 #[doc(hidden)]
 pub use redis_core::derive;
 pub use redis_core::derive::{FromReply, ToArg, ToArgs};
+pub use redis_core::monitor::{MonitorClient, MonitorEntry};
 pub use redis_core::pipeline::{Batched, FromReplies};
 pub use redis_core::pubsub::{Message, MessageData, MessageKind};
 pub use redis_core::{
@@ -46,6 +49,7 @@ pub use redis_core::{
 pub use redis_derive::{AsyncFromReply as FromReply, AsyncToArg as ToArg, AsyncToArgs as ToArgs};
 
 pub use crate::client::Client;
+pub use crate::monitor::{Monitor, MonitorStream};
 pub use crate::pipeline::Pipeline;
 pub use crate::pubsub::PubSub;
 pub use crate::request::ReplyFuture;

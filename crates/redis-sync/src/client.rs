@@ -16,6 +16,7 @@ use redis_core::watch::Attempts;
 use redis_core::{Block, Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
 
 use crate::connection::Connection;
+use crate::monitor::Monitor;
 use crate::pipeline::Pipeline;
 use crate::pool::Pool;
 use crate::pubsub::PubSub;
@@ -231,6 +232,16 @@ impl Client {
     /// Subscriptions on a connection of their own. Nothing is connected before the first one.
     pub fn pubsub(&self) -> PubSub {
         PubSub::new(self.pool.config().clone(), self.seeds.next_seed())
+    }
+
+    /// The commands that the server runs from now on, whoever sends them, on a connection of its own. Connects
+    /// at once.
+    ///
+    /// # Errors
+    ///
+    /// What a connection fails with; the server's error when this user may not monitor.
+    pub fn monitor(&self) -> Result<Monitor> {
+        Monitor::open(self.pool.config().clone(), self.seeds.next_seed())
     }
 }
 

@@ -44,6 +44,8 @@
 
 mod client;
 mod connection;
+mod feed;
+mod monitor;
 mod pipeline;
 mod pool;
 mod pubsub;
@@ -56,6 +58,7 @@ pub use redis_core::Json;
 #[doc(hidden)]
 pub use redis_core::derive;
 pub use redis_core::derive::{FromReply, ToArg, ToArgs};
+pub use redis_core::monitor::{MonitorClient, MonitorEntry};
 pub use redis_core::pipeline::{Batched, FromReplies};
 pub use redis_core::pubsub::{Message, MessageData, MessageKind};
 pub use redis_core::{
@@ -66,6 +69,7 @@ pub use redis_core::{
 pub use redis_derive::{SyncFromReply as FromReply, SyncToArg as ToArg, SyncToArgs as ToArgs};
 
 pub use crate::client::Client;
+pub use crate::monitor::Monitor;
 pub use crate::pipeline::Pipeline;
 pub use crate::pubsub::PubSub;
 pub use crate::scan::ScanIter;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redis_core::monitor::MonitorEntry;
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
 use redis_core::telemetry::Stats;
@@ -77,6 +78,10 @@ impl<S: Subject> Client<S> {
             async move { attempted.await.map(|transaction| transaction.0) }
         };
         self.0.transaction(keys, attempt).await
+    }
+
+    pub(crate) async fn monitor(&self) -> Result<Monitor<S>> {
+        Ok(Monitor(self.0.monitor().await?))
     }
 
     pub(crate) fn pubsub(&self) -> PubSub<S> {
@@ -169,6 +174,19 @@ impl<S: Subject> Transaction<S> {
 impl<S: Subject, V: Send + 'static> Transaction<S, V> {
     pub(crate) async fn execute<T: FromReplies + Send + 'static>(self) -> Result<T> {
         S::execute_transaction(self.0).await
+    }
+}
+
+/// What a subject sees of the server.
+pub(crate) struct Monitor<S: Subject>(S::Monitor);
+
+impl<S: Subject> Monitor<S> {
+    pub(crate) async fn next_command(&mut self, timeout: Duration) -> Result<Option<MonitorEntry>> {
+        S::next_command(&mut self.0, timeout).await
+    }
+
+    pub(crate) async fn listen(&mut self, most: usize) -> Vec<Result<MonitorEntry>> {
+        S::listen(&mut self.0, most).await
     }
 }
 

@@ -13,6 +13,7 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
+use redis_core::monitor::MonitorEntry;
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
 use redis_core::telemetry::Stats;
@@ -49,6 +50,8 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
     type Transaction<V: Send + 'static>: Send + 'static;
     /// Subscriptions.
     type PubSub: Send + 'static;
+    /// What the server runs.
+    type Monitor: Send + 'static;
 
     /// Runs a scenario to its end, on one thread or several.
     fn drive<F: Future>(threads: bool, scenario: F) -> io::Result<F::Output>;
@@ -143,5 +146,15 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
         pubsub: &mut Self::PubSub,
         timeout: Duration,
     ) -> impl Future<Output = Result<Option<Message>>> + Send;
+    fn monitor(&self) -> impl Future<Output = Result<Self::Monitor>> + Send;
+    fn next_command(
+        monitor: &mut Self::Monitor,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Option<MonitorEntry>>> + Send;
+    /// At most so many; fewer when the connection ends.
+    fn listen(
+        monitor: &mut Self::Monitor,
+        most: usize,
+    ) -> impl Future<Output = Vec<Result<MonitorEntry>>> + Send;
     fn is_subscribed(pubsub: &Self::PubSub) -> bool;
 }

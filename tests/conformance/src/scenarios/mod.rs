@@ -5,6 +5,7 @@ mod commands;
 mod faults;
 mod giving_up;
 mod handshake;
+mod monitoring;
 mod pipelines;
 mod pubsub;
 mod scripts;
@@ -33,6 +34,7 @@ pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(walking::list());
     all.extend(telling::list());
     all.extend(scripts::list());
+    all.extend(monitoring::list());
     all
 }
 

@@ -4,7 +4,8 @@ use std::io;
 use std::ops::Deref;
 use std::time::Duration;
 
-use redis_async::{Pipeline, PubSub, ReplyFuture, Transaction, Watched, WatchedReply};
+use redis_async::{Monitor, Pipeline, PubSub, ReplyFuture, Transaction, Watched, WatchedReply};
+use redis_core::monitor::MonitorEntry;
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
 use redis_core::telemetry::Stats;
@@ -38,6 +39,7 @@ impl<A: Adapter> Subject for On<A> {
     type Watched = Watched;
     type Transaction<V: Send + 'static> = Transaction<V>;
     type PubSub = PubSub;
+    type Monitor = Monitor;
 
     fn drive<F: Future>(threads: bool, scenario: F) -> io::Result<F::Output> {
         A::drive(threads, scenario)
@@ -223,6 +225,27 @@ impl<A: Adapter> Subject for On<A> {
 
     async fn get_message(pubsub: &mut PubSub, timeout: Duration) -> Result<Option<Message>> {
         pubsub.get_message(timeout).await
+    }
+
+    async fn monitor(&self) -> Result<Monitor> {
+        self.0.monitor().await
+    }
+
+    async fn next_command(
+        monitor: &mut Monitor,
+        timeout: Duration,
+    ) -> Result<Option<MonitorEntry>> {
+        monitor.next_command(timeout).await
+    }
+
+    async fn listen(monitor: &mut Monitor, most: usize) -> Vec<Result<MonitorEntry>> {
+        let (mut entries, mut stream) = (Vec::new(), monitor.listen());
+        while entries.len() < most
+            && let Some(entry) = stream.next().await
+        {
+            entries.push(entry);
+        }
+        entries
     }
 
     fn is_subscribed(pubsub: &PubSub) -> bool {

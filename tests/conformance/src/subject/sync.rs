@@ -7,12 +7,13 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use redis_core::monitor::MonitorEntry;
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::{Cmd, Command, Config, Execute, FromReply, Queue, Result, Value};
-use redis_sync::{Client, Pipeline, PubSub, Transaction, Watched};
+use redis_sync::{Client, Monitor, Pipeline, PubSub, Transaction, Watched};
 
 use super::{Handler, Names, Subject, Task};
 
@@ -66,6 +67,7 @@ impl Subject for Client {
     type Watched = Watched;
     type Transaction<V: Send + 'static> = Transaction<V>;
     type PubSub = PubSub;
+    type Monitor = Monitor;
 
     fn drive<F: Future>(_: bool, scenario: F) -> io::Result<F::Output> {
         Ok(block_on(scenario))
@@ -241,6 +243,21 @@ impl Subject for Client {
 
     async fn get_message(pubsub: &mut PubSub, timeout: Duration) -> Result<Option<Message>> {
         pubsub.get_message(timeout)
+    }
+
+    async fn monitor(&self) -> Result<Monitor> {
+        self.monitor()
+    }
+
+    async fn next_command(
+        monitor: &mut Monitor,
+        timeout: Duration,
+    ) -> Result<Option<MonitorEntry>> {
+        monitor.next_command(timeout)
+    }
+
+    async fn listen(monitor: &mut Monitor, most: usize) -> Vec<Result<MonitorEntry>> {
+        monitor.listen().take(most).collect()
     }
 
     fn is_subscribed(pubsub: &PubSub) -> bool {
