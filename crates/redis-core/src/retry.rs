@@ -16,6 +16,9 @@ use crate::telemetry::Notice;
 /// Replies by which a server says that it ran nothing and will be able to before long.
 const LATER: [&str; 3] = ["LOADING", "MASTERDOWN", "TRYAGAIN"];
 
+/// What a server says, without a code, to those who connect when it has no place for them.
+const FULL: &str = "ERR max number of clients";
+
 /// What is sent, and sent again, as a whole: a command or a pipeline.
 #[derive(Clone, Copy, Debug)]
 pub struct Unit {
@@ -109,6 +112,7 @@ impl Retry {
         match (error.kind(), error.delivery()) {
             (ErrorKind::Connect | ErrorKind::Io | ErrorKind::Timeout, Delivery::NotSent) => true,
             (ErrorKind::Io | ErrorKind::Timeout, Delivery::MaybeExecuted) => self.unit.repeatable,
+            (ErrorKind::Server, Delivery::NotSent) => error.message().starts_with(FULL),
             (ErrorKind::Server, Delivery::Replied) => {
                 self.unit.single && error.code().is_some_and(|code| LATER.contains(&code))
             }
@@ -147,6 +151,9 @@ mod tests {
         {
             assert!(after(&Error::server(text.as_bytes()), false).is_ok(), "{text}");
         }
+        let refused = |text: &str| Error::server(text.as_bytes()).with_delivery(Delivery::NotSent);
+        assert!(after(&refused("ERR max number of clients reached"), false).is_ok());
+        assert!(after(&refused("ERR DB index is out of range"), true).is_err());
         for text in
             ["OOM command not allowed", "WRONGPASS no", "NOAUTH no", "READONLY no", "ERR no"]
         {

@@ -59,7 +59,7 @@ pub(super) static MUTANTS: &[Mutant] = &[
         "push-is-taken-for-a-reply",
         &[(
             "connection/mod.rs",
-            "if kind == FrameKind::Push || self.role == Role::Subscriber {",
+            "if kind == FrameKind::Push || self.role != Role::Commands {",
             "if self.role == Role::Subscriber {",
         )],
     ),
