@@ -51,7 +51,7 @@ pub use redis_derive::{AsyncFromReply as FromReply, AsyncToArg as ToArg, AsyncTo
 pub use crate::client::Client;
 pub use crate::monitor::{Monitor, MonitorStream};
 pub use crate::pipeline::Pipeline;
-pub use crate::pubsub::PubSub;
+pub use crate::pubsub::{PubSub, PubSubStream};
 pub use crate::request::ReplyFuture;
 pub use crate::runtime::{BoxFuture, Runtime, Socket, Timer};
 pub use crate::scan::ScanStream;

@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_core::Stream;
 use redis_core::pubsub::{Family, Message, PubSub as Machine, names, nothing_to_wait_for};
 use redis_core::{Config, Result, ToArg, ToArgs};
 
@@ -103,6 +105,36 @@ impl PubSub {
         self.add_with(Family::Pattern, pattern, Box::new(handler)).await
     }
 
+    /// Subscribes to shard channels, whose messages stay with the node that holds their slot. Since Redis 7.0.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
+    pub async fn ssubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
+        self.add(Family::Shard, names(channels)?.into_iter().map(|name| (name, None))).await
+    }
+
+    /// As [`subscribe_with`](Self::subscribe_with), for a shard channel.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
+    pub async fn ssubscribe_with(
+        &mut self,
+        channel: impl ToArg,
+        handler: impl FnMut(&Message) + Send + 'static,
+    ) -> Result<()> {
+        self.add_with(Family::Shard, channel, Box::new(handler)).await
+    }
+
     /// Ends subscriptions to channels.
     ///
     /// # Errors
@@ -155,6 +187,32 @@ impl PubSub {
         self.remove(Family::Pattern, None).await
     }
 
+    /// Ends subscriptions to shard channels.
+    ///
+    /// # Errors
+    ///
+    /// What a connection fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
+    pub async fn sunsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
+        self.remove(Family::Shard, Some(names(channels)?)).await
+    }
+
+    /// Ends all subscriptions to shard channels.
+    ///
+    /// # Errors
+    ///
+    /// What a connection fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
+    pub async fn sunsubscribe_all(&mut self) -> Result<()> {
+        self.remove(Family::Shard, None).await
+    }
+
     /// Whether anything is subscribed, or asked for.
     pub fn is_subscribed(&self) -> bool {
         self.feed.machine.is_subscribed()
@@ -172,12 +230,23 @@ impl PubSub {
     /// Dropping the future loses no message.
     pub async fn get_message(&mut self, timeout: Duration) -> Result<Option<Message>> {
         let deadline = Instant::now().checked_add(timeout);
-        poll_fn(|cx| self.poll_message(cx, deadline)).await
+        poll_fn(|cx| self.poll_message(cx, |_| false, deadline)).await
     }
 
+    /// The messages from now on, waiting for each; those that go to their handlers are left out. Ends when nothing
+    /// is subscribed any longer.
+    ///
+    /// An error is an item like the others: a lost connection is opened again, and the messages go on. The one
+    /// that ends them is a refusal of the credentials.
+    pub fn listen(&mut self) -> PubSubStream<'_> {
+        PubSubStream { pubsub: self }
+    }
+
+    /// The next message, unless it went to its handler, the deadline passes, or `ends` says so.
     fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
+        ends: impl Fn(&Machine<Handler>) -> bool,
         deadline: Option<Instant>,
     ) -> Poll<Result<Option<Message>>> {
         loop {
@@ -189,6 +258,9 @@ impl PubSub {
                     }
                     None => Some(message),
                 }));
+            }
+            if ends(&self.feed.machine) {
+                return Poll::Ready(Ok(None));
             }
             // The deadline is looked at after what is there: that counts.
             if self.feed.turn(cx) {
@@ -241,5 +313,50 @@ impl PubSub {
                 return Poll::Pending;
             }
         }
+    }
+}
+
+/// The messages of subscriptions, made by [`PubSub::listen`].
+#[must_use = "streams do nothing unless polled"]
+pub struct PubSubStream<'a> {
+    pubsub: &'a mut PubSub,
+}
+
+impl PubSubStream<'_> {
+    /// The next message; `None` when nothing is subscribed any longer.
+    ///
+    /// # Errors
+    ///
+    /// As [`PubSub::get_message`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no message.
+    pub async fn next(&mut self) -> Option<Result<Message>> {
+        poll_fn(|cx| self.poll_item(cx)).await
+    }
+
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
+        while !self.pubsub.feed.machine.is_over() {
+            let message = ready!(self.pubsub.poll_message(cx, Machine::is_over, None));
+            if let Some(item) = message.transpose() {
+                return Poll::Ready(Some(item));
+            }
+        }
+        Poll::Ready(None)
+    }
+}
+
+impl Stream for PubSubStream<'_> {
+    type Item = Result<Message>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_item(cx)
+    }
+}
+
+impl fmt::Debug for PubSubStream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PubSubStream").finish_non_exhaustive()
     }
 }

@@ -97,6 +97,28 @@ impl PubSub {
         self.add_with(Family::Pattern, pattern, Box::new(handler))
     }
 
+    /// Subscribes to shard channels, whose messages stay with the node that holds their slot. Since Redis 7.0.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn ssubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
+        self.add(Family::Shard, names(channels)?.into_iter().map(|name| (name, None)))
+    }
+
+    /// As [`subscribe_with`](Self::subscribe_with), for a shard channel.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn ssubscribe_with(
+        &mut self,
+        channel: impl ToArg,
+        handler: impl FnMut(&Message) + Send + 'static,
+    ) -> Result<()> {
+        self.add_with(Family::Shard, channel, Box::new(handler))
+    }
+
     /// Ends subscriptions to channels.
     ///
     /// # Errors
@@ -133,6 +155,24 @@ impl PubSub {
         self.remove(Family::Pattern, None)
     }
 
+    /// Ends subscriptions to shard channels.
+    ///
+    /// # Errors
+    ///
+    /// What a connection fails with.
+    pub fn sunsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
+        self.remove(Family::Shard, Some(names(channels)?))
+    }
+
+    /// Ends all subscriptions to shard channels.
+    ///
+    /// # Errors
+    ///
+    /// What a connection fails with.
+    pub fn sunsubscribe_all(&mut self) -> Result<()> {
+        self.remove(Family::Shard, None)
+    }
+
     /// Whether anything is subscribed, or asked for.
     pub fn is_subscribed(&self) -> bool {
         self.feed.machine.is_subscribed()
@@ -146,6 +186,45 @@ impl PubSub {
     /// What a connection or the server fails with. Reading on connects again.
     pub fn get_message(&mut self, timeout: Duration) -> Result<Option<Message>> {
         let deadline = Instant::now().checked_add(timeout);
+        self.next(|_| false, deadline)
+    }
+
+    /// The messages from now on, waiting for each; those that go to their handlers are left out. Ends when nothing
+    /// is subscribed any longer.
+    ///
+    /// An error is an item like the others: a lost connection is opened again, and the messages go on. The one
+    /// that ends them is a refusal of the credentials.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # let client = redis_sync::Client::open("redis://localhost")?;
+    /// let mut pubsub = client.pubsub();
+    /// pubsub.subscribe(["news"])?;
+    /// for message in pubsub.listen() {
+    ///     println!("{:?}", message?.text());
+    /// }
+    /// # Ok::<(), redis_sync::Error>(())
+    /// ```
+    pub fn listen(&mut self) -> impl Iterator<Item = Result<Message>> {
+        std::iter::from_fn(|| {
+            loop {
+                if self.feed.machine.is_over() {
+                    return None;
+                }
+                if let Some(item) = self.next(Machine::is_over, None).transpose() {
+                    return Some(item);
+                }
+            }
+        })
+    }
+
+    /// The next message, unless it went to its handler, the deadline passes, or `ends` says so.
+    fn next(
+        &mut self,
+        ends: impl Fn(&Machine<Handler>) -> bool,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Message>> {
         let mut last = false;
         loop {
             if let Some(result) = self.feed.machine.poll_message() {
@@ -158,7 +237,7 @@ impl PubSub {
                     None => Some(message),
                 });
             }
-            if last {
+            if last || ends(&self.feed.machine) {
                 return Ok(None);
             }
             let now = Instant::now();

@@ -228,6 +228,31 @@ impl<S: Subject> PubSub<S> {
         S::unsubscribe(&mut self.0, Names::Channels, Some(owned(channels))).await
     }
 
+    pub(crate) async fn ssubscribe<N: AsRef<[u8]>>(&mut self, channels: &[N]) -> Result<()> {
+        S::subscribe(&mut self.0, Names::Shards, owned(channels)).await
+    }
+
+    pub(crate) async fn ssubscribe_with(
+        &mut self,
+        channel: &str,
+        handler: impl FnMut(&Message) + Send + 'static,
+    ) -> Result<()> {
+        let handler = Box::new(handler);
+        S::subscribe_with(&mut self.0, Names::Shards, channel.into(), handler).await
+    }
+
+    pub(crate) async fn sunsubscribe<N: AsRef<[u8]>>(&mut self, channels: &[N]) -> Result<()> {
+        S::unsubscribe(&mut self.0, Names::Shards, Some(owned(channels))).await
+    }
+
+    pub(crate) async fn sunsubscribe_all(&mut self) -> Result<()> {
+        S::unsubscribe(&mut self.0, Names::Shards, None).await
+    }
+
+    pub(crate) async fn heard(&mut self, most: usize) -> Vec<Result<Message>> {
+        S::heard(&mut self.0, most).await
+    }
+
     pub(crate) async fn unsubscribe_all(&mut self) -> Result<()> {
         S::unsubscribe(&mut self.0, Names::Channels, None).await
     }

@@ -31,6 +31,7 @@ pub(crate) type Handler = Box<dyn FnMut(&Message) + Send>;
 pub(crate) enum Names {
     Channels,
     Patterns,
+    Shards,
 }
 
 /// One runtime's client, as futures. A blocking one blocks when its futures are polled.
@@ -146,6 +147,11 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
         pubsub: &mut Self::PubSub,
         timeout: Duration,
     ) -> impl Future<Output = Result<Option<Message>>> + Send;
+    /// The first messages of listening: at most so many, fewer when it ends.
+    fn heard(
+        pubsub: &mut Self::PubSub,
+        most: usize,
+    ) -> impl Future<Output = Vec<Result<Message>>> + Send;
     fn monitor(&self) -> impl Future<Output = Result<Self::Monitor>> + Send;
     fn next_command(
         monitor: &mut Self::Monitor,

@@ -186,8 +186,8 @@ pub(super) static MUTANTS: &[Mutant] = &[
         "restore-stops-at-half",
         &[(
             "pubsub.rs",
-            "for names in names.chunks(size) {",
-            "for names in names.chunks(size).take(1) {",
+            "let names = self.names_by(family, restore).into();",
+            "let names = self.names_by(family, restore).into_iter().take(1).collect();",
         )],
     ),
     mutant(

@@ -195,6 +195,7 @@ impl<A: Adapter> Subject for On<A> {
         match names {
             Names::Channels => pubsub.subscribe(list).await,
             Names::Patterns => pubsub.psubscribe(list).await,
+            Names::Shards => pubsub.ssubscribe(list).await,
         }
     }
 
@@ -207,6 +208,7 @@ impl<A: Adapter> Subject for On<A> {
         match names {
             Names::Channels => pubsub.subscribe_with(name, handler).await,
             Names::Patterns => pubsub.psubscribe_with(name, handler).await,
+            Names::Shards => pubsub.ssubscribe_with(name, handler).await,
         }
     }
 
@@ -220,11 +222,23 @@ impl<A: Adapter> Subject for On<A> {
             (Names::Channels, None) => pubsub.unsubscribe_all().await,
             (Names::Patterns, Some(list)) => pubsub.punsubscribe(list).await,
             (Names::Patterns, None) => pubsub.punsubscribe_all().await,
+            (Names::Shards, Some(list)) => pubsub.sunsubscribe(list).await,
+            (Names::Shards, None) => pubsub.sunsubscribe_all().await,
         }
     }
 
     async fn get_message(pubsub: &mut PubSub, timeout: Duration) -> Result<Option<Message>> {
         pubsub.get_message(timeout).await
+    }
+
+    async fn heard(pubsub: &mut PubSub, most: usize) -> Vec<Result<Message>> {
+        let (mut messages, mut stream) = (Vec::new(), pubsub.listen());
+        while messages.len() < most
+            && let Some(message) = stream.next().await
+        {
+            messages.push(message);
+        }
+        messages
     }
 
     async fn monitor(&self) -> Result<Monitor> {

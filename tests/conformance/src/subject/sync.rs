@@ -213,6 +213,7 @@ impl Subject for Client {
         match names {
             Names::Channels => pubsub.subscribe(list),
             Names::Patterns => pubsub.psubscribe(list),
+            Names::Shards => pubsub.ssubscribe(list),
         }
     }
 
@@ -225,6 +226,7 @@ impl Subject for Client {
         match names {
             Names::Channels => pubsub.subscribe_with(name, handler),
             Names::Patterns => pubsub.psubscribe_with(name, handler),
+            Names::Shards => pubsub.ssubscribe_with(name, handler),
         }
     }
 
@@ -238,11 +240,17 @@ impl Subject for Client {
             (Names::Channels, None) => pubsub.unsubscribe_all(),
             (Names::Patterns, Some(list)) => pubsub.punsubscribe(list),
             (Names::Patterns, None) => pubsub.punsubscribe_all(),
+            (Names::Shards, Some(list)) => pubsub.sunsubscribe(list),
+            (Names::Shards, None) => pubsub.sunsubscribe_all(),
         }
     }
 
     async fn get_message(pubsub: &mut PubSub, timeout: Duration) -> Result<Option<Message>> {
         pubsub.get_message(timeout)
+    }
+
+    async fn heard(pubsub: &mut PubSub, most: usize) -> Vec<Result<Message>> {
+        pubsub.listen().take(most).collect()
     }
 
     async fn monitor(&self) -> Result<Monitor> {
