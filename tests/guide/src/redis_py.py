@@ -87,8 +87,11 @@ for transaction in (True, False):
     raises(redis.ConnectionError, pipe.execute)
     assert r.get(f"ran {transaction}") == "4"
 
-# So is what it gave up waiting for.
-pipe = client(socket_timeout=0.5, **impatient).pipeline(transaction=False).incr("waited").blpop("nothing", 0)
+# There is no deadline by default. With one, what it gave up waiting for is sent again, too, though the
+# command was to wait for longer.
+assert r.get_connection_kwargs()["socket_timeout"] is None
+pipe = client(socket_timeout=0.5, **impatient).pipeline(transaction=False)
+pipe.incr("waited").blpop("nothing", 30)
 raises(redis.TimeoutError, pipe.execute)
 assert int(r.get("waited")) > 1
 
@@ -150,6 +153,8 @@ def conflicting(pipe):
 assert len(r.transaction(conflicting, "k")) == 1
 assert attempts == 1201
 assert r.transaction(conflicting, "k", value_from_callable=True) == "value"
+attempts = 1199
+assert len(r.transaction(conflicting, "k", watch_delay=0.001)) == 1 and attempts == 1201
 
 # Without `multi` the commands run at once, and the transaction is empty; without keys there is no WATCH.
 before = calls("watch")
@@ -157,6 +162,11 @@ assert r.transaction(lambda pipe: pipe.multi() or pipe.incr("unwatched")) == [1]
 assert calls("watch") == before
 assert r.transaction(lambda pipe: pipe.incr("at once"), "k") == []
 assert r.get("at once") == "1"
+
+# A connection that was lost before WATCH: it is sent again on another one.
+other = client()
+r.client_kill_filter(_id=other.client_id())
+assert other.pipeline().watch("k")
 
 # A link that is lost while watching is a watch error.
 pipe = r.pipeline()
