@@ -9,11 +9,12 @@ use std::time::Instant;
 use redis_core::batch::Deadline;
 use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
+use redis_core::retry::{Retry, Unit};
 use redis_core::scan::Scan;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::watch::{self, Attempts};
-use redis_core::{Block, Cmd, Command, Config, Execute, FromReply, Result, ToArgs, cmd};
+use redis_core::{Block, Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, cmd};
 
 use crate::inbox::Closing;
 use crate::link::Link;
@@ -48,6 +49,28 @@ pub(crate) struct Shared {
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// After a failed attempt: waits for the next one, or hands the error back.
+    pub(crate) async fn wait_for_another(
+        &self,
+        retry: &mut Option<Retry>,
+        unit: impl Into<Unit>,
+        error: Error,
+        deadline: Deadline,
+    ) -> Result<()> {
+        let now = Instant::now();
+        let retry = retry.get_or_insert_with(|| Retry::new(unit, self.seeds.next_seed()));
+        let wait = retry.after(&self.config, error, now, deadline.known())?;
+        self.sleep_until(now + wait).await;
+        Ok(())
+    }
+
+    async fn sleep_until(&self, time: Instant) {
+        let mut timer = self.runtime.timer();
+        poll_fn(|cx| timer.poll_at(cx, time)).await;
     }
 }
 
@@ -110,14 +133,21 @@ impl Client {
     ///
     /// Dropping the future closes its connection; nothing is watched.
     pub async fn watch<M>(&self, keys: impl ToArgs<M>) -> Result<Watched> {
-        let cmd = watch::watch(keys)?;
-        self.watch_by(cmd).await
+        self.watch_by(&watch::watch(keys)?).await
     }
 
-    async fn watch_by(&self, cmd: Cmd<()>) -> Result<Watched> {
-        let deadline = Deadline::from(self.config().timeout(Block::Never));
-        let (pooled, _) = self.shared.pool.acquire(deadline).await?;
-        Watched::start(pooled, cmd).await
+    async fn watch_by(&self, cmd: &Cmd<()>) -> Result<Watched> {
+        let shared = &*self.shared;
+        let timeout = Deadline::from(self.config().timeout(cmd.block()));
+        let deadline = timeout.from_now(Instant::now());
+        let mut retry = None;
+        loop {
+            let error = match Watched::start(&shared.pool, cmd.clone(), deadline).await {
+                Ok(watched) => return Ok(watched),
+                Err(error) => error,
+            };
+            shared.wait_for_another(&mut retry, cmd, error, deadline).await?;
+        }
     }
 
     /// Watches keys and runs `attempt`, which reads what it needs and returns the transaction to apply;
@@ -142,19 +172,18 @@ impl Client {
         let keys = watch::watch(keys)?;
         let mut attempts = Attempts::new(self.config(), self.shared.seeds.next_seed());
         loop {
-            let error = match self.try_transaction(keys.clone(), &mut attempt).await {
+            let error = match self.try_transaction(&keys, &mut attempt).await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
-            let until = Instant::now() + attempts.after(error)?;
-            let mut timer = self.shared.runtime.timer();
-            poll_fn(|cx| timer.poll_at(cx, until)).await;
+            let wait = attempts.after(error)?;
+            self.shared.sleep_until(Instant::now() + wait).await;
         }
     }
 
     async fn try_transaction<T: FromReplies, V, F: Future<Output = Result<Transaction<V>>>>(
         &self,
-        keys: Cmd<()>,
+        keys: &Cmd<()>,
         attempt: &mut impl FnMut(Watched) -> F,
     ) -> Result<(T, V)> {
         let watched = self.watch_by(keys).await?;

@@ -171,14 +171,24 @@ impl<'a, R> ReplyFuture<'a, R> {
         Self::at(On::Watched(link), cmd)
     }
 
+    /// As [`watched`](Self::watched), with a deadline of the caller's.
+    pub(crate) fn watched_before(link: &'a Arc<Link>, cmd: Cmd<R>, deadline: Deadline) -> Self {
+        Self::before(On::Watched(link), cmd, deadline)
+    }
+
     #[inline]
     fn at(on: On<'a>, cmd: Cmd<R>) -> Self {
-        let config = on.as_ref().config();
-        let mut deadline = Deadline::from(config.timeout(cmd.block()));
+        let mut deadline = Deadline::from(on.as_ref().config().timeout(cmd.block()));
         if cmd.calls_script() {
             // One deadline for both times that it may be sent.
             deadline = deadline.from_now(Instant::now());
         }
+        Self::before(on, cmd, deadline)
+    }
+
+    #[inline]
+    fn before(on: On<'a>, cmd: Cmd<R>, deadline: Deadline) -> Self {
+        let config = on.as_ref().config();
         let began = config.slow_command.map(|_| Instant::now());
         Self { began, ..Self::new(cmd, State::Request(Request::new(on, deadline))) }
     }

@@ -1,6 +1,7 @@
 //! Optimistic locking on a connection of its own.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -8,7 +9,7 @@ use redis_core::batch::Deadline;
 use redis_core::pipeline::{FromReplies, Pipeline as Queued};
 use redis_core::{Cmd, Command, Execute, FromReply, Queue, Result, ToArgs, watch};
 
-use crate::pool::Pooled;
+use crate::pool::{Pool, Pooled};
 use crate::request::{On, ReplyFuture, open, send};
 
 /// A connection that watches keys. Commands run at once; [`multi`](Self::multi) starts the transaction.
@@ -19,9 +20,14 @@ pub struct Watched {
 }
 
 impl Watched {
-    pub(crate) async fn start(mut connection: Pooled, watch: Cmd<()>) -> Result<Self> {
+    pub(crate) async fn start(
+        pool: &Arc<Pool>,
+        watch: Cmd<()>,
+        deadline: Deadline,
+    ) -> Result<Self> {
+        let (mut connection, _) = pool.acquire(deadline).await?;
         connection.set_dedicated(true);
-        ReplyFuture::watched(connection.link(), watch).await?;
+        ReplyFuture::watched_before(connection.link(), watch, deadline).await?;
         Ok(Self { connection })
     }
 

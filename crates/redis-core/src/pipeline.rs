@@ -9,7 +9,7 @@ use bytes::Bytes;
 use resp_proto::{FrameReader, Token};
 
 use crate::command::{Block, Command, Queue};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::reply::{FromReply, ReplyReader, Value};
 use crate::script::Learnt;
 use crate::send::SendBuffer;
@@ -210,7 +210,8 @@ impl Sent {
                 return Err(Error::new(
                     ErrorKind::Watch,
                     "a watched key changed: nothing was applied",
-                ));
+                )
+                .with_delivery(Delivery::Replied));
             }
             Token::Array(Some(len)) => len,
             _ => return Err(out_of_step()),
@@ -235,7 +236,7 @@ fn out_of_step() -> Error {
         ErrorKind::Protocol,
         "the replies do not match the commands: the connection is out of step",
     )
-    .with_delivery(crate::error::Delivery::MaybeExecuted)
+    .with_delivery(Delivery::MaybeExecuted)
 }
 
 /// Frames, run by run.
@@ -529,7 +530,8 @@ mod tests {
         for null in ["*-1\r\n", "_\r\n"] {
             let sent = sent(true, &["A"]);
             let frames = format!("+OK\r\n+QUEUED\r\n{null}");
-            assert!(sent.open(runs(frames.as_bytes())).unwrap_err().is_watch());
+            let error = sent.open(runs(frames.as_bytes())).unwrap_err();
+            assert!(error.is_watch() && error.delivery() == Delivery::Replied);
         }
     }
 

@@ -23,7 +23,8 @@ pub fn watch<M>(keys: impl ToArgs<M>) -> Result<Cmd<()>> {
     }
     match cmd.arguments().invalid() {
         Some(reason) => Err(Error::new(ErrorKind::InvalidRequest, format!("WATCH: {reason}"))),
-        None => Ok(cmd),
+        // Nothing was done yet that another connection would not know of.
+        None => Ok(cmd.idempotent()),
     }
 }
 

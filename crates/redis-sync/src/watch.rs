@@ -3,9 +3,7 @@
 use std::time::Instant;
 
 use redis_core::pipeline::{FromReplies, Pipeline as Queued};
-use redis_core::{
-    Cmd, Command, Error, ErrorKind, Execute, FromReply, Queue, Result, ToArgs, watch,
-};
+use redis_core::{Command, Error, ErrorKind, Execute, FromReply, Queue, Result, ToArgs, watch};
 
 use crate::pool::Pooled;
 
@@ -17,9 +15,9 @@ pub struct Watched {
 }
 
 impl Watched {
-    pub(crate) fn start(mut connection: Pooled, watch: &Cmd<()>) -> Result<Self> {
-        connection.execute(watch)?;
-        Ok(Self { connection: connection.dedicated() })
+    /// On a connection that watches.
+    pub(crate) fn on(connection: Pooled) -> Self {
+        Self { connection: connection.dedicated() }
     }
 
     /// Watches more keys.
