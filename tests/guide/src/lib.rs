@@ -12,6 +12,7 @@
 //!   Side by side means: two languages above one `text`. What has no `text` behind it prints nothing.
 //! - A block `rust,compile_fail` does not compile, and does once the lines are taken out that say
 //!   `// does not compile`.
+//! - A block marked `since-7.0` runs on servers of that version or newer alone.
 //!
 //! `redis_py.py` holds the facts of the tables that compare, which need more than a snippet.
 

@@ -3,6 +3,9 @@
 /// The end of a line that keeps its block from being compiled.
 pub(crate) const CULPRIT: &str = "// does not compile";
 
+/// The tag of blocks that older servers can't run.
+pub(crate) const SINCE_7: &str = "since-7.0";
+
 /// A block of code.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Block {
@@ -76,8 +79,8 @@ pub(crate) fn read(text: &str) -> Result<Vec<Block>, String> {
 fn check(block: &Block) -> Result<(), String> {
     let line = block.line;
     let known: &[&str] = match block.language.as_str() {
-        "rust" => &["tokio", "smol", "prelude", "compile_fail"],
-        "python" => &["prelude"],
+        "rust" => &["tokio", "smol", "prelude", "compile_fail", SINCE_7],
+        "python" => &["prelude", SINCE_7],
         other => return Err(format!("{line}: `{other}` is neither rust, python nor text")),
     };
     if let Some(tag) = block.tags.iter().find(|tag| !known.contains(&tag.as_str())) {

@@ -201,3 +201,30 @@ pipe = r.pipeline()
 pipe.watch("k")
 del pipe
 assert calls("unwatch") == before + 1
+
+# Scripts: a missing one is loaded, and called again.
+script = r.register_script("return redis.call('INCRBY', KEYS[1], ARGV[1])")
+before = [calls(name) for name in ("evalsha", "script|load")]
+assert script(keys=["scripted"], args=[1]) == 1
+assert [calls(name) for name in ("evalsha", "script|load")] in (
+    [before[0] + 2, before[1] + 1],
+    [before[0] + 2, before[1]],  # Servers before 7.0 count no subcommands.
+)
+
+# In a pipeline the server is asked first, and told what is missing.
+r.script_flush()
+before = r.info("stats")["total_commands_processed"]
+pipe = r.pipeline()
+script(keys=["scripted"], args=[1], client=pipe)
+assert pipe.execute() == [2]
+# MULTI, EVALSHA and EXEC, INFO itself, SCRIPT EXISTS and SCRIPT LOAD, and what the script calls.
+assert r.info("stats")["total_commands_processed"] - before in (6, 7)
+
+# One whose answer is lost runs again.
+script = cut_off.register_script("return {redis.call('INCR', KEYS[1]), ARGV[1]}")
+script(keys=["again"], args=["answered"])
+try:
+    script(keys=["again"], args=["unanswered"])
+except redis.ConnectionError:
+    pass
+assert int(r.get("again")) > 2

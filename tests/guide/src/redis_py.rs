@@ -2,7 +2,7 @@
 
 #[test]
 fn what_the_guides_say_of_redis_py_holds() {
-    if let Some(said) = crate::snippet::python(include_str!("redis_py.py")) {
+    if let Some(said) = crate::snippet::python(include_str!("redis_py.py"), 0) {
         assert_eq!(said, "");
     }
 }

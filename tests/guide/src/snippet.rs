@@ -14,13 +14,15 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// A snippet and what it is to print.
 pub(crate) struct Snippet {
     prints: &'static str,
+    /// The oldest major version of a server that can run it.
+    since: u16,
     said: Mutex<String>,
     url: OnceLock<String>,
 }
 
 impl Snippet {
-    pub(crate) const fn new(prints: &'static str) -> Self {
-        Self { prints, said: Mutex::new(String::new()), url: OnceLock::new() }
+    pub(crate) const fn new(prints: &'static str, since: u16) -> Self {
+        Self { prints, since, said: Mutex::new(String::new()), url: OnceLock::new() }
     }
 
     /// A line that the snippet prints.
@@ -36,7 +38,7 @@ impl Snippet {
 
     /// Runs a snippet in Rust.
     pub(crate) fn run(&self, snippet: impl FnOnce() -> Result<(), Box<dyn Error>>) {
-        let Some(server) = server() else { return };
+        let Some(server) = server(self.since) else { return };
         self.url.set(server.url()).expect("a snippet runs once");
         snippet().unwrap();
         assert_eq!(*self.said.lock().unwrap(), self.prints, "it printed something else");
@@ -44,16 +46,16 @@ impl Snippet {
 
     /// Runs a snippet in Python.
     pub(crate) fn run_python(&self, program: &str) {
-        if let Some(said) = python(program) {
+        if let Some(said) = python(program, self.since) {
             assert_eq!(said, self.prints, "it printed something else");
         }
     }
 }
 
 /// What a program in Python prints, on a server of its own in place of the one at port 6379.
-pub(crate) fn python(program: &str) -> Option<String> {
+pub(crate) fn python(program: &str, since: u16) -> Option<String> {
     let python = tools::get(tools::PYTHON).map_err(skipped).ok()?;
-    let server = server()?;
+    let server = server(since)?;
     let program = program.replace("6379", &server.port().to_string());
     // What it compiles it leaves nowhere.
     Some(python.run(&["-B", "-c", &program], LIMIT).unwrap())
@@ -64,8 +66,12 @@ pub(crate) fn on_tokio<T>(task: impl Future<Output = T>) -> T {
 }
 
 /// A server with nothing in it. Without one the test is skipped, which this says.
-fn server() -> Option<Server> {
+fn server(since: u16) -> Option<Server> {
     match servers::any() {
+        Ok(installed) if installed.version.major < since => {
+            skipped(format!("{installed} is too old"));
+            None
+        }
         Ok(installed) => Some(Server::start(&installed, ServerOptions::new()).unwrap()),
         Err(why) => {
             skipped(why.to_string().replace('\n', ";"));

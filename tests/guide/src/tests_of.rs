@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::page::{Block, CULPRIT};
+use crate::page::{Block, CULPRIT, SINCE_7};
 
 /// The address that pages give; a snippet gets its own server's instead.
 const URL: &str = "\"redis://localhost:6379\"";
@@ -21,11 +21,12 @@ pub(crate) fn running(page: &str, blocks: &[Block]) -> String {
         }
         let Block { line, prints, .. } = block;
         let runtime = runtime(block);
+        let since = if block.has(SINCE_7) { 7 } else { 0 };
         let _ = write!(
             text,
             "mod line_{line}_{runtime} {{
     #![allow(unused_imports, unused_variables, unused_mut, dead_code)]
-    static SNIPPET: crate::snippet::Snippet = crate::snippet::Snippet::new({prints:?});
+    static SNIPPET: crate::snippet::Snippet = crate::snippet::Snippet::new({prints:?}, {since});
     #[allow(unused_macros)]
     macro_rules! println {{ ($($all:tt)*) => {{ SNIPPET.says(format_args!($($all)*)) }} }}
 "
