@@ -4,6 +4,7 @@
 //! belongs to which command, and which error is the one to report. Knows nothing of connections.
 
 mod describe;
+mod each;
 mod replies;
 mod sent;
 #[cfg(test)]
@@ -11,10 +12,11 @@ mod tests;
 
 use bytes::Bytes;
 
+pub use self::each::Each;
 pub use self::replies::{Batched, FromReplies, Replies};
 pub use self::sent::{Run, Sent};
 use crate::command::{Block, Command, Queue};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::script::Learnt;
 use crate::send::SendBuffer;
 
@@ -26,6 +28,8 @@ const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 pub struct Pipeline {
     out: SendBuffer,
     count: u32,
+    /// The commands whose replies are not among the results, counted from 0, in order.
+    ignored: Vec<u32>,
     plain: bool,
     block: Option<Block>,
     /// One of the commands must not run twice.
@@ -72,6 +76,20 @@ impl Pipeline {
         cmd.encode(&mut self.out);
     }
 
+    /// Leaves the reply of the command that was queued last out of the results.
+    ///
+    /// Without one, [`take`](Self::take) fails with `InvalidRequest`.
+    pub fn ignore(&mut self) {
+        match self.count.checked_sub(1) {
+            Some(last) if self.ignored.last() == Some(&last) => {}
+            Some(last) => self.ignored.push(last),
+            None => {
+                let text = "nothing is queued that could be ignored: queue the command first";
+                self.refused.get_or_insert_with(|| Error::new(ErrorKind::InvalidRequest, text));
+            }
+        }
+    }
+
     /// Takes everything out of the queue, ready to be sent; the queue is empty then. None when it was.
     ///
     /// # Errors
@@ -87,6 +105,25 @@ impl Pipeline {
             None if queued.count == 0 => Ok(None),
             None => Ok(Some(queued.into_sent())),
         }
+    }
+
+    /// As [`take`](Self::take), where each result is to go with one of so many keys.
+    ///
+    /// # Errors
+    ///
+    /// As [`take`](Self::take); `InvalidRequest` also when there are more or fewer keys than results.
+    pub fn take_zipped(&mut self, keys: usize) -> Result<Option<Sent>> {
+        let results = self.count as usize - self.ignored.len();
+        let sent = self.take()?;
+        if results == keys {
+            return Ok(sent);
+        }
+        Err(Error::new(
+            ErrorKind::InvalidRequest,
+            format!(
+                "{keys} keys do not fit {results} results: give one for each reply that is not ignored"
+            ),
+        ))
     }
 
     /// As [`take`](Self::take), for a transaction on a watching connection: an empty one is sent too.
@@ -113,7 +150,7 @@ impl Pipeline {
         }
         // Inside MULTI nothing blocks.
         let block = self.block.filter(|_| !atomic);
-        Sent { parts, count: self.count, atomic, block, once: self.once }
+        Sent { parts, count: self.count, ignored: self.ignored, atomic, block, once: self.once }
     }
 
     /// Empties the queue.

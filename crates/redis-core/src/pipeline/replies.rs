@@ -1,32 +1,33 @@
 //! The replies of a pipeline, and the types that take all of them.
 
+use super::describe::Names;
 use super::sent::{Frames, Sent};
 use crate::command::Queue;
 use crate::error::{Error, Result};
 use crate::reply::{FromReply, Value};
 
-/// The replies of one pipeline, one a command, in order.
+/// Which command the next reply belongs to.
 #[derive(Debug)]
-pub struct Replies<'a> {
-    pub(super) sent: &'a Sent,
-    pub(super) frames: Frames<'a>,
-    pub(super) next: u32,
+pub(super) struct Decoder<'a> {
+    sent: &'a Sent,
+    pub(super) names: Names<'a>,
+    /// Commands whose replies were taken.
+    taken: u32,
+    /// Of those to come: whose replies are not among the results.
+    ignored: &'a [u32],
 }
 
-impl Replies<'_> {
-    /// The next command's reply. The one behind it comes next, whatever became of this one.
-    ///
-    /// # Errors
-    ///
-    /// The command's error, or `Decode`, with the command's position and text.
-    pub fn next_as<T: FromReply>(&mut self) -> Result<T> {
-        if self.next == self.sent.count {
-            return Err(Error::decode(format!("there are only {} replies", self.next)));
-        }
-        self.next += 1;
+impl<'a> Decoder<'a> {
+    pub(super) fn new(sent: &'a Sent) -> Self {
+        Self { sent, names: Names::new(&sent.parts), taken: 0, ignored: &sent.ignored }
+    }
+
+    /// Takes the next reply.
+    pub(super) fn next_as<T: FromReply>(&mut self, frames: &mut Frames<'_>) -> Result<T> {
+        self.taken += 1;
         if T::EXACT {
             // It is decoded where it stands; only a failure has to look for its end.
-            let run = self.frames.run()?;
+            let run = frames.run()?;
             let mut reader = run.reader();
             if reader.fail_on_error().is_ok()
                 && let Ok(value) = T::from_reply(&mut reader)
@@ -35,15 +36,100 @@ impl Replies<'_> {
                 return Ok(value);
             }
         }
-        let frame = self.frames.next_frame()?;
+        let frame = frames.next_frame()?;
         let mut reader = frame.reader();
         reader
             .fail_on_error()
             .and_then(|()| T::from_reply(&mut reader))
-            .map_err(|error| self.sent.explain(self.next, error))
+            .map_err(|error| self.explain(error))
     }
 
-    /// Whether there are exactly `n` replies left.
+    /// Takes the next reply if it is not among the results, and tells whether its command failed.
+    pub(super) fn pass_ignored(&mut self, frames: &mut Frames<'_>) -> Option<Result<()>> {
+        let (_, rest) = self.ignored.split_first().filter(|(next, _)| **next == self.taken)?;
+        self.ignored = rest;
+        self.taken += 1;
+        let passed = frames
+            .next_frame()
+            .and_then(|frame| frame.reader().fail_on_error().map_err(|error| self.explain(error)));
+        Some(passed)
+    }
+
+    fn explain(&mut self, error: Error) -> Error {
+        self.sent.explain(&mut self.names, self.taken, error)
+    }
+
+    /// Whether all replies were taken.
+    pub(super) fn is_over(&self) -> bool {
+        self.taken == self.sent.count
+    }
+
+    /// How many results are left.
+    fn len(&self) -> usize {
+        (self.sent.count - self.taken) as usize - self.ignored.len()
+    }
+}
+
+/// The results of one pipeline in order: one a command, but for those whose replies are ignored.
+#[derive(Debug)]
+pub struct Replies<'a> {
+    pub(super) decoder: Decoder<'a>,
+    frames: Frames<'a>,
+}
+
+impl<'a> Replies<'a> {
+    pub(super) fn new(sent: &'a Sent, frames: Frames<'a>) -> Self {
+        Self { decoder: Decoder::new(sent), frames }
+    }
+
+    /// All results as one value.
+    ///
+    /// # Errors
+    ///
+    /// The first failed command's error, whether its reply is ignored or not; `Decode` when the count or a
+    /// type does not fit.
+    pub fn decode<T: FromReplies>(&mut self) -> Result<T> {
+        let value = T::from_replies(self)?;
+        self.pass_ignored()?;
+        Ok(value)
+    }
+
+    /// Each result with the key in its place.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    pub fn zip<K, V: FromReply, M: FromIterator<(K, V)>>(&mut self, keys: Vec<K>) -> Result<M> {
+        self.expect(keys.len())?;
+        let pairs = keys.into_iter().map(|key| Ok((key, self.next_as()?)));
+        let map = pairs.collect::<Result<M>>()?;
+        self.pass_ignored()?;
+        Ok(map)
+    }
+
+    /// The next result. The one behind it comes next, whatever became of this one.
+    ///
+    /// # Errors
+    ///
+    /// The command's error, or `Decode`, with the command's position and text; before that, the error of a
+    /// command in between whose reply is ignored.
+    pub fn next_as<T: FromReply>(&mut self) -> Result<T> {
+        if self.is_empty() {
+            let results = self.decoder.sent.results();
+            return Err(Error::decode(format!("there are only {results} replies")));
+        }
+        self.pass_ignored()?;
+        self.decoder.next_as(&mut self.frames)
+    }
+
+    fn pass_ignored(&mut self) -> Result<()> {
+        while let Some(passed) = self.decoder.pass_ignored(&mut self.frames) {
+            passed?;
+        }
+        Ok(())
+    }
+
+    /// Whether there are exactly `n` results left.
     ///
     /// # Errors
     ///
@@ -55,9 +141,9 @@ impl Replies<'_> {
         }
     }
 
-    /// How many replies are left.
+    /// How many results are left.
     pub fn len(&self) -> usize {
-        (self.sent.count - self.next) as usize
+        self.decoder.len()
     }
 
     /// Whether none is left.
@@ -65,9 +151,14 @@ impl Replies<'_> {
         self.len() == 0
     }
 
-    /// Every reply, errors in their places.
+    /// Every result, errors in their places. Of commands whose replies are ignored nothing shows.
     pub fn all(&mut self) -> Vec<Result<Value>> {
-        (0..self.len()).map(|_| self.next_as()).collect()
+        let results = self.len();
+        let next = |_| {
+            while self.decoder.pass_ignored(&mut self.frames).is_some() {}
+            self.decoder.next_as(&mut self.frames)
+        };
+        (0..results).map(next).collect()
     }
 }
 
@@ -86,7 +177,14 @@ pub trait FromReplies: Sized {
     ///
     /// `Decode` when the type wants replies.
     fn from_nothing() -> Result<Self> {
-        let nothing = Sent { parts: Vec::new(), count: 0, atomic: false, block: None, once: false };
+        let nothing = Sent {
+            parts: Vec::new(),
+            count: 0,
+            ignored: Vec::new(),
+            atomic: false,
+            block: None,
+            once: false,
+        };
         Self::from_replies(&mut nothing.open([])?)
     }
 }
