@@ -154,7 +154,7 @@ impl Client {
     pub(crate) fn attempt<T>(
         &self,
         unit: Unit,
-        send: impl Fn(&mut Connection, Instant, Option<Instant>) -> Result<T>,
+        mut send: impl FnMut(&mut Connection, Instant, Option<Instant>) -> Result<T>,
     ) -> Result<T> {
         let began = Instant::now();
         let deadline = self.config().timeout(unit.block()).map(|timeout| began + timeout);
