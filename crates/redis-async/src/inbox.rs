@@ -157,23 +157,24 @@ impl Inbox {
     /// Takes a slot; its ticket goes with the request.
     #[inline]
     pub(crate) fn take_slot(&mut self, cx: &Context<'_>, taking: Taking) -> Ticket {
-        let ticket = self.take_free_slot(match taking {
+        let (ticket, slot) = self.take_free_slot();
+        slot.phase = match taking {
             Taking::Whole => Phase::Waiting,
             Taking::Parts => Phase::Taking,
-        });
-        if let Some(slot) = self.slot(ticket) {
-            slot.wait(cx.waker());
-        }
+        };
+        slot.wait(cx.waker());
         ticket
     }
 
     /// Takes a slot for a request whose replies are for nobody.
     pub(crate) fn take_slot_of_nobody(&mut self) -> Ticket {
-        self.take_free_slot(Phase::Abandoned)
+        let (ticket, slot) = self.take_free_slot();
+        slot.phase = Phase::Abandoned;
+        ticket
     }
 
     #[inline]
-    fn take_free_slot(&mut self, phase: Phase) -> Ticket {
+    fn take_free_slot(&mut self) -> (Ticket, &mut Slot) {
         self.under_way += 1;
         let index = self.free.unwrap_or_else(|| {
             self.slots.push(Slot::new());
@@ -181,8 +182,7 @@ impl Inbox {
         });
         let slot = &mut self.slots[index as usize];
         self.free = slot.next.take();
-        slot.phase = phase;
-        Ticket(u64::from(slot.generation) << 32 | u64::from(index))
+        (Ticket(u64::from(slot.generation) << 32 | u64::from(index)), slot)
     }
 
     #[inline]

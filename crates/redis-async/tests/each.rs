@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::pin;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis_async::{
     Client, Cmd, Config, Delivery, ErrorKind, Execute, Pipeline, Queue, QueueCommands, Result,
@@ -40,7 +40,7 @@ fn lab_with(set: impl FnOnce(&mut Config)) -> (Lab, Client) {
     config.backoff.base = Duration::ZERO;
     set(&mut config);
     let client = lab.client(config);
-    lab.block_on(client.execute(echo("warm"))).expect("the server answers");
+    while lab.wait_for(&mut client.execute(echo("warm"))).is_err() {}
     (lab, client)
 }
 
@@ -166,6 +166,37 @@ fn a_link_lost_in_the_middle_hands_on_what_had_come_and_asks_nothing_again() {
     assert!(!seen.is_empty() && seen.len() < 30_000, "{}", seen.len());
     assert!(seen.iter().copied().eq(0..seen.len()), "each once");
     assert_eq!(lab.connections(), 2);
+}
+
+#[test]
+fn the_deadline_holds_while_results_wait_to_be_taken() {
+    let timeout = Duration::from_millis(50);
+    let (lab, client) = lab_with(|config| config.command_timeout = Some(timeout));
+    let mut pipeline = many(&client, 30_000);
+    let mut seen = Vec::new();
+    let mut future = Box::pin(pipeline.execute_each(|_, reply| seen.push(number(reply))));
+    let began = Instant::now();
+    assert!(poll_once(&mut future).is_pending());
+    lab.run();
+    while began.elapsed() <= timeout {
+        std::thread::yield_now();
+    }
+    let error = lab.wait_for(&mut future).unwrap_err();
+    assert!(error.is_timeout(), "{error:?}");
+    drop(future);
+    assert!(seen.len() < 30_000 && seen.iter().copied().eq(0..seen.len()));
+    // Whatever came of that connection, late replies are for nobody.
+    loop {
+        let mut others = Vec::new();
+        let mut pipeline = many(&client, 10);
+        let mut future = Box::pin(pipeline.execute_each(|_, reply| others.push(number(reply))));
+        let in_time = lab.wait_for(&mut future).is_ok();
+        drop(future);
+        assert!(others.iter().copied().eq(0..others.len()));
+        if in_time {
+            return assert_eq!(others.len(), 10);
+        }
+    }
 }
 
 #[test]

@@ -45,14 +45,17 @@ impl<'a> Decoder<'a> {
     }
 
     /// Takes the next reply if it is not among the results, and tells whether its command failed.
+    #[inline]
     pub(super) fn pass_ignored(&mut self, frames: &mut Frames<'_>) -> Option<Result<()>> {
         let (_, rest) = self.ignored.split_first().filter(|(next, _)| **next == self.taken)?;
         self.ignored = rest;
+        Some(self.pass(frames))
+    }
+
+    fn pass(&mut self, frames: &mut Frames<'_>) -> Result<()> {
         self.taken += 1;
-        let passed = frames
-            .next_frame()
-            .and_then(|frame| frame.reader().fail_on_error().map_err(|error| self.explain(error)));
-        Some(passed)
+        let frame = frames.next_frame()?;
+        frame.reader().fail_on_error().map_err(|error| self.explain(error))
     }
 
     fn explain(&mut self, error: Error) -> Error {
@@ -60,11 +63,13 @@ impl<'a> Decoder<'a> {
     }
 
     /// Whether all replies were taken.
+    #[inline]
     pub(super) fn is_over(&self) -> bool {
         self.taken == self.sent.count
     }
 
     /// How many results are left.
+    #[inline]
     fn len(&self) -> usize {
         (self.sent.count - self.taken) as usize - self.ignored.len()
     }
@@ -122,6 +127,7 @@ impl<'a> Replies<'a> {
         self.decoder.next_as(&mut self.frames)
     }
 
+    #[inline]
     fn pass_ignored(&mut self) -> Result<()> {
         while let Some(passed) = self.decoder.pass_ignored(&mut self.frames) {
             passed?;
@@ -142,11 +148,13 @@ impl<'a> Replies<'a> {
     }
 
     /// How many results are left.
+    #[inline]
     pub fn len(&self) -> usize {
         self.decoder.len()
     }
 
     /// Whether none is left.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -159,6 +159,7 @@ impl<'a> Frames<'a> {
     }
 
     /// Whether no frame is left in the run that is looked at.
+    #[inline]
     pub(super) fn is_run_over(&self) -> bool {
         self.now.frames.is_empty()
     }
