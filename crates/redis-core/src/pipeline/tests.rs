@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use proptest::prelude::*;
 
 use super::describe::{Names, SHOWN};
 use super::*;
@@ -331,4 +332,66 @@ fn what_fails_a_transaction_as_a_whole_hands_nothing_on() {
     let mut take = |_, reply: Result<Value>| panic!("{reply:?} was handed on");
     let handled = Each::new(&sent).handle_replies(runs(frames)[0], &mut take);
     assert_eq!(handled.unwrap_err().kind(), ErrorKind::Protocol);
+}
+
+/// A command's reply, whether it is ignored, and whether the frames are cut behind it.
+fn reply() -> impl Strategy<Value = (&'static str, bool, bool)> {
+    let replies = [":1\r\n", "-ERR no\r\n", "$1\r\nx\r\n", "*2\r\n:1\r\n_\r\n", "_\r\n", "*0\r\n"];
+    (prop::sample::select(replies.to_vec()), any::<bool>(), any::<bool>())
+}
+
+proptest! {
+    #[test]
+    fn results_handed_on_are_those_that_all_at_once_would_give(
+        transaction in any::<bool>(),
+        replies in prop::collection::vec(reply(), 1..12),
+        refused in prop::option::of(0..12_usize),
+        conflict in any::<bool>(),
+    ) {
+        let mut pipeline = Pipeline::atomic();
+        pipeline.set_transaction(transaction);
+        for (n, (_, ignored, _)) in replies.iter().enumerate() {
+            pipeline.push(Cmd::<()>::raw("ECHO").arg(n));
+            if *ignored {
+                pipeline.ignore();
+            }
+        }
+        let sent = pipeline.take().unwrap().unwrap();
+        let mut frames = Vec::new();
+        if transaction {
+            frames.push(("+OK\r\n".to_owned(), true));
+            for (n, (_, _, cut)) in replies.iter().enumerate() {
+                let queued = if refused == Some(n) { "-ERR refused\r\n" } else { "+QUEUED\r\n" };
+                frames.push((queued.to_owned(), *cut));
+            }
+            let all: String = replies.iter().map(|(frame, ..)| *frame).collect();
+            let exec = match conflict {
+                true => "*-1\r\n".to_owned(),
+                false => format!("*{}\r\n{all}", replies.len()),
+            };
+            frames.push((exec, true));
+        } else {
+            frames.extend(replies.iter().map(|(frame, _, cut)| ((*frame).to_owned(), *cut)));
+        }
+        let whole: String = frames.iter().map(|(frame, _)| &**frame).collect();
+        let at_once = sent.open(runs(whole.as_bytes())).map(|mut replies| replies.all());
+
+        let mut each = Each::new(&sent);
+        let mut handed_on: Vec<Result<Value>> = Vec::new();
+        let mut take = |index, reply| {
+            assert_eq!(index, handed_on.len());
+            handed_on.push(reply);
+        };
+        let mut run = String::new();
+        let mut outcome = Ok(());
+        for (n, (frame, cut)) in frames.iter().enumerate() {
+            run.push_str(frame);
+            if *cut || n + 1 == frames.len() {
+                prop_assert_eq!(&outcome, &Ok(()), "only the last run may fail");
+                outcome = each.handle_replies(runs(run.as_bytes())[0], &mut take);
+                run.clear();
+            }
+        }
+        prop_assert_eq!(at_once, outcome.map(|()| handed_on));
+    }
 }
