@@ -232,11 +232,7 @@ pub(super) static MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "exec-is-read-one-reply-early",
-        &[(
-            "pipeline/sent.rs",
-            "for position in 1..=self.count {",
-            "for position in 1..self.count {",
-        )],
+        &[("pipeline/sent.rs", "if position <= sent.count {", "if position < sent.count {")],
     ),
     mutant(
         "transaction-is-sent-without-multi",
