@@ -200,6 +200,39 @@ impl Client {
         self.shared.pool.resize(size)
     }
 
+    /// Leaves a command for the shared connection and returns at once: it goes out in order with all others,
+    /// and its reply, or error, is read and thrown away in its place.
+    ///
+    /// Nobody hears what becomes of it: it is never sent again, and is lost with the connection, with the
+    /// runtime, or when `command_timeout` passes before it is written. When the last client is dropped, what
+    /// was left by then is still sent. It counts in [`Stats::in_flight`] until its reply is there.
+    ///
+    /// The first use of a client starts the task behind its connection, and so belongs into the runtime; later
+    /// ones can come from any thread.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was sent then. `InvalidRequest` for a command that can't be sent, would change the
+    /// connection for others, or may block; `Limit` when the connection has no room (`max_in_flight`,
+    /// `max_unsent`) or others wait for some; `Closed` when it takes nothing any more; `Connect` when the task
+    /// behind it can't be started, as outside of the runtime.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use redis_async::{Client, Commands, Result, cmd};
+    /// # async fn run(client: Client) -> Result<()> {
+    /// client.fire_and_forget(cmd::incr("visits"))?;
+    /// let visits: Option<i64> = client.get("visits").await?;
+    /// assert!(visits >= Some(1), "it was sent before");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn fire_and_forget<C: Command>(&self, command: C) -> Result<()> {
+        let cmd = command.into_cmd().for_nobody()?;
+        self.shared.link.submit_for_nobody(&cmd)
+    }
+
     /// Opens the shared connection, and this many of the pool, or as many as it may have.
     ///
     /// # Errors

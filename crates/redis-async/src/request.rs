@@ -12,7 +12,7 @@ use redis_core::pipeline::{Replies, Run, Sent};
 use redis_core::retry::Retry;
 use redis_core::{Cmd, Error, ErrorKind, FromReply, Result, decode_shared};
 
-use crate::inbox::Outcome;
+use crate::inbox::{Outcome, Taking};
 use crate::link::{Link, Waiting};
 use crate::pool::{Acquire, Pool, Pooled};
 use crate::runtime::Timer;
@@ -22,6 +22,7 @@ use crate::runtime::Timer;
 pub(crate) struct Request<L: AsRef<Arc<Link>>> {
     link: L,
     deadline: Deadline,
+    taking: Taking,
     state: Stage,
 }
 
@@ -34,7 +35,14 @@ enum Stage {
 
 impl<L: AsRef<Arc<Link>>> Request<L> {
     pub(crate) fn new(link: L, deadline: Deadline) -> Self {
-        Self { link, deadline, state: Stage::Start(Waiting::default()) }
+        let state = Stage::Start(Waiting::default());
+        Self { link, deadline, taking: Taking::Whole, state }
+    }
+
+    /// It takes its replies as they come, by [`poll_part`](Self::poll_part).
+    fn in_parts(mut self) -> Self {
+        self.taking = Taking::Parts;
+        self
     }
 
     /// Once it is done: begins anew, under the same deadline.
@@ -52,19 +60,10 @@ impl<L: AsRef<Arc<Link>>> Request<L> {
         let ticket = match &mut self.state {
             Stage::Sent(ticket) => {
                 let outcome = ready!(link.poll_outcome(cx, *ticket));
-                self.state = Stage::Done;
-                return Poll::Ready(match outcome {
-                    Outcome::Failed(error, deadline) => {
-                        if let Some(deadline) = deadline {
-                            self.deadline = Deadline::At(deadline);
-                        }
-                        Err(error)
-                    }
-                    outcome => Ok(outcome),
-                });
+                return Poll::Ready(self.done(outcome));
             }
             Stage::Start(waiting) => {
-                match ready!(link.poll_submit(cx, waiting, self.deadline, encode)) {
+                match ready!(link.poll_submit(cx, waiting, self.deadline, self.taking, encode)) {
                     Ok(ticket) => ticket,
                     Err(error) => {
                         if let Some(deadline) = waiting.deadline() {
@@ -79,6 +78,33 @@ impl<L: AsRef<Arc<Link>>> Request<L> {
         };
         self.state = Stage::Sent(ticket);
         Poll::Pending
+    }
+
+    #[inline]
+    fn done(&mut self, outcome: Outcome) -> Result<Outcome> {
+        self.state = Stage::Done;
+        match outcome {
+            Outcome::Failed(error, deadline) => {
+                if let Some(deadline) = deadline {
+                    self.deadline = Deadline::At(deadline);
+                }
+                Err(error)
+            }
+            outcome => Ok(outcome),
+        }
+    }
+
+    /// As [`poll`](Self::poll), and before the outcome what has come so far, part by part.
+    fn poll_part(
+        &mut self,
+        cx: &mut Context<'_>,
+        encode: impl FnOnce(&mut redis_core::batch::Batch, Ticket, Deadline),
+    ) -> Poll<Result<Outcome>> {
+        let Stage::Sent(ticket) = self.state else { return self.poll(cx, encode) };
+        Poll::Ready(match ready!(self.link.as_ref().poll_part(cx, ticket)) {
+            part @ Outcome::Part(_) => Ok(part),
+            outcome => self.done(outcome),
+        })
     }
 }
 
@@ -235,7 +261,7 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
                     });
                     let decoded = match ready!(polled) {
                         Ok(Outcome::One(frame)) => decode_shared(&frame),
-                        Ok(Outcome::Runs(_) | Outcome::Failed(..)) => {
+                        Ok(Outcome::Runs(_) | Outcome::Part(_) | Outcome::Failed(..)) => {
                             Err(Error::new(ErrorKind::Protocol, "one command has several replies"))
                         }
                         Err(error) => Err(error),
@@ -304,9 +330,55 @@ pub(crate) async fn send(
     });
     match outcome.await {
         Ok(Outcome::One(run)) => Ok(vec![run]),
-        Ok(Outcome::Runs(runs)) => Ok(runs),
+        // One that takes all at once has no parts.
+        Ok(Outcome::Runs(runs) | Outcome::Part(runs)) => Ok(runs),
         Ok(Outcome::Failed(error, _)) | Err(error) => Err((error, request.deadline)),
     }
+}
+
+/// Sends a pipeline, and hands its replies on as they come; on failure what is known of its deadline as well.
+pub(crate) async fn send_each(
+    link: &On<'_>,
+    sent: &Sent,
+    deadline: Deadline,
+    mut handle: impl FnMut(Run<'_>) -> Result<()>,
+) -> Result<(), (Error, Deadline)> {
+    let mut request = Request::new(link, deadline).in_parts();
+    loop {
+        let part = poll_fn(|cx| {
+            request.poll_part(cx, |batch, ticket, deadline| {
+                batch.push_encoded(ticket, sent.parts(), sent.replies(), deadline);
+            })
+        });
+        let (runs, done) = match part.await {
+            Ok(Outcome::Part(runs)) => (runs, false),
+            Ok(Outcome::Runs(runs)) => (runs, true),
+            Ok(Outcome::One(run)) => (vec![run], true),
+            Ok(Outcome::Failed(error, _)) | Err(error) => return Err((error, request.deadline)),
+        };
+        for run in runs {
+            let handled = handle(Run { frames: &run, memory: Some(&run) });
+            let handled = note(link, handled);
+            handled.map_err(|error| (error, request.deadline))?;
+        }
+        if done {
+            return Ok(());
+        }
+        // However fast replies come, other tasks have their turn.
+        yield_now().await;
+    }
+}
+
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Decodes a pipeline's replies.
@@ -317,7 +389,11 @@ pub(crate) fn open<T>(
     decode: impl FnOnce(&mut Replies<'_>) -> Result<T>,
 ) -> Result<T> {
     let runs = runs.iter().map(|run| Run { frames: run, memory: Some(run) });
-    let result = sent.open(runs).and_then(|mut replies| decode(&mut replies));
+    note(link, sent.open(runs).and_then(|mut replies| decode(&mut replies)))
+}
+
+/// Replies that can't be those of their request make the connection unusable.
+fn note<T>(link: &On<'_>, result: Result<T>) -> Result<T> {
     if let Err(error) = &result
         && error.kind() == ErrorKind::Protocol
     {

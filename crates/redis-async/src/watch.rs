@@ -126,6 +126,27 @@ impl<V> Transaction<V> {
         Transaction { watched: self.watched, queued: self.queued, value }
     }
 
+    /// Leaves the reply of the command that was queued last out of the results. Its error is still the one
+    /// that [`execute`](Self::execute) fails with.
+    ///
+    /// Where nothing is queued, [`execute`](Self::execute) fails with `InvalidRequest`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use redis_async::{Client, QueueCommands, Result};
+    /// # async fn run(client: Client) -> Result<()> {
+    /// let watched = client.watch("stock").await?;
+    /// let (left,): (i64,) =
+    ///     watched.multi().set("sold", "now").ignore().decr("stock").execute().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ignore(mut self) -> Self {
+        self.queued.ignore();
+        self
+    }
+
     /// Applies the commands, and decodes their replies. An empty transaction is sent too: it tells
     /// whether a watched key has changed.
     ///
@@ -148,7 +169,7 @@ impl<V> Transaction<V> {
         let deadline = Deadline::from(on.as_ref().config().timeout(sent.block()));
         let began = Instant::now();
         let result = match send(&on, &sent, deadline).await {
-            Ok(runs) => open(&on, &sent, &runs, T::from_replies),
+            Ok(runs) => open(&on, &sent, &runs, |replies| replies.decode()),
             Err((error, _)) => Err(error),
         };
         on.as_ref().config().tell_if_slow(&sent, began.elapsed());

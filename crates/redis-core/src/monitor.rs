@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(tcp.args, ["keys", "*"]);
         for (client, read) in [
             ("[::1]:60866", MonitorClient::Tcp("[::1]:60866".parse().unwrap())),
-            ("unix:/tmp/a b/c].sock", MonitorClient::Unix("/tmp/a b/c].sock".into())),
+            ("unix:/srv/a b/c].sock", MonitorClient::Unix("/srv/a b/c].sock".into())),
             ("lua", MonitorClient::Lua),
             ("?:0", MonitorClient::Other("?:0".into())),
         ] {

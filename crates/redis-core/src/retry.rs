@@ -32,6 +32,12 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// A pipeline whose results are handed on as they come. What may have been sent is not sent again, even
+    /// if it only reads: some of its results may be in use.
+    pub fn streamed(sent: &Sent) -> Self {
+        Self { repeatable: false, ..Self::from(sent) }
+    }
+
     /// How long the server may hold it.
     pub fn block(&self) -> Block {
         self.block
@@ -174,6 +180,20 @@ mod tests {
         assert!(again(Error::server(b"LOADING Redis is loading")).is_err());
         let lost = Error::new(ErrorKind::Io, "lost").with_delivery(Delivery::MaybeExecuted);
         assert!(again(lost).is_ok());
+    }
+
+    #[test]
+    fn what_is_handed_on_as_it_comes_is_sent_again_only_if_nothing_of_it_was_sent() {
+        let mut pipeline = Pipeline::atomic();
+        pipeline.push(Cmd::<()>::raw("GET").arg("k"));
+        let sent = pipeline.take().unwrap().unwrap();
+        let again = |error| {
+            let mut retry = Retry::new(Unit::streamed(&sent), 1);
+            retry.after(&Config::default(), error, Instant::now(), None)
+        };
+        let lost = Error::new(ErrorKind::Io, "lost");
+        assert!(again(lost.clone()).is_ok());
+        assert!(again(lost.with_delivery(Delivery::MaybeExecuted)).is_err());
     }
 
     #[test]

@@ -279,4 +279,16 @@ mod tests {
         let sent = pipeline.take().unwrap().unwrap();
         assert!(sent.parts().concat().windows(8).any(|word| word == b"return 1"));
     }
+
+    #[test]
+    fn a_call_whose_reply_nobody_sees_carries_the_source() {
+        let sent = script().key("k").arg(5).into_cmd().for_nobody().unwrap();
+        assert_eq!(words(&sent), ["EVAL", "return 1", "1", "k", "5"]);
+        let plain = Cmd::<()>::raw("SET").arg("k").arg(1).for_nobody().unwrap();
+        assert_eq!(words(&plain), ["SET", "k", "1"]);
+        for refused in ["BLPOP", "SELECT", ""] {
+            let error = Cmd::<()>::raw(refused).for_nobody().unwrap_err();
+            assert_eq!(error.kind(), crate::error::ErrorKind::InvalidRequest, "{refused}");
+        }
+    }
 }

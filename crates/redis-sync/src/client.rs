@@ -156,7 +156,7 @@ impl Client {
     pub(crate) fn attempt<T>(
         &self,
         unit: Unit,
-        send: impl Fn(Pooled, Instant, Option<Instant>) -> Result<T>,
+        mut send: impl FnMut(Pooled, Instant, Option<Instant>) -> Result<T>,
     ) -> Result<T> {
         let began = Instant::now();
         let deadline = self.config().timeout(unit.block()).map(|timeout| began + timeout);

@@ -82,6 +82,25 @@ impl<V> Transaction<V> {
         Transaction { watched: self.watched, queued: self.queued, value }
     }
 
+    /// Leaves the reply of the command that was queued last out of the results. Its error is still the one
+    /// that [`execute`](Self::execute) fails with.
+    ///
+    /// Where nothing is queued, [`execute`](Self::execute) fails with `InvalidRequest`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use redis_sync::{Client, QueueCommands};
+    /// # let client = Client::open("redis://localhost")?;
+    /// let watched = client.watch("stock")?;
+    /// let (left,): (i64,) = watched.multi().set("sold", "now").ignore().decr("stock").execute()?;
+    /// # Ok::<(), redis_sync::Error>(())
+    /// ```
+    pub fn ignore(mut self) -> Self {
+        self.queued.ignore();
+        self
+    }
+
     /// Applies the commands, and decodes their replies. An empty transaction is sent too: it tells
     /// whether a watched key has changed.
     ///
@@ -103,7 +122,7 @@ impl<V> Transaction<V> {
         let deadline = connection.deadline(sent.block());
         let began = Instant::now();
         let result = connection
-            .execute_sent(&sent, deadline, |sent, runs| T::from_replies(&mut sent.open(runs)?))
+            .execute_sent(&sent, deadline, |sent, runs| sent.open(runs)?.decode())
             .map_err(watch::lost);
         connection.config().tell_if_slow(&sent, began.elapsed());
         // EXEC ends the watch, whatever it says.

@@ -51,6 +51,12 @@ impl<S: Subject> Client<S> {
         self.0.resize_pool(size)
     }
 
+    pub(crate) fn fire_and_forget<C: Command>(&self, command: C) -> Result<()> {
+        let cmd = command.into_cmd();
+        coverage::sent(&cmd);
+        self.0.fire_and_forget(cmd)
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         self.0.stats()
     }
@@ -115,7 +121,26 @@ impl<S: Subject> Pipeline<S> {
     }
 
     pub(crate) async fn execute_all(&mut self) -> Result<Vec<Result<Value>>> {
-        S::execute_each(&mut self.0).await
+        S::execute_all(&mut self.0).await
+    }
+
+    pub(crate) async fn execute_each<T: FromReply>(
+        &mut self,
+        each: impl FnMut(usize, Result<T>) + Send,
+    ) -> Result<()> {
+        S::execute_each(&mut self.0, each).await
+    }
+
+    pub(crate) async fn execute_zip<K: Send, V: FromReply, M: FromIterator<(K, V)> + Send>(
+        &mut self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<M> {
+        S::execute_zip(&mut self.0, keys.into_iter().collect()).await
+    }
+
+    pub(crate) fn ignore(&mut self) -> &mut Self {
+        S::ignore(&mut self.0);
+        self
     }
 
     pub(crate) fn clear(&mut self) {
@@ -172,6 +197,10 @@ impl<S: Subject> Transaction<S> {
 }
 
 impl<S: Subject, V: Send + 'static> Transaction<S, V> {
+    pub(crate) fn ignore(self) -> Self {
+        Self(S::ignore_in_transaction(self.0))
+    }
+
     pub(crate) async fn execute<T: FromReplies + Send + 'static>(self) -> Result<T> {
         S::execute_transaction(self.0).await
     }

@@ -77,6 +77,8 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
     fn stats(&self) -> Stats;
     fn resize_pool(&self, size: usize) -> Result<()>;
     fn warm_up(&self, connections: usize) -> impl Future<Output = Result<()>> + Send;
+    /// Sends a command whose reply is for nobody. One that blocks has no such call.
+    fn fire_and_forget<C: Command>(&self, command: C) -> Result<()>;
     fn pipeline(&self) -> Self::Pipeline;
     fn watch(&self, keys: &[&str]) -> impl Future<Output = Result<Self::Watched>> + Send;
     fn transaction<T, V, Fut>(
@@ -97,9 +99,18 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
     fn execute_pipeline<T: FromReplies + Send + 'static>(
         pipeline: &mut Self::Pipeline,
     ) -> impl Future<Output = Result<T>> + Send;
-    fn execute_each(
+    fn execute_all(
         pipeline: &mut Self::Pipeline,
     ) -> impl Future<Output = Result<Vec<Result<Value>>>> + Send;
+    fn execute_each<T: FromReply>(
+        pipeline: &mut Self::Pipeline,
+        each: impl FnMut(usize, Result<T>) + Send,
+    ) -> impl Future<Output = Result<()>> + Send;
+    fn execute_zip<K: Send, V: FromReply, M: FromIterator<(K, V)> + Send>(
+        pipeline: &mut Self::Pipeline,
+        keys: Vec<K>,
+    ) -> impl Future<Output = Result<M>> + Send;
+    fn ignore(pipeline: &mut Self::Pipeline);
 
     fn execute_watched<C: Command>(
         watched: &mut Self::Watched,
@@ -116,6 +127,9 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
     fn queue_transaction<C: Command, V: Send + 'static>(
         transaction: Self::Transaction<V>,
         command: C,
+    ) -> Self::Transaction<V>;
+    fn ignore_in_transaction<V: Send + 'static>(
+        transaction: Self::Transaction<V>,
     ) -> Self::Transaction<V>;
     fn returning<V: Send + 'static>(
         transaction: Self::Transaction<()>,

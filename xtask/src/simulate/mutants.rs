@@ -225,19 +225,19 @@ pub(super) static MUTANTS: &[Mutant] = &[
     mutant(
         "bad-command-in-a-pipeline-is-sent",
         &[(
-            "pipeline.rs",
+            "pipeline/mod.rs",
             "match queued.refused {",
             "match queued.refused.clone().filter(|_| false) {",
         )],
     ),
     mutant(
         "exec-is-read-one-reply-early",
-        &[("pipeline.rs", "for position in 1..=self.count {", "for position in 1..self.count {")],
+        &[("pipeline/sent.rs", "if position <= sent.count {", "if position < sent.count {")],
     ),
     mutant(
         "transaction-is-sent-without-multi",
         &[(
-            "pipeline.rs",
+            "pipeline/mod.rs",
             "        if atomic {\n            parts.push(Bytes::from_static(MULTI));\n        }",
             "        if atomic {\n            parts.push(Bytes::from_static(b\"*1\\r\\n$4\\r\\nPING\\r\\n\"));\n        }",
         )],

@@ -292,6 +292,26 @@ impl<R> Cmd<R> {
         }
     }
 
+    /// The command as it is sent where nobody waits for its reply: a script goes with its source, since nobody
+    /// could send that after its hash was refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check); `InvalidRequest` also when it may hold the connection.
+    pub fn for_nobody(self) -> Result<Self> {
+        self.check()?;
+        if self.is_blocking() {
+            let name = self.info().name;
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                format!(
+                    "{name} may hold the connection that all share: execute it and await its reply"
+                ),
+            ));
+        }
+        Ok(self.with_source().unwrap_or(self))
+    }
+
     /// Appends the whole command: name and arguments as one array of bulk strings.
     #[inline]
     pub fn encode(&self, out: &mut SendBuffer) {

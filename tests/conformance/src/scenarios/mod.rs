@@ -10,6 +10,7 @@ mod pipelines;
 mod pubsub;
 mod scripts;
 mod sharing;
+mod streaming;
 mod telling;
 mod typed;
 mod walking;
@@ -24,6 +25,7 @@ pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(commands::list());
     all.extend(handshake::list());
     all.extend(pipelines::list());
+    all.extend(streaming::list());
     all.extend(watching::list());
     all.extend(pubsub::list());
     all.extend(blocking::list());

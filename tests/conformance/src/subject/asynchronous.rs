@@ -96,6 +96,10 @@ impl<A: Adapter> Subject for On<A> {
         self.0.stats()
     }
 
+    fn fire_and_forget<C: Command>(&self, command: C) -> Result<()> {
+        self.0.fire_and_forget(command)
+    }
+
     fn pipeline(&self) -> Pipeline {
         self.0.pipeline()
     }
@@ -126,7 +130,7 @@ impl<A: Adapter> Subject for On<A> {
     }
 
     fn queue<C: Command>(pipeline: &mut Pipeline, command: C) {
-        let _ = Queue::queue(pipeline, command);
+        Queue::queue(pipeline, command);
     }
 
     fn queued(pipeline: &Pipeline) -> usize {
@@ -143,8 +147,26 @@ impl<A: Adapter> Subject for On<A> {
         pipeline.execute().await
     }
 
-    async fn execute_each(pipeline: &mut Pipeline) -> Result<Vec<Result<Value>>> {
+    async fn execute_all(pipeline: &mut Pipeline) -> Result<Vec<Result<Value>>> {
         pipeline.execute_all().await
+    }
+
+    async fn execute_each<T: FromReply>(
+        pipeline: &mut Pipeline,
+        each: impl FnMut(usize, Result<T>) + Send,
+    ) -> Result<()> {
+        pipeline.execute_each(each).await
+    }
+
+    async fn execute_zip<K: Send, V: FromReply, M: FromIterator<(K, V)> + Send>(
+        pipeline: &mut Pipeline,
+        keys: Vec<K>,
+    ) -> Result<M> {
+        pipeline.execute_zip(keys).await
+    }
+
+    fn ignore(pipeline: &mut Pipeline) {
+        pipeline.ignore();
     }
 
     fn execute_watched<C: Command>(
@@ -175,6 +197,10 @@ impl<A: Adapter> Subject for On<A> {
         command: C,
     ) -> Transaction<V> {
         transaction.queue(command)
+    }
+
+    fn ignore_in_transaction<V: Send + 'static>(transaction: Transaction<V>) -> Transaction<V> {
+        transaction.ignore()
     }
 
     fn returning<V: Send + 'static>(transaction: Transaction, value: V) -> Transaction<V> {

@@ -12,7 +12,9 @@ use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
-use redis_core::{Cmd, Command, Config, Execute, FromReply, Queue, Result, Value};
+use redis_core::{
+    Cmd, Command, Config, Error, ErrorKind, Execute, FromReply, Queue, Result, Value,
+};
 use redis_sync::{Client, Monitor, Pipeline, PubSub, Transaction, Watched};
 
 use super::{Handler, Names, Subject, Task};
@@ -117,6 +119,10 @@ impl Subject for Client {
         self.stats()
     }
 
+    fn fire_and_forget<C: Command>(&self, _: C) -> Result<()> {
+        Err(Error::new(ErrorKind::InvalidRequest, "a call that blocks waits for its reply"))
+    }
+
     fn pipeline(&self) -> Pipeline {
         self.pipeline()
     }
@@ -147,7 +153,7 @@ impl Subject for Client {
     }
 
     fn queue<C: Command>(pipeline: &mut Pipeline, command: C) {
-        let _ = Queue::queue(pipeline, command);
+        Queue::queue(pipeline, command);
     }
 
     fn queued(pipeline: &Pipeline) -> usize {
@@ -164,8 +170,26 @@ impl Subject for Client {
         pipeline.execute()
     }
 
-    async fn execute_each(pipeline: &mut Pipeline) -> Result<Vec<Result<Value>>> {
+    async fn execute_all(pipeline: &mut Pipeline) -> Result<Vec<Result<Value>>> {
         pipeline.execute_all()
+    }
+
+    async fn execute_each<T: FromReply>(
+        pipeline: &mut Pipeline,
+        each: impl FnMut(usize, Result<T>) + Send,
+    ) -> Result<()> {
+        pipeline.execute_each(each)
+    }
+
+    async fn execute_zip<K: Send, V: FromReply, M: FromIterator<(K, V)> + Send>(
+        pipeline: &mut Pipeline,
+        keys: Vec<K>,
+    ) -> Result<M> {
+        pipeline.execute_zip(keys)
+    }
+
+    fn ignore(pipeline: &mut Pipeline) {
+        pipeline.ignore();
     }
 
     fn execute_watched<C: Command>(watched: &mut Watched, command: C) -> Call<'_, C::Reply> {
@@ -193,6 +217,10 @@ impl Subject for Client {
         command: C,
     ) -> Transaction<V> {
         transaction.queue(command)
+    }
+
+    fn ignore_in_transaction<V: Send + 'static>(transaction: Transaction<V>) -> Transaction<V> {
+        transaction.ignore()
     }
 
     fn returning<V: Send + 'static>(transaction: Transaction, value: V) -> Transaction<V> {
