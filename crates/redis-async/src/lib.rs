@@ -44,7 +44,7 @@ pub use redis_core::pubsub::{Message, MessageData, MessageKind};
 pub use redis_core::{
     Arg, Args, Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error,
     ErrorKind, Execute, Limits, One, Protocol, Queue, QueueCommands, ReplyReader, Result, Script,
-    Secret, ToPairs, Value, Written, cmd, telemetry, types,
+    Secret, ToPairs, Value, Written, cmd, keyspace, telemetry, types,
 };
 pub use redis_derive::{AsyncFromReply as FromReply, AsyncToArg as ToArg, AsyncToArgs as ToArgs};
 

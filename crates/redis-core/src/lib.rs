@@ -19,6 +19,7 @@ mod error;
 #[doc(hidden)]
 pub mod examples;
 mod generated;
+pub mod keyspace;
 pub mod monitor;
 pub mod pipeline;
 pub mod pool;

@@ -60,7 +60,7 @@ pub use redis_async::{
     ErrorKind, Execute, FromReplies, Limits, Message, MessageData, MessageKind, Monitor,
     MonitorClient, MonitorEntry, MonitorStream, One, Pipeline, Protocol, PubSub, PubSubStream,
     Queue, QueueCommands, ReplyFuture, ReplyReader, Result, ScanStream, Script, Secret, ToPairs,
-    Transaction, Value, Watched, WatchedReply, Written, cmd, telemetry, types,
+    Transaction, Value, Watched, WatchedReply, Written, cmd, keyspace, telemetry, types,
 };
 pub use redis_derive::{SmolFromReply as FromReply, SmolToArg as ToArg, SmolToArgs as ToArgs};
 

@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
+use redis_core::keyspace::{self, KeyEvent, Notification};
 use redis_core::pubsub::{Message, MessageKind};
 use redis_core::{Commands, Error, ErrorKind, Execute, Result, cmd};
 use testkit::servers::ServerOptions;
@@ -40,6 +41,7 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
         Scenario::new(listening_ends_with_the_last_subscription),
         Scenario::new(listening_goes_on_after_a_lost_link),
         Scenario::new(listening_ends_when_the_credentials_are_refused),
+        Scenario::new(what_happens_to_keys_is_published_as_events),
         Scenario::new(shard_channels_are_separate_from_channels).needs_command("SSUBSCRIBE"),
         Scenario::new(shard_channels_are_subscribed_again).needs_command("SSUBSCRIBE"),
     ]
@@ -572,5 +574,39 @@ async fn shard_channels_are_subscribed_again<S: Subject>(cx: Context<S>) -> Outc
     }
     let expected: Vec<_> = names.iter().map(|name| format!("smessage {name} - m")).collect();
     assert_eq!(lines(&mut pubsub, 20).await?, expected);
+    Ok(())
+}
+
+async fn what_happens_to_keys_is_published_as_events<S: Subject>(cx: Context<S>) -> Outcome {
+    let own = cx.start_server(ServerOptions::new())?;
+    let client = own.client::<S>()?;
+    let other = own.client_with::<S>(|config| config.database = 2)?;
+    client.config_set([("notify-keyspace-events", "KEA")]).await?;
+    let mut pubsub = client.pubsub();
+    pubsub.ignore_subscribe_messages();
+    pubsub.psubscribe(&[keyspace::events(None, None)]).await?;
+    client.set("k", 1).await?;
+    other.rpush(b"\xff\0".as_slice(), ["e"]).await?;
+    client.pexpire("k", Duration::from_millis(1)).await?;
+    // It is noticed as expired when it is looked for, if not before.
+    cx.until("it has expired", async || Ok(client.exists("k").await? == 0)).await?;
+    for (database, key, event) in [
+        (0, &b"k"[..], KeyEvent::Set),
+        (2, b"\xff\0", KeyEvent::RPush),
+        (0, b"k", KeyEvent::Expire),
+        (0, b"k", KeyEvent::Expired),
+    ] {
+        let message = next(&mut pubsub).await?;
+        let seen = Notification::read(&message).ok_or("a message of another kind")?;
+        assert_eq!((seen.database, &seen.key[..], seen.event), (database, key, event));
+    }
+    let mut pubsub = client.pubsub();
+    pubsub.ignore_subscribe_messages();
+    pubsub.psubscribe(&[keyspace::keys(Some(2), Some("user:*"))]).await?;
+    client.set("user:1", "in another database").await?;
+    other.set("page:1", "another key").await?;
+    other.hset("user:1", [("name", "Ada")]).await?;
+    let seen = Notification::read(&next(&mut pubsub).await?).ok_or("a message of another kind")?;
+    assert_eq!((seen.database, &seen.key[..], seen.event), (2, &b"user:1"[..], KeyEvent::HSet));
     Ok(())
 }
