@@ -22,6 +22,10 @@ impl<M: Machine> Feed<M> {
         Self { machine, runtime, pump: Pump::default(), events: Vec::new() }
     }
 
+    pub(crate) fn runtime(&self) -> &Arc<dyn Runtime> {
+        &self.runtime
+    }
+
     /// Waits until what was asked is written, or the link is lost.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.pump.write(&mut self.machine, cx);

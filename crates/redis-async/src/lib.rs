@@ -31,6 +31,7 @@ mod pump;
 mod request;
 mod runtime;
 mod scan;
+mod stop;
 mod watch;
 
 #[cfg(feature = "json")]
@@ -51,7 +52,7 @@ pub use redis_derive::{AsyncFromReply as FromReply, AsyncToArg as ToArg, AsyncTo
 pub use crate::client::Client;
 pub use crate::monitor::{Monitor, MonitorStream};
 pub use crate::pipeline::Pipeline;
-pub use crate::pubsub::{PubSub, PubSubStream};
+pub use crate::pubsub::{PubSub, PubSubStream, PubSubTask};
 pub use crate::request::ReplyFuture;
 pub use crate::runtime::{BoxFuture, Runtime, Socket, Timer};
 pub use crate::scan::ScanStream;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::mem;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -10,10 +12,14 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_core::Stream;
 use redis_core::pubsub::{Family, Message, PubSub as Machine, names, nothing_to_wait_for};
-use redis_core::{Config, Result, ToArg, ToArgs};
+use redis_core::{Config, Error, ErrorKind, Result, ToArg, ToArgs};
 
 use crate::feed::Feed;
 use crate::runtime::Runtime;
+use crate::stop::Stop;
+
+/// Messages that a task takes before others have their turn.
+const TURN: usize = 64;
 
 type Handler = Box<dyn FnMut(&Message) + Send>;
 
@@ -23,6 +29,8 @@ type Handler = Box<dyn FnMut(&Message) + Send>;
 /// are read. Dropping it closes the connection.
 pub struct PubSub {
     feed: Feed<Machine<Handler>>,
+    config: Arc<Config>,
+    seed: u64,
 }
 
 impl fmt::Debug for PubSub {
@@ -35,7 +43,8 @@ impl fmt::Debug for PubSub {
 
 impl PubSub {
     pub(crate) fn new(config: Arc<Config>, runtime: Arc<dyn Runtime>, seed: u64) -> Self {
-        Self { feed: Feed::new(Machine::new(config, seed), runtime) }
+        let feed = Feed::new(Machine::new(config.clone(), seed), runtime);
+        Self { feed, config, seed }
     }
 
     /// Whether confirmations and notices are kept from the reader. They take effect either way.
@@ -242,6 +251,51 @@ impl PubSub {
         PubSubStream { pubsub: self }
     }
 
+    /// Reads in a task of its own, which calls the handlers. It takes all subscriptions with it: none are left here.
+    ///
+    /// `on_error` is given what goes wrong, such as each failed attempt to connect again, and says whether to go
+    /// on. The task also ends when nothing is subscribed any longer, and when the credentials are refused.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` when nothing is subscribed, or a subscription has no handler: nothing changes then.
+    /// `Connect` when no task can be started, as outside of the runtime: the subscriptions are gone then.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::ops::ControlFlow;
+    /// # use redis_async::{Client, Result};
+    /// # async fn run(client: Client) -> Result<()> {
+    /// let mut pubsub = client.pubsub();
+    /// pubsub.subscribe_with("news", |message| println!("{:?}", message.text())).await?;
+    /// let task = pubsub.run_in_task(|error| {
+    ///     eprintln!("{error}");
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// // Messages go to the handler meanwhile.
+    /// task.stop();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn run_in_task(
+        &mut self,
+        on_error: impl FnMut(&Error) -> ControlFlow<()> + Send + Unpin + 'static,
+    ) -> Result<PubSubTask> {
+        self.feed.machine.check_handled()?;
+        let runtime = self.feed.runtime().clone();
+        let next = Self::new(self.config.clone(), runtime.clone(), self.seed.wrapping_add(1));
+        let stop = Arc::<Stop>::default();
+        let running = Running { pubsub: mem::replace(self, next), stop: stop.clone(), on_error };
+        match runtime.spawn(Box::pin(running)) {
+            Ok(()) => Ok(PubSubTask { stop }),
+            Err(error) => {
+                Err(Error::new(ErrorKind::Connect, format!("no task can be started: {error}"))
+                    .with_source(error))
+            }
+        }
+    }
+
     /// The next message, unless it went to its handler, the deadline passes, or `ends` says so.
     fn poll_message(
         &mut self,
@@ -358,5 +412,72 @@ impl Stream for PubSubStream<'_> {
 impl fmt::Debug for PubSubStream<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PubSubStream").finish_non_exhaustive()
+    }
+}
+
+/// A task that reads the messages of its subscriptions, started by [`PubSub::run_in_task`]. Dropping this stops it.
+#[derive(Debug)]
+#[must_use = "the task stops when this is dropped"]
+pub struct PubSubTask {
+    stop: Arc<Stop>,
+}
+
+impl PubSubTask {
+    /// Ends the task, which closes its connection; does not wait for it.
+    pub fn stop(&self) {
+        self.stop.stop();
+    }
+
+    /// Whether the task has ended.
+    pub fn is_finished(&self) -> bool {
+        self.stop.is_ended()
+    }
+
+    /// Waits until the task has ended: stop it first, unless it ends by itself.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops the task.
+    pub async fn join(self) {
+        poll_fn(|cx| self.stop.poll_ended(cx)).await;
+    }
+}
+
+impl Drop for PubSubTask {
+    fn drop(&mut self) {
+        self.stop.stop();
+    }
+}
+
+/// What the task does.
+struct Running<F> {
+    pubsub: PubSub,
+    stop: Arc<Stop>,
+    on_error: F,
+}
+
+impl<F: FnMut(&Error) -> ControlFlow<()> + Unpin> Future for Running<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { pubsub, stop, on_error } = self.get_mut();
+        for _ in 0..TURN {
+            if pubsub.feed.machine.is_over() || stop.poll_stopped(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            if let Err(error) = ready!(pubsub.poll_message(cx, Machine::is_over, None))
+                && on_error(&error).is_break()
+            {
+                return Poll::Ready(());
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+impl<F> Drop for Running<F> {
+    fn drop(&mut self) {
+        self.stop.ended();
     }
 }

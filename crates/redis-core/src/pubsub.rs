@@ -203,6 +203,14 @@ pub enum Family {
 impl Family {
     const ALL: [Self; 3] = [Self::Channel, Self::Pattern, Self::Shard];
 
+    fn name(self) -> &'static str {
+        match self {
+            Self::Channel => "channel",
+            Self::Pattern => "pattern",
+            Self::Shard => "shard channel",
+        }
+    }
+
     fn subscribe(self) -> &'static str {
         match self {
             Self::Channel => "SUBSCRIBE",
@@ -513,9 +521,24 @@ impl<H> PubSub<H> {
         !self.wanted.is_empty() || !self.asked.is_empty()
     }
 
-    /// Whether every subscription has a handler.
-    pub fn all_handled(&self) -> bool {
-        self.wanted.values().all(|wanted| wanted.handler.is_some())
+    /// Whether nobody has to be there to take messages: something is subscribed, and all of it has handlers.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest`, naming a subscription without a handler.
+    pub fn check_handled(&self) -> Result<()> {
+        let refused = |text| Err(Error::new(ErrorKind::InvalidRequest, text));
+        if self.wanted.is_empty() {
+            return refused("nothing is subscribed: there is nothing to run for".to_owned());
+        }
+        match self.wanted.iter().find(|(_, wanted)| wanted.handler.is_none()) {
+            Some(((family, name), _)) => refused(format!(
+                "{} `{}` has no handler to take its messages: subscribe to it with one",
+                family.name(),
+                name.escape_ascii()
+            )),
+            None => Ok(()),
+        }
     }
 }
 

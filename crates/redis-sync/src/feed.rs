@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::Instant;
 
 use redis_core::connection::Event;
@@ -11,19 +10,34 @@ use redis_core::recv::RecvBuffer;
 use redis_core::session::{Action, Machine};
 use redis_core::{Config, Result};
 
+use crate::stop::Stop;
 use crate::stream::Stream;
 
 pub(crate) struct Feed<M> {
     pub(crate) machine: M,
     config: Arc<Config>,
     stream: Option<Stream>,
+    /// By which another thread ends the reading.
+    stop: Arc<Stop>,
     recv: RecvBuffer,
     events: Vec<Event>,
 }
 
 impl<M: Machine> Feed<M> {
     pub(crate) fn new(machine: M, config: Arc<Config>) -> Self {
-        Self { machine, config, stream: None, recv: RecvBuffer::default(), events: Vec::new() }
+        Self {
+            machine,
+            config,
+            stream: None,
+            stop: Arc::default(),
+            recv: RecvBuffer::default(),
+            events: Vec::new(),
+        }
+    }
+
+    /// What ends the reading of another thread.
+    pub(crate) fn stop(&self) -> &Arc<Stop> {
+        &self.stop
     }
 
     /// Does what the machine asks, then waits for bytes until the deadline.
@@ -31,13 +45,19 @@ impl<M: Machine> Feed<M> {
         self.machine.handle_timeout(now);
         while let Some(action) = self.machine.poll_action() {
             match action {
-                Action::Close => self.stream = None,
+                Action::Close => {
+                    self.stream = None;
+                    self.stop.forget();
+                }
                 Action::Open(endpoint) => {
                     self.recv = RecvBuffer::default();
                     // What a subscriber writes is small: a peer that takes none of it for so long is gone.
                     let timeout = self.config.connect_timeout;
-                    let opened = Stream::connect(&endpoint, now + timeout)
-                        .and_then(|stream| stream.set_write_timeout(timeout).map(|()| stream));
+                    let opened = Stream::connect(&endpoint, now + timeout).and_then(|stream| {
+                        stream.set_write_timeout(timeout)?;
+                        self.stop.watch(&stream)?;
+                        Ok(stream)
+                    });
                     match opened {
                         Ok(stream) => {
                             self.stream = Some(stream);
@@ -57,7 +77,7 @@ impl<M: Machine> Feed<M> {
         let Some(stream) = &mut self.stream else {
             // Nothing to read from: a new attempt is due, or the reader's time is up.
             match until {
-                Some(until) => thread::sleep(until.saturating_duration_since(now)),
+                Some(until) => self.stop.wait_until(until),
                 None => return Err(nothing_to_wait_for()),
             }
             return Ok(());

@@ -50,6 +50,7 @@ mod pipeline;
 mod pool;
 mod pubsub;
 mod scan;
+mod stop;
 mod stream;
 mod watch;
 
@@ -71,6 +72,6 @@ pub use redis_derive::{SyncFromReply as FromReply, SyncToArg as ToArg, SyncToArg
 pub use crate::client::Client;
 pub use crate::monitor::Monitor;
 pub use crate::pipeline::Pipeline;
-pub use crate::pubsub::PubSub;
+pub use crate::pubsub::{PubSub, PubSubThread};
 pub use crate::scan::ScanIter;
 pub use crate::watch::{Transaction, Watched};

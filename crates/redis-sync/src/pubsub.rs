@@ -1,14 +1,18 @@
 //! Subscriptions on a connection of their own, driven by whoever reads.
 
 use std::fmt;
+use std::mem;
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redis_core::pubsub::{Family, Message, PubSub as Machine, names};
-use redis_core::{Config, Result, ToArg, ToArgs};
+use redis_core::{Config, Error, ErrorKind, Result, ToArg, ToArgs};
 
 use crate::feed::Feed;
+use crate::stop::Stop;
 
 type Handler = Box<dyn FnMut(&Message) + Send>;
 
@@ -31,6 +35,8 @@ type Handler = Box<dyn FnMut(&Message) + Send>;
 /// ```
 pub struct PubSub {
     feed: Feed<Machine<Handler>>,
+    config: Arc<Config>,
+    seed: u64,
 }
 
 impl fmt::Debug for PubSub {
@@ -43,7 +49,8 @@ impl fmt::Debug for PubSub {
 
 impl PubSub {
     pub(crate) fn new(config: Arc<Config>, seed: u64) -> Self {
-        Self { feed: Feed::new(Machine::new(config.clone(), seed), config) }
+        let feed = Feed::new(Machine::new(config.clone(), seed), config.clone());
+        Self { feed, config, seed }
     }
 
     /// Whether confirmations and notices are kept from the reader. They take effect either way.
@@ -219,6 +226,63 @@ impl PubSub {
         })
     }
 
+    /// Reads in a thread of its own, which sleeps while there is nothing to read and calls the handlers. It takes all
+    /// subscriptions with it: none are left here.
+    ///
+    /// `on_error` is given what goes wrong, such as each failed attempt to connect again, and says whether to go
+    /// on. The thread also ends when nothing is subscribed any longer, and when the credentials are refused.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` when nothing is subscribed, or a subscription has no handler: nothing changes then.
+    /// `Limit` when the system has no thread left: the subscriptions are gone then.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use std::ops::ControlFlow;
+    /// # let client = redis_sync::Client::open("redis://localhost")?;
+    /// let mut pubsub = client.pubsub();
+    /// pubsub.subscribe_with("news", |message| println!("{:?}", message.text()))?;
+    /// let thread = pubsub.run_in_thread(|error| {
+    ///     eprintln!("{error}");
+    ///     ControlFlow::Continue(())
+    /// })?;
+    /// // Messages go to the handler meanwhile.
+    /// thread.stop();
+    /// # Ok::<(), redis_sync::Error>(())
+    /// ```
+    pub fn run_in_thread(
+        &mut self,
+        on_error: impl FnMut(&Error) -> ControlFlow<()> + Send + 'static,
+    ) -> Result<PubSubThread> {
+        self.feed.machine.check_handled()?;
+        let next = Self::new(self.config.clone(), self.seed.wrapping_add(1));
+        let mut pubsub = mem::replace(self, next);
+        let stop = pubsub.feed.stop().clone();
+        let run = move || pubsub.run(on_error);
+        match thread::Builder::new().name("redis-pubsub".to_owned()).spawn(run) {
+            Ok(thread) => Ok(PubSubThread { stop, thread: Some(thread) }),
+            Err(error) => {
+                Err(Error::new(ErrorKind::Limit, format!("no thread can be started: {error}"))
+                    .with_source(error))
+            }
+        }
+    }
+
+    fn run(&mut self, mut on_error: impl FnMut(&Error) -> ControlFlow<()>) {
+        let stop = self.feed.stop().clone();
+        while !stop.is_stopped() && !self.feed.machine.is_over() {
+            let next = self.next(|machine| stop.is_stopped() || machine.is_over(), None);
+            if let Err(error) = next
+                && !stop.is_stopped()
+                && on_error(&error).is_break()
+            {
+                return;
+            }
+        }
+    }
+
     /// The next message, unless it went to its handler, the deadline passes, or `ends` says so.
     fn next(
         &mut self,
@@ -270,5 +334,42 @@ impl PubSub {
     fn remove(&mut self, family: Family, names: Option<Vec<Bytes>>) -> Result<()> {
         self.feed.machine.unsubscribe(Instant::now(), family, names);
         self.feed.flush()
+    }
+}
+
+/// A thread that reads the messages of its subscriptions, started by [`PubSub::run_in_thread`]. Dropping this stops
+/// it.
+#[derive(Debug)]
+#[must_use = "the thread stops when this is dropped"]
+pub struct PubSubThread {
+    stop: Arc<Stop>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl PubSubThread {
+    /// Ends the thread, which closes its connection; does not wait for it. A handler that is running ends first, and
+    /// so does an attempt to connect.
+    pub fn stop(&self) {
+        self.stop.stop();
+    }
+
+    /// Whether the thread has ended.
+    pub fn is_finished(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Waits until the thread has ended: stop it first, unless it ends by itself.
+    ///
+    /// # Errors
+    ///
+    /// What a handler panicked with.
+    pub fn join(mut self) -> thread::Result<()> {
+        self.thread.take().map_or(Ok(()), JoinHandle::join)
+    }
+}
+
+impl Drop for PubSubThread {
+    fn drop(&mut self) {
+        self.stop.stop();
     }
 }

@@ -1,5 +1,6 @@
 //! The client as scenarios see it: that of any subject, with the methods users call.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use redis_core::monitor::MonitorEntry;
@@ -7,7 +8,7 @@ use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
-use redis_core::{Command, Execute, FromReply, Queue, Result, Value};
+use redis_core::{Command, Error, Execute, FromReply, Queue, Result, Value};
 
 use crate::coverage;
 use crate::subject::{Names, Subject};
@@ -278,6 +279,13 @@ impl<S: Subject> PubSub<S> {
         S::unsubscribe(&mut self.0, Names::Shards, None).await
     }
 
+    pub(crate) fn run_beside(
+        &mut self,
+        on_error: impl FnMut(&Error) -> ControlFlow<()> + Send + 'static,
+    ) -> Result<Running<S>> {
+        S::run_beside(&mut self.0, Box::new(on_error)).map(Running)
+    }
+
     pub(crate) async fn heard(&mut self, most: usize) -> Vec<Result<Message>> {
         S::heard(&mut self.0, most).await
     }
@@ -300,6 +308,23 @@ impl<S: Subject> PubSub<S> {
 
     pub(crate) fn is_subscribed(&self) -> bool {
         S::is_subscribed(&self.0)
+    }
+}
+
+/// A subject's subscriptions that are read beside.
+pub(crate) struct Running<S: Subject>(S::Running);
+
+impl<S: Subject> Running<S> {
+    pub(crate) fn stop(&self) {
+        S::stop(&self.0);
+    }
+
+    pub(crate) fn is_finished(&self) -> bool {
+        S::is_finished(&self.0)
+    }
+
+    pub(crate) async fn join(self) {
+        S::join(self.0).await;
     }
 }
 

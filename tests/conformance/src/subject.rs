@@ -10,6 +10,7 @@ mod sync;
 mod tokio;
 
 use std::io;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -18,13 +19,16 @@ use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
-use redis_core::{Cmd, Command, Config, FromReply, Result, Value};
+use redis_core::{Cmd, Command, Config, Error, FromReply, Result, Value};
 
 /// A task for [`Subject::spawn`].
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What takes messages from [`Subject::subscribe_with`].
 pub(crate) type Handler = Box<dyn FnMut(&Message) + Send>;
+
+/// What hears of errors in [`Subject::run_beside`].
+pub(crate) type OnError = Box<dyn FnMut(&Error) -> ControlFlow<()> + Send>;
 
 /// Which of the separate kinds of subscriptions.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +57,8 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
     type PubSub: Send + 'static;
     /// What the server runs.
     type Monitor: Send + 'static;
+    /// Subscriptions that are read beside.
+    type Running: Send + 'static;
 
     /// Runs a scenario to its end, on one thread or several.
     fn drive<F: Future>(threads: bool, scenario: F) -> io::Result<F::Output>;
@@ -166,6 +172,10 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
         pubsub: &mut Self::PubSub,
         most: usize,
     ) -> impl Future<Output = Vec<Result<Message>>> + Send;
+    fn run_beside(pubsub: &mut Self::PubSub, on_error: OnError) -> Result<Self::Running>;
+    fn stop(running: &Self::Running);
+    fn is_finished(running: &Self::Running) -> bool;
+    fn join(running: Self::Running) -> impl Future<Output = ()> + Send;
     fn monitor(&self) -> impl Future<Output = Result<Self::Monitor>> + Send;
     fn next_command(
         monitor: &mut Self::Monitor,

@@ -1,5 +1,6 @@
 //! Publish and subscribe: confirmations, messages, handlers, and what a lost link does to them.
 
+use std::ops::ControlFlow;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -42,6 +43,10 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
         Scenario::new(listening_goes_on_after_a_lost_link),
         Scenario::new(listening_ends_when_the_credentials_are_refused),
         Scenario::new(what_happens_to_keys_is_published_as_events),
+        Scenario::new(handlers_run_beside_until_they_are_stopped),
+        Scenario::new(running_beside_is_refused_without_handlers_and_loses_nothing),
+        Scenario::new(running_beside_survives_a_lost_link),
+        Scenario::new(error_handler_decides_whether_to_go_on),
         Scenario::new(shard_channels_are_separate_from_channels).needs_command("SSUBSCRIBE"),
         Scenario::new(shard_channels_are_subscribed_again).needs_command("SSUBSCRIBE"),
     ]
@@ -608,5 +613,118 @@ async fn what_happens_to_keys_is_published_as_events<S: Subject>(cx: Context<S>)
     other.hset("user:1", [("name", "Ada")]).await?;
     let seen = Notification::read(&next(&mut pubsub).await?).ok_or("a message of another kind")?;
     assert_eq!((seen.database, &seen.key[..], seen.event), (2, &b"user:1"[..], KeyEvent::HSet));
+    Ok(())
+}
+
+/// A handler that sends its messages as lines, and where they arrive.
+fn lines_sent() -> (impl FnMut(&Message) + Send + 'static, mpsc::Receiver<String>) {
+    let (sender, receiver) = mpsc::channel();
+    // Nobody may listen any longer.
+    (move |message: &Message| drop(sender.send(line(message))), receiver)
+}
+
+async fn handlers_run_beside_until_they_are_stopped<S: Subject>(cx: Context<S>) -> Outcome {
+    let client = cx.client()?;
+    let mut pubsub = client.pubsub();
+    let (handler, of_channel) = lines_sent();
+    pubsub.subscribe_with("c", handler).await?;
+    let (handler, of_pattern) = lines_sent();
+    pubsub.psubscribe_with("p*", handler).await?;
+    let running = pubsub.run_beside(|error| panic!("{error}"))?;
+    assert!(!pubsub.is_subscribed(), "it took them with it");
+    subscribers(&cx, &client, "c", 1).await?;
+    for n in 0..10 {
+        client.publish("c", n).await?;
+        client.publish("p1", n).await?;
+    }
+    let (mut channel, mut pattern) = (Vec::new(), Vec::new());
+    cx.until("all have come", async || {
+        channel.extend(of_channel.try_iter());
+        pattern.extend(of_pattern.try_iter());
+        Ok(channel.len() + pattern.len() == 20)
+    })
+    .await?;
+    assert_eq!(channel, (0..10).map(|n| format!("message c - {n}")).collect::<Vec<_>>());
+    assert_eq!(pattern, (0..10).map(|n| format!("pmessage p1 p* {n}")).collect::<Vec<_>>());
+    assert!(!running.is_finished());
+    running.stop();
+    running.join().await;
+    subscribers(&cx, &client, "c", 0).await?;
+    cx.step("dropped");
+    let (handler, _) = lines_sent();
+    pubsub.subscribe_with("c", handler).await?;
+    let running = pubsub.run_beside(|error| panic!("{error}"))?;
+    subscribers(&cx, &client, "c", 1).await?;
+    drop(running);
+    subscribers(&cx, &client, "c", 0).await?;
+    Ok(())
+}
+
+async fn running_beside_is_refused_without_handlers_and_loses_nothing<S: Subject>(
+    cx: Context<S>,
+) -> Outcome {
+    let client = cx.client()?;
+    let mut pubsub = client.pubsub();
+    let refused =
+        |pubsub: &mut PubSub<S>| failed(pubsub.run_beside(|_| ControlFlow::Break(())).map(drop));
+    let error = refused(&mut pubsub)?;
+    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+    cx.saw("nothing", error);
+    let (handler, _) = lines_sent();
+    pubsub.subscribe_with("a", handler).await?;
+    pubsub.psubscribe(&[b"b\xff*"]).await?;
+    let error = refused(&mut pubsub)?;
+    assert!(error.to_string().contains("pattern `b\\xff*` has no handler"), "{error}");
+    lines(&mut pubsub, 2).await?;
+    client.publish(b"b\xff1".as_slice(), "m").await?;
+    assert_eq!(lines(&mut pubsub, 1).await?, ["pmessage b\\xff1 b\\xff* m"]);
+    Ok(())
+}
+
+async fn running_beside_survives_a_lost_link<S: Subject>(cx: Context<S>) -> Outcome {
+    let client = cx.client()?;
+    let mut pubsub = client.pubsub();
+    let (handler, seen) = lines_sent();
+    pubsub.subscribe_with("c", handler).await?;
+    let running = pubsub.run_beside(|error| panic!("{error}"))?;
+    for n in 0..3 {
+        subscribers(&cx, &client, "c", 1).await?;
+        client.publish("c", n).await?;
+        cx.until("it has come", async || Ok(seen.try_iter().next().is_some())).await?;
+        assert_eq!(kill(&client).await?, 1);
+    }
+    running.stop();
+    running.join().await;
+    Ok(())
+}
+
+async fn error_handler_decides_whether_to_go_on<S: Subject>(cx: Context<S>) -> Outcome {
+    let mut own = cx.start_server(ServerOptions::new())?;
+    let client = own.client::<S>()?;
+    let mut pubsub = client.pubsub();
+    let (handler, seen) = lines_sent();
+    pubsub.subscribe_with("c", handler).await?;
+    let (errors, told) = mpsc::channel();
+    let running = pubsub.run_beside(move |error| {
+        let _ = errors.send(error.kind());
+        ControlFlow::Continue(())
+    })?;
+    own.server.kill()?;
+    cx.until("an attempt to connect has failed", async || Ok(told.try_recv().is_ok())).await?;
+    assert!(!running.is_finished());
+    own.server.restart()?;
+    cx.until("it hears again", async || {
+        client.publish("c", "m").await?;
+        Ok(seen.try_iter().next().is_some())
+    })
+    .await?;
+    running.stop();
+    running.join().await;
+    cx.step("one that gives up");
+    let (handler, _) = lines_sent();
+    pubsub.subscribe_with("c", handler).await?;
+    let running = pubsub.run_beside(|_| ControlFlow::Break(()))?;
+    own.server.kill()?;
+    running.join().await;
     Ok(())
 }

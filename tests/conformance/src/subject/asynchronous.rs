@@ -4,7 +4,9 @@ use std::io;
 use std::ops::Deref;
 use std::time::Duration;
 
-use redis_async::{Monitor, Pipeline, PubSub, ReplyFuture, Transaction, Watched, WatchedReply};
+use redis_async::{
+    Monitor, Pipeline, PubSub, PubSubTask, ReplyFuture, Transaction, Watched, WatchedReply,
+};
 use redis_core::monitor::MonitorEntry;
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
@@ -12,7 +14,7 @@ use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::{Cmd, Command, Config, Execute, FromReply, Queue, Result, Value};
 
-use super::{Handler, Names, Subject, Task};
+use super::{Handler, Names, OnError, Subject, Task};
 
 /// What the runtimes' clients differ in.
 pub(crate) trait Adapter:
@@ -40,6 +42,7 @@ impl<A: Adapter> Subject for On<A> {
     type Transaction<V: Send + 'static> = Transaction<V>;
     type PubSub = PubSub;
     type Monitor = Monitor;
+    type Running = PubSubTask;
 
     fn drive<F: Future>(threads: bool, scenario: F) -> io::Result<F::Output> {
         A::drive(threads, scenario)
@@ -265,6 +268,22 @@ impl<A: Adapter> Subject for On<A> {
             messages.push(message);
         }
         messages
+    }
+
+    fn run_beside(pubsub: &mut PubSub, on_error: OnError) -> Result<PubSubTask> {
+        pubsub.run_in_task(on_error)
+    }
+
+    fn stop(running: &PubSubTask) {
+        running.stop();
+    }
+
+    fn is_finished(running: &PubSubTask) -> bool {
+        running.is_finished()
+    }
+
+    async fn join(running: PubSubTask) {
+        running.join().await;
     }
 
     async fn monitor(&self) -> Result<Monitor> {

@@ -15,9 +15,9 @@ use redis_core::types::ScanPage;
 use redis_core::{
     Cmd, Command, Config, Error, ErrorKind, Execute, FromReply, Queue, Result, Value,
 };
-use redis_sync::{Client, Monitor, Pipeline, PubSub, Transaction, Watched};
+use redis_sync::{Client, Monitor, Pipeline, PubSub, PubSubThread, Transaction, Watched};
 
-use super::{Handler, Names, Subject, Task};
+use super::{Handler, Names, OnError, Subject, Task};
 
 /// Polls a future until it is done; the thread sleeps in between.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
@@ -70,6 +70,7 @@ impl Subject for Client {
     type Transaction<V: Send + 'static> = Transaction<V>;
     type PubSub = PubSub;
     type Monitor = Monitor;
+    type Running = PubSubThread;
 
     fn drive<F: Future>(_: bool, scenario: F) -> io::Result<F::Output> {
         Ok(block_on(scenario))
@@ -279,6 +280,22 @@ impl Subject for Client {
 
     async fn heard(pubsub: &mut PubSub, most: usize) -> Vec<Result<Message>> {
         pubsub.listen().take(most).collect()
+    }
+
+    fn run_beside(pubsub: &mut PubSub, on_error: OnError) -> Result<PubSubThread> {
+        pubsub.run_in_thread(on_error)
+    }
+
+    fn stop(running: &PubSubThread) {
+        running.stop();
+    }
+
+    fn is_finished(running: &PubSubThread) -> bool {
+        running.is_finished()
+    }
+
+    async fn join(running: PubSubThread) {
+        running.join().expect("no handler panics");
     }
 
     async fn monitor(&self) -> Result<Monitor> {
