@@ -77,7 +77,8 @@ impl Pipeline {
     /// A command that fails is an `Err` in its place, and the others go on. The replies of a transaction come
     /// in one frame, which is kept until it is whole; they are handed on then. `command_timeout` counts from
     /// the call to the last reply, what `each` takes included. It is sent again only if surely nothing of
-    /// it was sent. Nothing is read while `each` runs; should it panic, the connection is closed.
+    /// it was sent. Nothing is read while `each` runs. It may use the client, on another connection of the pool.
+    /// Should it panic, this one is closed.
     ///
     /// # Errors
     ///

@@ -4,11 +4,11 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use redis_tokio::{Client, Commands, QueueCommands, Result};
+use redis_tokio::{Client, Commands, Config, QueueCommands, Result};
 
-/// The address of a server that reads 100 bytes, writes a kilobyte for each command among them, and reads
+/// A client of a server that reads 100 bytes, writes a kilobyte for each command among them, and reads
 /// nothing while that does not go on.
-fn server() -> String {
+fn client() -> Client {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let addr = listener.local_addr().expect("it is bound");
     thread::spawn(move || {
@@ -16,7 +16,10 @@ fn server() -> String {
             thread::spawn(move || answer(stream));
         }
     });
-    format!("redis://{addr}?protocol=2")
+    let mut config: Config = format!("redis://{addr}?protocol=2").parse().expect("it is a URL");
+    // How long it takes is the machine's.
+    config.command_timeout = None;
+    Client::new(config).expect("the settings fit")
 }
 
 fn answer(mut stream: TcpStream) {
@@ -33,7 +36,7 @@ fn answer(mut stream: TcpStream) {
 
 #[tokio::test]
 async fn a_peer_that_reads_nothing_while_it_answers_hangs_nobody() {
-    let client = Client::open(&server()).unwrap();
+    let client = client();
     let mut pipeline = client.pipeline();
     pipeline.transaction(false);
     // Much more than what sockets hold, in both directions.
@@ -49,7 +52,7 @@ async fn a_peer_that_reads_nothing_while_it_answers_hangs_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taker_that_blocks_its_thread_keeps_step() {
-    let client = Client::open(&server()).unwrap();
+    let client = client();
     let task = tokio::spawn({
         let client = client.clone();
         async move {

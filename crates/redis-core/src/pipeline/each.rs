@@ -6,6 +6,29 @@ use crate::error::Result;
 use crate::reply::FromReply;
 
 /// Takes the replies of one pipeline in runs, as they come, and hands its results on.
+///
+/// # Examples
+///
+/// ```
+/// use redis_core::pipeline::{Each, Pipeline, Run};
+/// use redis_core::{Result, cmd};
+///
+/// let mut pipeline = Pipeline::atomic();
+/// pipeline.set_transaction(false);
+/// for key in ["a", "b", "c"] {
+///     pipeline.push(cmd::incr(key));
+/// }
+/// let sent = pipeline.take()?.expect("three commands are queued");
+///
+/// let mut each = Each::new(&sent);
+/// let mut seen = Vec::new();
+/// let mut take = |index, reply: Result<i64>| seen.push((index, reply));
+/// for read in [&b":5\r\n:6\r\n"[..], b":7\r\n"] {
+///     each.handle_replies(Run { frames: read, memory: None }, &mut take)?;
+/// }
+/// assert_eq!(seen, [(0, Ok(5)), (1, Ok(6)), (2, Ok(7))]);
+/// # Ok::<(), redis_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Each<'a> {
     sent: &'a Sent,

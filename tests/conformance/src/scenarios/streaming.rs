@@ -2,6 +2,7 @@
 //! replies are for nobody.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redis_core::{
@@ -13,6 +14,7 @@ use testkit::faulty::{Ending, Flow};
 use crate::client::{Client, Pipeline};
 use crate::scenario::{Context, Outcome, Scenario, TICK, failed, open};
 use crate::subject::Subject;
+use crate::task::poll_once;
 
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
     vec![
@@ -27,6 +29,8 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
         Scenario::new(streamed_pipeline_cut_before_it_is_sent_is_sent_again).over_tcp(),
         Scenario::new(streamed_pipeline_cut_in_the_middle_hands_on_each_result_once).over_tcp(),
         Scenario::new(streamed_pipeline_over_a_torn_link_keeps_step).over_tcp(),
+        Scenario::new(streamed_pipeline_that_is_given_up_closes_its_connection)
+            .drops_waiting_calls(),
         Scenario::new(ignored_replies_are_not_among_the_results),
         Scenario::new(ignored_command_that_fails_is_the_error_of_the_whole),
         Scenario::new(ignored_replies_of_a_watched_transaction_are_left_out),
@@ -308,6 +312,53 @@ async fn streamed_pipeline_over_a_torn_link_keeps_step<S: Subject>(cx: Context<S
         cx.saw("seen", seen);
         client.del("text").await?;
     }
+    Ok(())
+}
+
+async fn streamed_pipeline_that_is_given_up_closes_its_connection<S: Subject>(
+    cx: Context<S>,
+) -> Outcome {
+    let direct = cx.client()?;
+    let client = cx.client_with(|config| {
+        config.pool_size = 1;
+        config.client_name = Some("streams".into());
+    })?;
+    client.ping().await?;
+    let connections = async || -> Result<usize> {
+        let clients = direct.client_list().await?;
+        let ours = clients.iter().filter(|client| client.name.as_deref() == Some("streams"));
+        Ok(ours.count())
+    };
+    let value = vec![b'x'; 1_000];
+    direct.set("k", &value).await?;
+    let mut seen = 0;
+    for wanted in [0, 1, 1_000] {
+        cx.step(format!("given up after {wanted} results"));
+        let mut pipeline = pipeline(&client, false);
+        for _ in 0..20_000 {
+            pipeline.push(cmd::get::<Vec<u8>>("k"));
+        }
+        let so_far = AtomicUsize::new(0);
+        let mut streamed = Box::pin(pipeline.execute_each(|index, reply: Result<Vec<u8>>| {
+            assert!(reply.is_ok_and(|reply| reply == value), "reply {index}");
+            so_far.store(index + 1, Ordering::Relaxed);
+        }));
+        let begun = async || -> Result<bool> { Ok(connections().await? == 2) };
+        cx.until("it has come so far", async || {
+            poll_once(&mut streamed).await.transpose()?;
+            Ok(so_far.load(Ordering::Relaxed) >= wanted && begun().await?)
+        })
+        .await?;
+        drop(streamed);
+        seen += so_far.into_inner();
+        cx.until("its connection is gone", async || Ok(connections().await? == 1)).await?;
+    }
+    assert!(seen < 60_000, "none of them came to its end");
+    let mut numbers = Vec::new();
+    let mut pipeline = pipeline(&client, false);
+    let queued = pipeline.echo(1).echo(2).echo(3);
+    queued.execute_each(|_, reply: Result<i64>| numbers.push(reply)).await?;
+    assert_eq!(numbers, [Ok(1), Ok(2), Ok(3)]);
     Ok(())
 }
 
