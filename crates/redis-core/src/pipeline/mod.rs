@@ -23,6 +23,9 @@ use crate::send::SendBuffer;
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 
+/// How many bytes a pipeline that was sent reserves for the next time, at the most.
+const RESERVED: usize = 64 * 1024;
+
 /// Queued commands.
 #[derive(Debug, Default)]
 pub struct Pipeline {
@@ -98,8 +101,8 @@ impl Pipeline {
     pub fn take(&mut self) -> Result<Option<Sent>> {
         let queued = std::mem::take(self);
         self.plain = queued.plain;
-        // It is likely to be filled again as it was.
-        self.out.reserve(queued.out.len());
+        // It is likely to be filled again as it was; what is large is better not held twice.
+        self.out.reserve(queued.out.len().min(RESERVED));
         match queued.refused {
             Some(error) => Err(error),
             None if queued.count == 0 => Ok(None),
