@@ -24,7 +24,7 @@ const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 
 /// How many bytes a pipeline that was sent reserves for the next time, at the most.
-const RESERVED: usize = 64 * 1024;
+const RESERVED: usize = 256 * 1024;
 
 /// Queued commands.
 #[derive(Debug, Default)]
