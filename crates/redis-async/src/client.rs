@@ -9,6 +9,7 @@ use std::time::Instant;
 use redis_core::batch::Deadline;
 use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
+use redis_core::retry::Retry;
 use redis_core::scan::Scan;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
@@ -110,13 +111,38 @@ impl Client {
     /// Dropping the future closes its connection; nothing is watched.
     pub async fn watch<M>(&self, keys: impl ToArgs<M>) -> Result<Watched> {
         let cmd = watch::watch(keys)?;
-        self.watch_by(cmd).await
+        self.watch_by(&cmd).await
     }
 
-    async fn watch_by(&self, cmd: Cmd<()>) -> Result<Watched> {
-        let deadline = Deadline::from(self.config().timeout(Block::Never));
-        let (pooled, _) = self.shared.pool.acquire(deadline).await?;
-        Watched::start(pooled, cmd).await
+    /// Sends WATCH on a connection of the pool, again if need be, all before its deadline.
+    async fn watch_by(&self, cmd: &Cmd<()>) -> Result<Watched> {
+        let Shared { config, runtime, seeds, pool, .. } = &*self.shared;
+        let began = Instant::now();
+        let mut deadline = Deadline::from(config.timeout(Block::Never));
+        let mut retry = None;
+        let result = loop {
+            let begun = match pool.acquire(deadline).await {
+                Ok((pooled, left)) => Watched::start(pooled, cmd, left).await,
+                // No place is waited for twice.
+                Err(error) => break Err(error),
+            };
+            let (error, left) = match begun {
+                Ok(watched) => break Ok(watched),
+                Err(failed) => failed,
+            };
+            let now = Instant::now();
+            deadline = left.from_now(now);
+            let retry = retry.get_or_insert_with(|| Retry::new(cmd, seeds.next_seed()));
+            match retry.after(config, error, now, deadline.known()) {
+                Ok(wait) => {
+                    let mut timer = runtime.timer();
+                    poll_fn(|cx| timer.poll_at(cx, now + wait)).await;
+                }
+                Err(error) => break Err(error),
+            }
+        };
+        config.tell_if_slow(cmd, began.elapsed());
+        result.map_err(watch::not_begun)
     }
 
     /// Watches keys and runs `attempt`, which reads what it needs and returns the transaction to apply;
@@ -141,7 +167,7 @@ impl Client {
         let keys = watch::watch(keys)?;
         let mut attempts = Attempts::new(self.config(), self.shared.seeds.next_seed());
         loop {
-            let error = match self.try_transaction(keys.clone(), &mut attempt).await {
+            let error = match self.try_transaction(&keys, &mut attempt).await {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
@@ -153,7 +179,7 @@ impl Client {
 
     async fn try_transaction<T: FromReplies, V, F: Future<Output = Result<Transaction<V>>>>(
         &self,
-        keys: Cmd<()>,
+        keys: &Cmd<()>,
         attempt: &mut impl FnMut(Watched) -> F,
     ) -> Result<(T, V)> {
         let watched = self.watch_by(keys).await?;

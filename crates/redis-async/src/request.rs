@@ -183,6 +183,11 @@ impl<'a, R> ReplyFuture<'a, R> {
         Self::new(cmd, State::Acquire(acquire))
     }
 
+    /// Whether it does no harm when the command runs twice.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.cmd.is_repeatable()
+    }
+
     /// After a failure: waits for another attempt, or hands the error back.
     #[cold]
     fn again(&mut self, error: Error) -> Result<()> {
@@ -214,14 +219,7 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
                     let polled = request.poll(cx, |batch, ticket, deadline| {
                         batch.push(ticket, &this.cmd, deadline);
                     });
-                    let decoded = match ready!(polled) {
-                        Ok(Outcome::One(frame)) => decode_shared(&frame),
-                        Ok(Outcome::Runs(_) | Outcome::Failed(..)) => {
-                            Err(Error::new(ErrorKind::Protocol, "one command has several replies"))
-                        }
-                        Err(error) => Err(error),
-                    };
-                    let done = match decoded {
+                    let done = match ready!(polled).and_then(one) {
                         Err(error) => match this.again(error) {
                             Ok(()) => continue,
                             Err(error) => Err(error),
@@ -262,6 +260,32 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
                     return Poll::Ready(Err(error));
                 }
             }
+        }
+    }
+}
+
+/// Sends one command; on failure gives what is known of its deadline as well.
+pub(crate) async fn send_one<R: FromReply>(
+    link: &On<'_>,
+    cmd: &Cmd<R>,
+    deadline: Deadline,
+) -> Result<R, (Error, Deadline)> {
+    let mut request = Request::new(link, deadline);
+    let outcome =
+        poll_fn(|cx| request.poll(cx, |batch, ticket, deadline| batch.push(ticket, cmd, deadline)));
+    let decoded = match outcome.await {
+        Ok(outcome) => one(outcome),
+        Err(error) => Err(error),
+    };
+    decoded.map_err(|error| (error, request.deadline))
+}
+
+/// The reply of a single command.
+fn one<R: FromReply>(outcome: Outcome) -> Result<R> {
+    match outcome {
+        Outcome::One(frame) => decode_shared(&frame),
+        Outcome::Runs(_) | Outcome::Failed(..) => {
+            Err(Error::new(ErrorKind::Protocol, "one command has several replies"))
         }
     }
 }

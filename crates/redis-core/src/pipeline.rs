@@ -176,15 +176,19 @@ impl Sent {
     /// # Errors
     ///
     /// For a transaction: the error of the first command that was refused while queueing, `Watch` when a
-    /// watched key changed, or what EXEC failed with; nothing was applied then. `Protocol` when the
-    /// replies can't be these commands': the connection is out of step and must be closed.
+    /// watched key changed, or what EXEC failed with; nothing was applied then. When MULTI itself was
+    /// refused, as to a user who has no right to it, its error: the commands ran one by one. `Protocol` when
+    /// the replies can't be these commands': the connection is out of step and must be closed.
     pub fn open<'a>(&'a self, runs: impl IntoIterator<Item = Run<'a>>) -> Result<Replies<'a>> {
         let mut frames = Frames { runs: runs.into_iter().collect(), at: 0 };
         if !self.atomic {
             return Ok(Replies { sent: self, frames, next: 0 });
         }
         let multi = frames.next_frame()?;
-        multi.reader().fail_on_error().map_err(|error| error.with_context("MULTI"))?;
+        // The commands behind it were written already, and the server has taken them for plain ones.
+        multi.reader().fail_on_error().map_err(|error| {
+            error.with_context("MULTI was refused, so that the commands ran one by one")
+        })?;
         let mut refused = None;
         for position in 1..=self.count {
             let queued = frames.next_frame()?;
@@ -201,7 +205,7 @@ impl Sent {
             Token::Null => {
                 return Err(Error::new(
                     ErrorKind::Watch,
-                    "a watched key changed: nothing was applied",
+                    "a watched key changed, so that nothing was applied: read it again and start over",
                 ));
             }
             Token::Array(Some(len)) => len,

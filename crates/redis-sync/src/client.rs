@@ -13,11 +13,10 @@ use redis_core::scan::Scan;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::watch::Attempts;
-use redis_core::{Block, Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
+use redis_core::{Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
 
-use crate::connection::Connection;
 use crate::pipeline::Pipeline;
-use crate::pool::Pool;
+use crate::pool::{Pool, Pooled};
 use crate::pubsub::PubSub;
 use crate::scan::ScanIter;
 use crate::watch::{Transaction, Watched};
@@ -106,7 +105,10 @@ impl Client {
     }
 
     fn watch_by(&self, cmd: &Cmd<()>) -> Result<Watched> {
-        Watched::start(self.pool.acquire_for(Block::Never)?, cmd)
+        self.attempt(Unit::from(cmd), |connection, now, deadline| {
+            Watched::start(connection, cmd, now, deadline)
+        })
+        .map_err(watch::not_begun)
     }
 
     /// Watches keys and runs `attempt`, which reads what it needs and returns the transaction to apply;
@@ -153,15 +155,14 @@ impl Client {
     pub(crate) fn attempt<T>(
         &self,
         unit: Unit,
-        send: impl Fn(&mut Connection, Instant, Option<Instant>) -> Result<T>,
+        send: impl Fn(Pooled, Instant, Option<Instant>) -> Result<T>,
     ) -> Result<T> {
         let began = Instant::now();
         let deadline = self.config().timeout(unit.block()).map(|timeout| began + timeout);
         let (mut now, mut retry) = (began, None);
         let result = loop {
             let pooled = self.pool.acquire(now, deadline);
-            let error = match pooled.and_then(|mut connection| send(&mut connection, now, deadline))
-            {
+            let error = match pooled.and_then(|connection| send(connection, now, deadline)) {
                 Err(error) => error,
                 done => break done,
             };
@@ -230,7 +231,7 @@ impl Execute for &Client {
     fn execute<C: Command>(self, command: C) -> Result<C::Reply> {
         let cmd = command.into_cmd();
         cmd.check()?;
-        self.attempt(Unit::from(&cmd), |connection, now, deadline| {
+        self.attempt(Unit::from(&cmd), |mut connection, now, deadline| {
             connection.execute_before(&cmd, now, deadline)
         })
     }

@@ -77,7 +77,7 @@ fn exchange<T>(
     sent: &Sent,
     decode: impl Fn(&Sent, Vec<Run<'_>>) -> Result<T>,
 ) -> Result<T> {
-    client.attempt(Unit::from(sent), |connection, _, deadline| {
+    client.attempt(Unit::from(sent), |mut connection, _, deadline| {
         connection.execute_sent(sent, deadline, &decode)
     })
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use redis_core::pool::{Acquired, Pool as Places, Trust, Turn};
 use redis_core::telemetry::{Notice, Stats};
-use redis_core::{Block, Config, Result};
+use redis_core::{Config, Result};
 
 use crate::connection::Connection;
 
@@ -54,12 +54,6 @@ impl Pool {
             waker.wake();
         }
         changed
-    }
-
-    /// A connection for what the server may hold so long.
-    pub(crate) fn acquire_for(self: &Arc<Self>, block: Block) -> Result<Pooled> {
-        let start = Instant::now();
-        self.acquire(start, self.config.timeout(block).map(|timeout| start + timeout))
     }
 
     /// Takes an idle connection, opens one, or waits for one: all of it before the deadline.

@@ -288,6 +288,8 @@ impl World {
             0 => match decode::<()>(&frame) {
                 Ok(()) => {
                     *step = 1;
+                    // A watch that is lost from now on has attempts and a deadline of its own.
+                    op.retry = None;
                     self.exchange(at)
                 }
                 Err(error) => self.attempt_failed(at, error, true),
@@ -329,8 +331,9 @@ impl World {
         let Some(op) = &mut self.tasks[at].op else { return Ok(()) };
         op.frames.clear();
         let error = match &op.what {
-            What::Watch { step: 2, .. } => watch::lost(error),
-            What::Watch { .. } => watch::lost_before_multi(error),
+            What::Watch { step: 0, .. } => error,
+            What::Watch { step: 1, .. } => watch::lost_before_multi(error, true),
+            What::Watch { .. } => watch::lost(error),
             _ => error,
         };
         self.attempt_failed(at, error, true)
@@ -356,6 +359,12 @@ impl World {
         let next: Result<Duration> = match &op.what {
             // What the async client has no place for is told at once.
             _ if !again => Err(error),
+            What::Watch { key, step: 0, .. } => {
+                let cmd = watch::watch(key.as_str());
+                let cmd = cmd.map_err(|error| broken(3, format!("refused: {error}")))?;
+                let retry = op.retry.get_or_insert_with(|| Retry::new(&cmd, seed));
+                retry.after(&config, error, now, until).map_err(watch::not_begun)
+            }
             What::Watch { .. } => {
                 let attempts = op.attempts.get_or_insert_with(|| Attempts::new(&config, seed));
                 attempts.after(error)

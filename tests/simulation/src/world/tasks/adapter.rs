@@ -25,6 +25,9 @@ impl World {
         let Some(op) = &mut self.tasks[at].op else { return Ok(()) };
         if let What::Watch { step, .. } = &mut op.what {
             *step = 0;
+            if op.retry.is_none() {
+                op.deadline = Deadline::from(config.command_timeout);
+            }
         }
         let style = op.style;
         // Time in a pool's queue counts.
@@ -204,7 +207,7 @@ impl World {
         let Some(op) = &mut self.tasks[at].op else { return Ok(()) };
         let Some(id) = op.link else { return Ok(()) };
         let style = op.style;
-        if matches!(op.what, What::Watch { .. }) {
+        if matches!(op.what, What::Watch { step: 1.., .. }) {
             op.deadline = Deadline::from(config.command_timeout);
         }
         self.tickets.insert(ticket.0, Life::Live(at));
