@@ -9,7 +9,7 @@ use bytes::Bytes;
 use resp_proto::{FrameReader, Token};
 
 use crate::command::{Block, Command, Queue};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::reply::{FromReply, ReplyReader, Value};
 use crate::send::SendBuffer;
 
@@ -231,7 +231,7 @@ fn out_of_step() -> Error {
         ErrorKind::Protocol,
         "the replies do not match the commands: the connection is out of step",
     )
-    .with_delivery(crate::error::Delivery::MaybeExecuted)
+    .with_delivery(Delivery::MaybeExecuted)
 }
 
 /// Frames, run by run.
@@ -316,7 +316,9 @@ impl Replies<'_> {
     pub fn expect(&self, n: usize) -> Result<()> {
         match self.len() {
             len if len == n => Ok(()),
-            len => Err(Error::decode(format!("the pipeline has {len} replies, the type {n}"))),
+            len => Err(Error::decode(format!(
+                "the pipeline has {len} replies and the type wants {n}: it takes one for each command"
+            ))),
         }
     }
 
@@ -353,6 +355,7 @@ pub trait FromReplies: Sized {
     fn from_nothing() -> Result<Self> {
         let nothing = Sent { parts: Vec::new(), count: 0, atomic: false, block: None, once: false };
         Self::from_replies(&mut nothing.open([])?)
+            .map_err(|error| error.with_delivery(Delivery::NotSent))
     }
 }
 

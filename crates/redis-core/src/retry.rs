@@ -107,11 +107,7 @@ impl Retry {
 
     fn may_go_better(&self, error: &Error) -> bool {
         match (error.kind(), error.delivery()) {
-            // A connection may be found closed just when it is to be used.
-            (
-                ErrorKind::Connect | ErrorKind::Io | ErrorKind::Timeout | ErrorKind::Closed,
-                Delivery::NotSent,
-            ) => true,
+            (ErrorKind::Connect | ErrorKind::Io | ErrorKind::Timeout, Delivery::NotSent) => true,
             (ErrorKind::Io | ErrorKind::Timeout, Delivery::MaybeExecuted) => self.unit.repeatable,
             (ErrorKind::Server, Delivery::Replied) => {
                 self.unit.single && error.code().is_some_and(|code| LATER.contains(&code))
@@ -156,17 +152,9 @@ mod tests {
         {
             assert!(after(&Error::server(text.as_bytes()), true).is_err(), "{text}");
         }
-        for kind in [ErrorKind::Auth, ErrorKind::Limit, ErrorKind::Protocol] {
+        for kind in [ErrorKind::Auth, ErrorKind::Closed, ErrorKind::Limit, ErrorKind::Protocol] {
             assert!(after(&Error::new(kind, "no"), true).is_err(), "{kind:?}");
         }
-    }
-
-    #[test]
-    fn connection_that_was_found_closed_is_no_reason_to_give_up() {
-        let closed = Error::new(ErrorKind::Closed, "the connection was closed");
-        assert!(after(&closed, false).is_ok());
-        let maybe = closed.with_delivery(Delivery::MaybeExecuted);
-        assert!(after(&maybe, true).is_err(), "that is the client's own doing");
     }
 
     #[test]
