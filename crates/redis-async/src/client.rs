@@ -9,15 +9,16 @@ use std::time::Instant;
 use redis_core::batch::Deadline;
 use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
-use redis_core::retry::Retry;
+use redis_core::retry::{Retry, Unit};
 use redis_core::scan::Scan;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::watch::{self, Attempts};
-use redis_core::{Block, Cmd, Command, Config, Execute, FromReply, Result, ToArgs, cmd};
+use redis_core::{Block, Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, cmd};
 
 use crate::inbox::Closing;
 use crate::link::Link;
+use crate::monitor::Monitor;
 use crate::pipeline::{self, Pipeline};
 use crate::pool::Pool;
 use crate::pubsub::PubSub;
@@ -48,6 +49,28 @@ pub(crate) struct Shared {
 impl std::fmt::Debug for Shared {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Shared").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+impl Shared {
+    /// After a failed attempt: waits for the next one, or hands the error back.
+    pub(crate) async fn wait_for_another(
+        &self,
+        retry: &mut Option<Retry>,
+        unit: impl Into<Unit>,
+        error: Error,
+        deadline: Deadline,
+    ) -> Result<()> {
+        let now = Instant::now();
+        let retry = retry.get_or_insert_with(|| Retry::new(unit, self.seeds.next_seed()));
+        let wait = retry.after(&self.config, error, now, deadline.known())?;
+        self.sleep_until(now + wait).await;
+        Ok(())
+    }
+
+    async fn sleep_until(&self, time: Instant) {
+        let mut timer = self.runtime.timer();
+        poll_fn(|cx| timer.poll_at(cx, time)).await;
     }
 }
 
@@ -110,39 +133,22 @@ impl Client {
     ///
     /// Dropping the future closes its connection; nothing is watched.
     pub async fn watch<M>(&self, keys: impl ToArgs<M>) -> Result<Watched> {
-        let cmd = watch::watch(keys)?;
-        self.watch_by(&cmd).await
+        self.watch_by(&watch::watch(keys)?).await
     }
 
-    /// Sends WATCH on a connection of the pool, again if need be, all before its deadline.
     async fn watch_by(&self, cmd: &Cmd<()>) -> Result<Watched> {
-        let Shared { config, runtime, seeds, pool, .. } = &*self.shared;
-        let began = Instant::now();
-        let mut deadline = Deadline::from(config.timeout(Block::Never));
+        let shared = &*self.shared;
+        let timeout = Deadline::from(self.config().timeout(cmd.block()));
+        let deadline = timeout.from_now(Instant::now());
         let mut retry = None;
-        let result = loop {
-            let begun = match pool.acquire(deadline).await {
-                Ok((pooled, left)) => Watched::start(pooled, cmd, left).await,
-                // No place is waited for twice.
-                Err(error) => break Err(error),
+        loop {
+            let error = match Watched::start(&shared.pool, cmd.clone(), deadline).await {
+                Ok(watched) => return Ok(watched),
+                Err(error) => error,
             };
-            let (error, left) = match begun {
-                Ok(watched) => break Ok(watched),
-                Err(failed) => failed,
-            };
-            let now = Instant::now();
-            deadline = left.from_now(now);
-            let retry = retry.get_or_insert_with(|| Retry::new(cmd, seeds.next_seed()));
-            match retry.after(config, error, now, deadline.known()) {
-                Ok(wait) => {
-                    let mut timer = runtime.timer();
-                    poll_fn(|cx| timer.poll_at(cx, now + wait)).await;
-                }
-                Err(error) => break Err(error),
-            }
-        };
-        config.tell_if_slow(cmd, began.elapsed());
-        result.map_err(watch::not_begun)
+            let again = shared.wait_for_another(&mut retry, cmd, error, deadline).await;
+            again.map_err(watch::not_begun)?;
+        }
     }
 
     /// Watches keys and runs `attempt`, which reads what it needs and returns the transaction to apply;
@@ -171,9 +177,8 @@ impl Client {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
-            let until = Instant::now() + attempts.after(error)?;
-            let mut timer = self.shared.runtime.timer();
-            poll_fn(|cx| timer.poll_at(cx, until)).await;
+            let wait = attempts.after(error)?;
+            self.shared.sleep_until(Instant::now() + wait).await;
         }
     }
 
@@ -184,6 +189,49 @@ impl Client {
     ) -> Result<(T, V)> {
         let watched = self.watch_by(keys).await?;
         attempt(watched).await?.execute_returning().await
+    }
+
+    /// Changes how many connections the pool may have, of this client and its clones. Of too many, idle ones
+    /// are closed at once and others when they are given back.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` when the size is 0 or less than `pool_min`; nothing changes then.
+    pub fn resize_pool(&self, size: usize) -> Result<()> {
+        self.shared.pool.resize(size)
+    }
+
+    /// Leaves a command for the shared connection and returns at once: it goes out in order with all others,
+    /// and its reply, or error, is read and thrown away in its place.
+    ///
+    /// Nobody hears what becomes of it: it is never sent again, and is lost with the connection, with the
+    /// runtime, or when `command_timeout` passes before it is written. When the last client is dropped, what
+    /// was left by then is still sent. It counts in [`Stats::in_flight`] until its reply is there.
+    ///
+    /// The first use of a client starts the task behind its connection, and so belongs into the runtime; later
+    /// ones can come from any thread.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was sent then. `InvalidRequest` for a command that can't be sent, would change the
+    /// connection for others, or may block; `Limit` when the connection has no room (`max_in_flight`,
+    /// `max_unsent`) or others wait for some; `Closed` when it takes nothing any more; `Connect` when the task
+    /// behind it can't be started, as outside of the runtime.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use redis_async::{Client, Commands, Result, cmd};
+    /// # async fn run(client: Client) -> Result<()> {
+    /// client.fire_and_forget(cmd::incr("visits"))?;
+    /// let visits: Option<i64> = client.get("visits").await?;
+    /// assert!(visits >= Some(1), "it was sent before");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn fire_and_forget<C: Command>(&self, command: C) -> Result<()> {
+        let cmd = command.into_cmd().for_nobody()?;
+        self.shared.link.submit_for_nobody(&cmd)
     }
 
     /// Opens the shared connection, and this many of the pool, or as many as it may have.
@@ -199,7 +247,7 @@ impl Client {
         self.execute(cmd::ping()).await?;
         // Each is kept on loan until all are open, so that each is another one.
         let mut open = Vec::new();
-        for _ in 0..connections.min(self.config().pool_size) {
+        for _ in 0..connections.min(self.shared.pool.size()) {
             let deadline = Deadline::from(self.config().timeout(Block::Never));
             let ping = cmd::ping().into_cmd();
             let mut pong = ReplyFuture::dedicated(self.shared.pool.acquire(deadline), ping);
@@ -247,6 +295,21 @@ impl Client {
             self.shared.runtime.clone(),
             self.shared.seeds.next_seed(),
         )
+    }
+
+    /// The commands that the server runs from now on, whoever sends them, on a connection of its own. Connects
+    /// at once.
+    ///
+    /// # Errors
+    ///
+    /// What a connection fails with; the server's error when this user may not monitor.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes the connection.
+    pub async fn monitor(&self) -> Result<Monitor> {
+        let Shared { config, runtime, seeds, .. } = &*self.shared;
+        Monitor::open(config.clone(), runtime.clone(), seeds.next_seed()).await
     }
 }
 

@@ -12,13 +12,28 @@ use bytes::Bytes;
 use redis_core::Error;
 use redis_core::batch::{Batch, Ticket};
 
+/// How much of the replies of requests that take them as they come is kept for slow takers, in bytes.
+/// With that much the driver reads no more; what it reads at once comes on top.
+pub(crate) const HELD: usize = 256 * 1024;
+
+/// How a request wants its replies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taking {
+    /// All of them, once the last one is there.
+    Whole,
+    /// As they come.
+    Parts,
+}
+
 /// What came of a request.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     /// Its one frame, or its frames in one run.
     One(Bytes),
-    /// Its frames in several runs.
+    /// Its frames in several runs; of one that takes them as they come, the last ones.
     Runs(Vec<Bytes>),
+    /// Some of its frames, for one that takes them as they come. There is more.
+    Part(Vec<Bytes>),
     /// Why, and until when an answer was wanted, where that is known.
     Failed(Error, Option<Instant>),
 }
@@ -38,6 +53,8 @@ struct Slot {
     run: Bytes,
     /// All runs, where there are several.
     runs: Vec<Bytes>,
+    /// Bytes of the runs, while they are to be taken as they come.
+    held: usize,
     failed: Option<Box<(Error, Option<Instant>)>>,
 }
 
@@ -45,6 +62,8 @@ struct Slot {
 enum Phase {
     Free,
     Waiting,
+    /// As `Waiting`, and takes what is there already.
+    Taking,
     Ready,
     /// Nobody waits; the replies are still to come.
     Abandoned,
@@ -59,6 +78,7 @@ impl Slot {
             waker: None,
             run: Bytes::new(),
             runs: Vec::new(),
+            held: 0,
             failed: None,
         }
     }
@@ -104,6 +124,8 @@ pub(crate) struct Inbox {
     abandoned: Vec<Ticket>,
     waiters: VecDeque<Waiter>,
     next_waiter: u64,
+    /// Bytes of replies that wait for those who take them as they come.
+    held: usize,
     /// Bytes that the driver took and could not write yet.
     pub(crate) unsent: usize,
     /// Requests that the server still owes replies to, given up ones included.
@@ -134,7 +156,25 @@ pub(crate) enum Closing {
 impl Inbox {
     /// Takes a slot; its ticket goes with the request.
     #[inline]
-    pub(crate) fn take_slot(&mut self, cx: &Context<'_>) -> Ticket {
+    pub(crate) fn take_slot(&mut self, cx: &Context<'_>, taking: Taking) -> Ticket {
+        let (ticket, slot) = self.take_free_slot();
+        slot.phase = match taking {
+            Taking::Whole => Phase::Waiting,
+            Taking::Parts => Phase::Taking,
+        };
+        slot.wait(cx.waker());
+        ticket
+    }
+
+    /// Takes a slot for a request whose replies are for nobody.
+    pub(crate) fn take_slot_of_nobody(&mut self) -> Ticket {
+        let (ticket, slot) = self.take_free_slot();
+        slot.phase = Phase::Abandoned;
+        ticket
+    }
+
+    #[inline]
+    fn take_free_slot(&mut self) -> (Ticket, &mut Slot) {
         self.under_way += 1;
         let index = self.free.unwrap_or_else(|| {
             self.slots.push(Slot::new());
@@ -142,9 +182,7 @@ impl Inbox {
         });
         let slot = &mut self.slots[index as usize];
         self.free = slot.next.take();
-        slot.phase = Phase::Waiting;
-        slot.wait(cx.waker());
-        Ticket(u64::from(slot.generation) << 32 | u64::from(index))
+        (Ticket(u64::from(slot.generation) << 32 | u64::from(index)), slot)
     }
 
     #[inline]
@@ -178,8 +216,38 @@ impl Inbox {
         Poll::Ready(outcome)
     }
 
+    /// As [`poll_outcome`](Self::poll_outcome), for a request that takes its replies as they come: those that
+    /// are there, before the outcome. Also tells whether the driver waited for that.
+    pub(crate) fn poll_part(&mut self, ticket: Ticket, cx: &Context<'_>) -> Poll<(Outcome, bool)> {
+        let full = self.is_full();
+        let slot = self.slot(ticket).expect("a slot is kept until its outcome was taken");
+        if slot.runs.is_empty() && slot.phase != Phase::Ready {
+            slot.wait(cx.waker());
+            return Poll::Pending;
+        }
+        let held = std::mem::take(&mut slot.held);
+        let outcome = if slot.phase == Phase::Ready && (slot.failed.is_none() || held == 0) {
+            let outcome = slot.take_outcome();
+            self.release(ticket);
+            outcome
+        } else {
+            // What came before a failure is handed on before it.
+            Outcome::Part(std::mem::take(&mut slot.runs))
+        };
+        self.held -= held;
+        Poll::Ready((outcome, full && !self.is_full()))
+    }
+
+    /// Whether nothing is to be read before more of what is there was taken.
+    pub(crate) fn is_full(&self) -> bool {
+        self.held >= HELD
+    }
+
     /// Gives a request up: what the driver has not taken is taken back, bytes included.
     pub(crate) fn abandon(&mut self, ticket: Ticket, wake: &mut Vec<Waker>) {
+        if let Some(slot) = self.slot(ticket) {
+            self.held -= std::mem::take(&mut slot.held);
+        }
         if let Some(slot @ Slot { phase: Phase::Ready, .. }) = self.slot(ticket) {
             drop(slot.take_outcome());
             self.release(ticket);
@@ -189,6 +257,7 @@ impl Inbox {
             self.wake_waiters(1, wake);
         } else if let Some(slot) = self.slot(ticket) {
             slot.phase = Phase::Abandoned;
+            slot.runs.clear();
             self.abandoned.push(ticket);
         }
     }
@@ -225,6 +294,17 @@ impl Inbox {
                 wake.extend(slot.waker.take());
                 self.under_way -= 1;
             }
+            Phase::Taking => {
+                let len = run.len();
+                slot.held += len;
+                slot.runs.push(run);
+                wake.extend(slot.waker.take());
+                if done {
+                    slot.phase = Phase::Ready;
+                    self.under_way -= 1;
+                }
+                self.held += len;
+            }
             Phase::Abandoned if done => {
                 self.under_way -= 1;
                 self.release(ticket);
@@ -243,7 +323,7 @@ impl Inbox {
     ) {
         let Some(slot) = self.slot(ticket) else { return };
         match slot.phase {
-            Phase::Waiting => {
+            Phase::Waiting | Phase::Taking => {
                 slot.failed = Some(Box::new((error, deadline)));
                 slot.phase = Phase::Ready;
                 wake.extend(slot.waker.take());
@@ -266,12 +346,18 @@ impl Inbox {
         }
         for index in 0..self.slots.len() {
             let ticket = Ticket(u64::from(self.slots[index].generation) << 32 | index as u64);
-            if let Phase::Waiting | Phase::Abandoned = self.slots[index].phase {
+            if let Phase::Waiting | Phase::Taking | Phase::Abandoned = self.slots[index].phase {
                 self.fail(ticket, taken.clone(), None, wake);
             }
         }
         self.abandoned.clear();
         self.wake_waiters(usize::MAX, wake);
+    }
+
+    /// Whether nothing is taken any more.
+    #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.over || self.closing.is_some()
     }
 
     /// Requests that wait for replies.
@@ -372,7 +458,7 @@ mod tests {
     }
 
     fn request(inbox: &mut Inbox) -> Ticket {
-        let ticket = inbox.take_slot(&context());
+        let ticket = inbox.take_slot(&context(), Taking::Whole);
         inbox.batch.push(ticket, &redis_core::Cmd::<()>::raw("PING"), Deadline::Never);
         ticket
     }
@@ -434,5 +520,84 @@ mod tests {
             }
         }
         assert_eq!(inbox.under_way(), 0);
+    }
+
+    fn taking(inbox: &mut Inbox) -> Ticket {
+        let ticket = inbox.take_slot(&context(), Taking::Parts);
+        inbox.batch.push(ticket, &redis_core::Cmd::<()>::raw("PING"), Deadline::Never);
+        inbox.batch.clear(|_, _| {});
+        ticket
+    }
+
+    #[test]
+    fn replies_that_are_taken_as_they_come_count_until_they_are_taken() {
+        let mut inbox = Inbox::default();
+        let ticket = taking(&mut inbox);
+        let half = Bytes::from(vec![b'x'; HELD / 2]);
+        for full in [false, true] {
+            inbox.add_replies(ticket, half.clone(), false, &mut Vec::new());
+            assert_eq!(inbox.is_full(), full);
+        }
+        match inbox.poll_part(ticket, &context()) {
+            Poll::Ready((Outcome::Part(runs), true)) => assert_eq!(runs.len(), 2),
+            other => panic!("{other:?}"),
+        }
+        assert!(inbox.poll_part(ticket, &context()).is_pending());
+        inbox.add_replies(ticket, half.clone(), true, &mut Vec::new());
+        assert_eq!(inbox.under_way(), 0);
+        match inbox.poll_part(ticket, &context()) {
+            Poll::Ready((Outcome::Runs(runs), false)) => assert_eq!(runs, [half]),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(inbox.held, 0);
+    }
+
+    #[test]
+    fn what_came_before_a_failure_is_taken_before_it() {
+        let mut inbox = Inbox::default();
+        let ticket = taking(&mut inbox);
+        inbox.add_replies(ticket, "+a\r\n".into(), false, &mut Vec::new());
+        inbox.fail(ticket, Error::new(ErrorKind::Io, "lost"), None, &mut Vec::new());
+        let mut next = || match inbox.poll_part(ticket, &context()) {
+            Poll::Ready((outcome, _)) => outcome,
+            Poll::Pending => panic!("it is there"),
+        };
+        assert!(matches!(next(), Outcome::Part(runs) if runs == ["+a\r\n"]));
+        assert!(matches!(next(), Outcome::Failed(..)));
+        assert_eq!((inbox.held, inbox.under_way()), (0, 0));
+    }
+
+    #[test]
+    fn what_is_given_up_holds_nothing_any_more() {
+        for done in [false, true] {
+            let mut inbox = Inbox::default();
+            let ticket = taking(&mut inbox);
+            let much = Bytes::from(vec![b'x'; HELD]);
+            inbox.add_replies(ticket, much.clone(), done, &mut Vec::new());
+            assert!(inbox.is_full());
+            inbox.abandon(ticket, &mut Vec::new());
+            assert!(!inbox.is_full());
+            inbox.add_replies(ticket, much, true, &mut Vec::new());
+            inbox.take_abandoned(|_| {});
+            assert_eq!((inbox.held, inbox.under_way()), (0, 0));
+        }
+    }
+
+    #[test]
+    fn a_reply_for_nobody_frees_its_slot() {
+        let mut inbox = Inbox::default();
+        for answered in [true, false] {
+            let ticket = inbox.take_slot_of_nobody();
+            inbox.take_abandoned(|_| panic!("nobody gave it up"));
+            assert_eq!(inbox.under_way(), 1);
+            match answered {
+                true => inbox.add_replies(ticket, "+a\r\n".into(), true, &mut Vec::new()),
+                false => {
+                    let error = Error::new(ErrorKind::Io, "lost");
+                    inbox.fail(ticket, error, None, &mut Vec::new());
+                }
+            }
+            assert_eq!((inbox.under_way(), inbox.slots.len()), (0, 1));
+        }
     }
 }

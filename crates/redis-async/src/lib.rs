@@ -20,8 +20,10 @@
 //! ```
 
 mod client;
+mod feed;
 mod inbox;
 mod link;
+mod monitor;
 mod pipeline;
 mod pool;
 mod pubsub;
@@ -36,18 +38,20 @@ pub use redis_core::Json;
 #[doc(hidden)]
 pub use redis_core::derive;
 pub use redis_core::derive::{FromReply, ToArg, ToArgs};
+pub use redis_core::monitor::{MonitorClient, MonitorEntry};
 pub use redis_core::pipeline::{Batched, FromReplies};
 pub use redis_core::pubsub::{Message, MessageData, MessageKind};
 pub use redis_core::{
     Arg, Args, Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error,
-    ErrorKind, Execute, Limits, One, Protocol, Queue, QueueCommands, ReplyReader, Result, Secret,
-    ToPairs, Value, Written, cmd, telemetry, types,
+    ErrorKind, Execute, Limits, One, Protocol, Queue, QueueCommands, ReplyReader, Result, Script,
+    Secret, ToPairs, Value, Written, cmd, telemetry, types,
 };
 pub use redis_derive::{AsyncFromReply as FromReply, AsyncToArg as ToArg, AsyncToArgs as ToArgs};
 
 pub use crate::client::Client;
+pub use crate::monitor::{Monitor, MonitorStream};
 pub use crate::pipeline::Pipeline;
-pub use crate::pubsub::PubSub;
+pub use crate::pubsub::{PubSub, PubSubStream};
 pub use crate::request::ReplyFuture;
 pub use crate::runtime::{BoxFuture, Runtime, Socket, Timer};
 pub use crate::scan::ScanStream;

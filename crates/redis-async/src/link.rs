@@ -15,9 +15,9 @@ use redis_core::batch::{Batch, Deadline, Ticket};
 use redis_core::config::Seeds;
 use redis_core::connection::{Event, Role};
 use redis_core::session::{Machine as _, Session};
-use redis_core::{Config, Delivery, Error, ErrorKind, Result};
+use redis_core::{Cmd, Config, Delivery, Error, ErrorKind, Result};
 
-use crate::inbox::{Closing, Inbox, Outcome};
+use crate::inbox::{Closing, Inbox, Outcome, Taking};
 use crate::pump::{Progress, Pump};
 use crate::runtime::Runtime;
 
@@ -52,6 +52,8 @@ struct Driver {
     late: Vec<Ticket>,
     /// It let callers run before writing, last time.
     waited: bool,
+    /// Nothing is read: those who take replies as they come have enough of them.
+    full: bool,
     events: Vec<Event>,
     wake: Vec<Waker>,
 }
@@ -110,11 +112,12 @@ impl Link {
         cx: &mut Context<'_>,
         waiting: &mut Waiting,
         deadline: Deadline,
+        taking: Taking,
         encode: impl FnOnce(&mut Batch, Ticket, Deadline),
     ) -> Poll<Result<Ticket>> {
         let mut inbox = self.inbox();
         if inbox.closing.is_some() {
-            return Poll::Ready(Err(Error::new(ErrorKind::Closed, "the connection was closed")));
+            return Poll::Ready(Err(closed()));
         }
         if inbox.over {
             // A link of a single user may end between being taken out of its pool and being used.
@@ -133,8 +136,33 @@ impl Link {
             }
             deadline = waiting.deadline.into();
         }
-        let ticket = inbox.take_slot(cx);
+        let ticket = inbox.take_slot(cx, taking);
         encode(&mut inbox.batch, ticket, deadline);
+        // Should it fail, the slot has the error.
+        let _ = self.see_to_it(inbox);
+        Poll::Ready(Ok(ticket))
+    }
+
+    /// Submits a command whose reply is for nobody, without waiting for anything.
+    pub(crate) fn submit_for_nobody<R>(self: &Arc<Self>, cmd: &Cmd<R>) -> Result<()> {
+        let mut inbox = self.inbox();
+        if inbox.is_closed() {
+            return Err(closed());
+        }
+        if inbox.has_waiters() || !self.has_room(&inbox) {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                "the connection has no room for another request: wait for replies of others first",
+            ));
+        }
+        let ticket = inbox.take_slot_of_nobody();
+        inbox.batch.push(ticket, cmd, self.config.timeout(cmd.block()).into());
+        self.see_to_it(inbox)
+    }
+
+    /// Something was put into the inbox: writes it, or sees to it that the driver does.
+    #[inline]
+    fn see_to_it<'a>(self: &'a Arc<Self>, mut inbox: MutexGuard<'a, Inbox>) -> Result<()> {
         let idle =
             inbox.under_way() == 1 && inbox.crowd <= CROWD && inbox.driven && !inbox.poisoned;
         let start = !std::mem::replace(&mut inbox.driven, true);
@@ -143,7 +171,7 @@ impl Link {
             if let Ok(mut driver) = self.driver.try_lock()
                 && driver.write_now(self)
             {
-                return Poll::Ready(Ok(ticket));
+                return Ok(());
             }
             inbox = self.inbox();
         }
@@ -155,11 +183,12 @@ impl Link {
                     Error::new(ErrorKind::Connect, format!("no task can be started: {error}"))
                         .with_source(error);
                 self.driver_gone(&error);
+                return Err(error);
             }
         } else if let Some(waker) = waker {
             waker.wake();
         }
-        Poll::Ready(Ok(ticket))
+        Ok(())
     }
 
     fn has_room(&self, inbox: &Inbox) -> bool {
@@ -203,6 +232,18 @@ impl Link {
     #[inline]
     pub(crate) fn poll_outcome(&self, cx: &Context<'_>, ticket: Ticket) -> Poll<Outcome> {
         self.inbox().poll_outcome(ticket, cx)
+    }
+
+    /// As [`poll_outcome`](Self::poll_outcome), for a request that takes its replies as they come.
+    pub(crate) fn poll_part(&self, cx: &Context<'_>, ticket: Ticket) -> Poll<Outcome> {
+        let mut inbox = self.inbox();
+        let Poll::Ready((outcome, resume)) = inbox.poll_part(ticket, cx) else {
+            return Poll::Pending;
+        };
+        let waker = if resume { inbox.notify() } else { None };
+        drop(inbox);
+        waker.into_iter().for_each(Waker::wake);
+        Poll::Ready(outcome)
     }
 
     /// Gives up a request: its replies, if any come, are for nobody.
@@ -265,6 +306,10 @@ impl Link {
     }
 }
 
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the connection was closed")
+}
+
 fn new_session(config: &Arc<Config>, seeds: &Seeds, once: bool) -> Session {
     let seed = seeds.next_seed();
     match once {
@@ -320,6 +365,7 @@ impl Driver {
             batch: Batch::default(),
             late: Vec::new(),
             waited: false,
+            full: false,
             events: Vec::new(),
             wake: Vec::new(),
         }
@@ -357,7 +403,7 @@ impl Driver {
             let mut progress = self.pump.act(&mut self.session, &*link.runtime, now, cx);
             progress |= self.pump.write(&mut self.session, cx);
             progress |= self.read(link, now, cx);
-            self.deliver(link, Bytes::new());
+            progress |= self.deliver(link, Bytes::new());
             if self.session.is_over() {
                 return Poll::Ready(());
             }
@@ -405,6 +451,7 @@ impl Driver {
             inbox.wake_waiters(room, &mut self.wake);
         }
         let closing = inbox.closing;
+        self.full = inbox.is_full();
         if std::mem::take(&mut inbox.poisoned) {
             self.session.handle_disconnect(now, Some(io::ErrorKind::InvalidData));
         }
@@ -419,7 +466,13 @@ impl Driver {
             due = due.into_iter().chain(next).min();
         }
         match closing {
-            Some(Closing::Drain) if self.batch.is_empty() => self.session.close(now),
+            // What waits for a connection that is being opened is still sent.
+            Some(Closing::Drain)
+                if self.batch.is_empty()
+                    && (self.session.is_ready() || self.session.in_flight() == 0) =>
+            {
+                self.session.close(now);
+            }
             Some(Closing::Now) => {
                 self.session.close(now);
                 self.session.handle_disconnect(now, None);
@@ -430,6 +483,9 @@ impl Driver {
     }
 
     fn read(&mut self, link: &Link, now: Instant, cx: &mut Context<'_>) -> Progress {
+        if self.full {
+            return false;
+        }
         let Some(used) = self.pump.read(&mut self.session, now, cx, &mut self.events) else {
             return false;
         };
@@ -443,10 +499,10 @@ impl Driver {
     }
 
     /// Completes the slots of what was answered or has failed, under one lock; wakes without it.
-    fn deliver(&mut self, link: &Link, chunk: Bytes) {
+    fn deliver(&mut self, link: &Link, chunk: Bytes) -> Progress {
         let failed = std::iter::from_fn(|| self.session.poll_event()).collect::<Vec<_>>();
         if self.events.is_empty() && failed.is_empty() && self.late.is_empty() {
-            return;
+            return false;
         }
         let mut inbox = link.inbox();
         if !self.events.is_empty() {
@@ -481,6 +537,7 @@ impl Driver {
         }
         drop(inbox);
         self.wake_all();
+        true
     }
 
     fn wake_all(&mut self) {

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use redis_core::batch::Deadline;
-use redis_core::pipeline::{FromReplies, Pipeline as Queued, Replies, Sent};
-use redis_core::retry::Retry;
-use redis_core::{Block, Command, Queue, Result, Value};
+use redis_core::pipeline::{Each, FromReplies, Pipeline as Queued, Replies, Run, Sent};
+use redis_core::retry::{Retry, Unit};
+use redis_core::{Block, Command, Error, FromReply, Queue, Result, Value};
 
 use crate::client::Shared;
-use crate::request::{On, open, send};
+use crate::pool::Pooled;
+use crate::request::{On, open, send, send_each};
 
 /// Commands that are sent together. Queue them by chaining or one statement each, then execute.
 #[derive(Debug)]
@@ -27,6 +28,28 @@ impl Pipeline {
     /// Whether the commands run between MULTI and EXEC, without others in between: the default.
     pub fn transaction(&mut self, transaction: bool) -> &mut Self {
         self.queued.set_transaction(transaction);
+        self
+    }
+
+    /// Leaves the reply of the command that was queued last out of the results, whether it succeeds or fails;
+    /// it still counts in the positions that errors name. [`execute`](Self::execute) and
+    /// [`execute_zip`](Self::execute_zip) fail with its error as with any other's;
+    /// [`execute_all`](Self::execute_all) and [`execute_each`](Self::execute_each) do not show it.
+    ///
+    /// Where nothing is queued, executing the pipeline fails with `InvalidRequest`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use redis_async::{Client, QueueCommands, Result};
+    /// # async fn run(client: Client) -> Result<()> {
+    /// let (visits,): (i64,) =
+    ///     client.pipeline().set("last", "now").ignore().incr("visits").execute().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ignore(&mut self) -> &mut Self {
+        self.queued.ignore();
         self
     }
 
@@ -51,7 +74,8 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// What a connection, or the transaction as a whole, fails with.
+    /// `InvalidRequest` when a command can't be sent; what a connection, or the transaction as a whole,
+    /// fails with.
     ///
     /// # Cancel safety
     ///
@@ -59,6 +83,94 @@ impl Pipeline {
     pub async fn execute_all(&mut self) -> Result<Vec<Result<Value>>> {
         let Some(sent) = self.queued.take()? else { return Ok(Vec::new()) };
         exchange(&self.shared, &sent, |replies| Ok(replies.all())).await
+    }
+
+    /// Sends what is queued and hands each reply on as soon as it is read, with its place among the results,
+    /// from 0. No more of them is kept than about 320 KiB, so that pipelines of any size take no more memory
+    /// than their commands: while `each`, or the task that polls this future, is slow, the connection is
+    /// not read. That connection comes from the pool and has no other user meanwhile. The pipeline is empty
+    /// afterwards; an empty one is not sent.
+    ///
+    /// A command that fails is an `Err` in its place, and the others go on. The replies of a transaction come
+    /// in one frame, which is kept until it is whole; they are handed on then. `command_timeout` counts from
+    /// the first poll to the last reply, what `each` takes included. It is sent again only if surely nothing
+    /// of it was sent. Should `each` panic, the connection is closed.
+    ///
+    /// # Errors
+    ///
+    /// What the pipeline fails with as a whole: `InvalidRequest` when a command can't be sent; `Limit` when
+    /// the pool has no connection within `pool_timeout`; what a connection or its deadline fails with, after
+    /// some results perhaps; of a transaction the first refusal while queueing, and then nothing was
+    /// applied, nor handed on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future closes its connection. Of the commands that were written some may run, a
+    /// transaction as a whole.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use redis_async::{Client, QueueCommands, Result};
+    /// # async fn run(client: Client) -> Result<()> {
+    /// let mut pipeline = client.pipeline();
+    /// pipeline.transaction(false);
+    /// for user in 0..1_000_000 {
+    ///     pipeline.get(format!("score:{user}"));
+    /// }
+    /// let mut sum = 0;
+    /// let each = |user, score: Result<Option<i64>>| match score {
+    ///     Ok(score) => sum += score.unwrap_or(0),
+    ///     Err(error) => eprintln!("user {user}: {error}"),
+    /// };
+    /// pipeline.execute_each(each).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn execute_each<T: FromReply>(
+        &mut self,
+        each: impl FnMut(usize, Result<T>),
+    ) -> Result<()> {
+        let Some(sent) = self.queued.take()? else { return Ok(()) };
+        stream(&self.shared, &sent, each).await
+    }
+
+    /// As [`execute`](Self::execute), with the results under these keys: as a map, a list of pairs, or
+    /// whatever else collects them. There is one key for each result, in the order of the commands.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute); `InvalidRequest`, before anything is sent, when there are more or fewer
+    /// keys than results.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`execute`](Self::execute).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::collections::HashMap;
+    /// # use redis_async::{Client, QueueCommands, Result};
+    /// # async fn run(client: Client) -> Result<()> {
+    /// let lists = ["inbox", "outbox"];
+    /// let mut pipeline = client.pipeline();
+    /// for list in lists {
+    ///     pipeline.llen(list);
+    /// }
+    /// let lengths: HashMap<&str, u64> = pipeline.execute_zip(lists).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn execute_zip<K, V: FromReply, M: FromIterator<(K, V)>>(
+        &mut self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<M> {
+        let keys: Vec<K> = keys.into_iter().collect();
+        let Some(sent) = self.queued.take_zipped(keys.len())? else {
+            return Ok(M::from_iter([]));
+        };
+        exchange(&self.shared, &sent, |replies| replies.zip(keys)).await
     }
 
     /// Empties the queue.
@@ -79,7 +191,7 @@ impl Pipeline {
 
 pub(crate) async fn execute<T: FromReplies>(shared: &Shared, queued: &mut Queued) -> Result<T> {
     let Some(sent) = queued.take()? else { return T::from_nothing() };
-    exchange(shared, &sent, T::from_replies).await
+    exchange(shared, &sent, |replies| replies.decode()).await
 }
 
 /// Sends the commands, again if need be, and decodes their replies.
@@ -88,43 +200,97 @@ async fn exchange<T>(
     sent: &Sent,
     decode: impl FnOnce(&mut Replies<'_>) -> Result<T>,
 ) -> Result<T> {
-    let began = Instant::now();
-    let result = attempt(shared, sent, decode).await;
-    shared.config.tell_if_slow(sent, began.elapsed());
+    let mut attempts = Attempts::new(shared, sent.into());
+    let result = async {
+        loop {
+            // The link that all share, unless a command in it can hold it.
+            let on = match sent.block() {
+                Block::Never => On::Shared(&shared.link),
+                _ => On::Pooled(attempts.acquire().await?),
+            };
+            match send(&on, sent, attempts.deadline).await {
+                Ok(runs) => return open(&on, sent, &runs, decode),
+                Err(failed) => {
+                    drop(on);
+                    attempts.again(failed).await?;
+                }
+            }
+        }
+    };
+    let result = result.await;
+    attempts.over();
     result
 }
 
-async fn attempt<T>(
+/// Sends the commands, again if surely nothing of them was sent, and hands their replies on as they come.
+async fn stream<T: FromReply>(
     shared: &Shared,
     sent: &Sent,
-    decode: impl FnOnce(&mut Replies<'_>) -> Result<T>,
-) -> Result<T> {
-    let mut retry: Option<Retry> = None;
-    let mut deadline = Deadline::from(shared.config.timeout(sent.block()));
-    loop {
-        // The link that all share, unless a command in it can hold it.
-        let on = match sent.block() {
-            Block::Never => On::Shared(&shared.link),
-            _ => {
-                let acquired = shared.pool.acquire(deadline).await;
-                let (pooled, left) = acquired.map_err(|error| match &retry {
-                    Some(retry) => retry.last(error),
-                    None => error,
-                })?;
-                deadline = left;
-                On::Pooled(pooled)
+    mut each: impl FnMut(usize, Result<T>),
+) -> Result<()> {
+    let mut attempts = Attempts::new(shared, Unit::streamed(sent));
+    let result = async {
+        loop {
+            // One that is slow to take them stops its connection's reading: no others may be on it.
+            let on = On::Pooled(attempts.acquire().await?);
+            let mut replies = Each::new(sent);
+            let handle = |run: Run<'_>| replies.handle_replies(run, &mut each);
+            match send_each(&on, sent, attempts.deadline, handle).await {
+                Ok(()) => return Ok(()),
+                Err(failed) => {
+                    drop(on);
+                    attempts.again(failed).await?;
+                }
             }
-        };
-        let (error, left) = match send(&on, sent, deadline).await {
-            Ok(runs) => return open(&on, sent, &runs, decode),
-            Err(failed) => failed,
-        };
+        }
+    };
+    let result = result.await;
+    attempts.over();
+    result
+}
+
+/// The attempts at one pipeline, all before its deadline.
+struct Attempts<'a> {
+    shared: &'a Shared,
+    unit: Unit,
+    began: Instant,
+    deadline: Deadline,
+    /// None before the first failure.
+    retry: Option<Retry>,
+}
+
+impl<'a> Attempts<'a> {
+    fn new(shared: &'a Shared, unit: Unit) -> Self {
+        let deadline = Deadline::from(shared.config.timeout(unit.block()));
+        Self { shared, unit, began: Instant::now(), deadline, retry: None }
+    }
+
+    /// A connection of its own.
+    async fn acquire(&mut self) -> Result<Pooled> {
+        let acquired = self.shared.pool.acquire(self.deadline).await;
+        let (pooled, left) = acquired.map_err(|error| match &self.retry {
+            Some(retry) => retry.last(error),
+            None => error,
+        })?;
+        self.deadline = left;
+        Ok(pooled)
+    }
+
+    /// After a failure: waits until it is time for another attempt, or hands the error back.
+    async fn again(&mut self, (error, left): (Error, Deadline)) -> Result<()> {
+        let Self { shared, unit, .. } = *self;
         let now = Instant::now();
-        deadline = left.from_now(now);
-        let retry = retry.get_or_insert_with(|| Retry::new(sent, shared.link.next_seed()));
-        let until = now + retry.after(&shared.config, error, now, deadline.known())?;
+        self.deadline = left.from_now(now);
+        let retry = self.retry.get_or_insert_with(|| Retry::new(unit, shared.link.next_seed()));
+        let until = now + retry.after(&shared.config, error, now, self.deadline.known())?;
         let mut timer = shared.link.runtime().timer();
         poll_fn(|cx| timer.poll_at(cx, until)).await;
+        Ok(())
+    }
+
+    /// There are no more of them.
+    fn over(&self) {
+        self.shared.config.tell_if_slow(self.unit, self.began.elapsed());
     }
 }
 

@@ -65,6 +65,18 @@ impl Pool {
         })
     }
 
+    /// Changes how many connections there may be.
+    pub(crate) fn resize(&self, size: usize) -> Result<()> {
+        let excess = self.change(|state| state.resize(size))?;
+        excess.iter().for_each(|link| link.close(Closing::Drain));
+        Ok(())
+    }
+
+    /// How many connections there may be.
+    pub(crate) fn size(&self) -> usize {
+        self.lock().size()
+    }
+
     /// What was counted, and what the pool has.
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = self.config.stats();

@@ -2,17 +2,17 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use redis_core::connection::Event;
+use futures_core::Stream;
 use redis_core::pubsub::{Family, Message, PubSub as Machine, names, nothing_to_wait_for};
-use redis_core::session::Machine as _;
 use redis_core::{Config, Result, ToArg, ToArgs};
 
-use crate::pump::{Progress, Pump};
+use crate::feed::Feed;
 use crate::runtime::Runtime;
 
 type Handler = Box<dyn FnMut(&Message) + Send>;
@@ -22,29 +22,25 @@ type Handler = Box<dyn FnMut(&Message) + Send>;
 /// Names are bytes. A lost connection is opened again and everything subscribed again, while messages
 /// are read. Dropping it closes the connection.
 pub struct PubSub {
-    machine: Machine<Handler>,
-    runtime: Arc<dyn Runtime>,
-    pump: Pump,
-    events: Vec<Event>,
+    feed: Feed<Machine<Handler>>,
 }
 
 impl fmt::Debug for PubSub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PubSub")
-            .field("subscribed", &self.machine.is_subscribed())
+            .field("subscribed", &self.feed.machine.is_subscribed())
             .finish_non_exhaustive()
     }
 }
 
 impl PubSub {
     pub(crate) fn new(config: Arc<Config>, runtime: Arc<dyn Runtime>, seed: u64) -> Self {
-        let machine = Machine::new(config, seed);
-        Self { machine, runtime, pump: Pump::default(), events: Vec::new() }
+        Self { feed: Feed::new(Machine::new(config, seed), runtime) }
     }
 
     /// Whether confirmations and notices are kept from the reader. They take effect either way.
     pub fn ignore_subscribe_messages(&mut self, ignore: bool) -> &mut Self {
-        self.machine.ignore_subscribe_messages(ignore);
+        self.feed.machine.ignore_subscribe_messages(ignore);
         self
     }
 
@@ -109,6 +105,36 @@ impl PubSub {
         self.add_with(Family::Pattern, pattern, Box::new(handler)).await
     }
 
+    /// Subscribes to shard channels, whose messages stay with the node that holds their slot. Since Redis 7.0.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
+    pub async fn ssubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
+        self.add(Family::Shard, names(channels)?.into_iter().map(|name| (name, None))).await
+    }
+
+    /// As [`subscribe_with`](Self::subscribe_with), for a shard channel.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
+    pub async fn ssubscribe_with(
+        &mut self,
+        channel: impl ToArg,
+        handler: impl FnMut(&Message) + Send + 'static,
+    ) -> Result<()> {
+        self.add_with(Family::Shard, channel, Box::new(handler)).await
+    }
+
     /// Ends subscriptions to channels.
     ///
     /// # Errors
@@ -161,9 +187,35 @@ impl PubSub {
         self.remove(Family::Pattern, None).await
     }
 
+    /// Ends subscriptions to shard channels.
+    ///
+    /// # Errors
+    ///
+    /// What a connection fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
+    pub async fn sunsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
+        self.remove(Family::Shard, Some(names(channels)?)).await
+    }
+
+    /// Ends all subscriptions to shard channels.
+    ///
+    /// # Errors
+    ///
+    /// What a connection fails with.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
+    pub async fn sunsubscribe_all(&mut self) -> Result<()> {
+        self.remove(Family::Shard, None).await
+    }
+
     /// Whether anything is subscribed, or asked for.
     pub fn is_subscribed(&self) -> bool {
-        self.machine.is_subscribed()
+        self.feed.machine.is_subscribed()
     }
 
     /// The next message, waiting for it at most this long; with zero what is there now. None at the
@@ -178,16 +230,27 @@ impl PubSub {
     /// Dropping the future loses no message.
     pub async fn get_message(&mut self, timeout: Duration) -> Result<Option<Message>> {
         let deadline = Instant::now().checked_add(timeout);
-        poll_fn(|cx| self.poll_message(cx, deadline)).await
+        poll_fn(|cx| self.poll_message(cx, |_| false, deadline)).await
     }
 
+    /// The messages from now on, waiting for each; those that go to their handlers are left out. Ends when nothing
+    /// is subscribed any longer.
+    ///
+    /// An error is an item like the others: a lost connection is opened again, and the messages go on. The one
+    /// that ends them is a refusal of the credentials.
+    pub fn listen(&mut self) -> PubSubStream<'_> {
+        PubSubStream { pubsub: self }
+    }
+
+    /// The next message, unless it went to its handler, the deadline passes, or `ends` says so.
     fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
+        ends: impl Fn(&Machine<Handler>) -> bool,
         deadline: Option<Instant>,
     ) -> Poll<Result<Option<Message>>> {
         loop {
-            if let Some(result) = self.machine.poll_message() {
+            if let Some(result) = self.feed.machine.poll_message() {
                 return Poll::Ready(result.map(|(message, handler)| match handler {
                     Some(handler) => {
                         handler(&message);
@@ -196,17 +259,20 @@ impl PubSub {
                     None => Some(message),
                 }));
             }
+            if ends(&self.feed.machine) {
+                return Poll::Ready(Ok(None));
+            }
             // The deadline is looked at after what is there: that counts.
-            if self.turn(cx) {
+            if self.feed.turn(cx) {
                 continue;
             }
             if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 return Poll::Ready(Ok(None));
             }
-            if deadline.is_none() && self.machine.is_idle() {
+            if deadline.is_none() && self.feed.machine.is_idle() {
                 return Poll::Ready(Err(nothing_to_wait_for()));
             }
-            if self.poll_timer(cx, deadline).is_pending() {
+            if self.feed.poll_timer(cx, deadline).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -221,61 +287,76 @@ impl PubSub {
         family: Family,
         names: impl IntoIterator<Item = (Bytes, Option<Handler>)>,
     ) -> Result<()> {
-        self.machine.subscribe(Instant::now(), family, names)?;
+        self.feed.machine.subscribe(Instant::now(), family, names)?;
         // Until the link is ready, so that a failure is this call's; the names stay wanted.
         poll_fn(|cx| self.poll_ready(cx)).await?;
-        poll_fn(|cx| self.poll_flush(cx)).await;
+        poll_fn(|cx| self.feed.poll_flush(cx)).await;
         Ok(())
     }
 
     async fn remove(&mut self, family: Family, names: Option<Vec<Bytes>>) -> Result<()> {
-        self.machine.unsubscribe(Instant::now(), family, names);
-        poll_fn(|cx| self.poll_flush(cx)).await;
+        self.feed.machine.unsubscribe(Instant::now(), family, names);
+        poll_fn(|cx| self.feed.poll_flush(cx)).await;
         Ok(())
     }
 
     /// Waits until the link is ready, or fails.
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         loop {
-            if self.machine.is_ready() {
+            if self.feed.machine.is_ready() {
                 return Poll::Ready(Ok(()));
             }
-            if let Some(error) = self.machine.poll_error() {
+            if let Some(error) = self.feed.machine.poll_error() {
                 return Poll::Ready(Err(error));
             }
-            if !self.turn(cx) && self.poll_timer(cx, None).is_pending() {
+            if !self.feed.turn(cx) && self.feed.poll_timer(cx, None).is_pending() {
                 return Poll::Pending;
             }
         }
     }
+}
 
-    /// Waits until what was asked is written, or the link is lost.
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.pump.write(&mut self.machine, cx);
-        match self.machine.poll_transmit() {
-            Some(_) if self.pump.can_write() => Poll::Pending,
-            _ => Poll::Ready(()),
-        }
+/// The messages of subscriptions, made by [`PubSub::listen`].
+#[must_use = "streams do nothing unless polled"]
+pub struct PubSubStream<'a> {
+    pubsub: &'a mut PubSub,
+}
+
+impl PubSubStream<'_> {
+    /// The next message; `None` when nothing is subscribed any longer.
+    ///
+    /// # Errors
+    ///
+    /// As [`PubSub::get_message`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no message.
+    pub async fn next(&mut self) -> Option<Result<Message>> {
+        poll_fn(|cx| self.poll_item(cx)).await
     }
 
-    /// Does what the machine asks and what the socket allows.
-    fn turn(&mut self, cx: &mut Context<'_>) -> Progress {
-        let now = Instant::now();
-        self.machine.handle_timeout(now);
-        let mut progress = self.pump.act(&mut self.machine, &*self.runtime, now, cx);
-        progress |= self.pump.write(&mut self.machine, cx);
-        if let Some(used) = self.pump.read(&mut self.machine, now, cx, &mut self.events) {
-            self.pump.recv.consume(used);
-            progress = true;
+    fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
+        while !self.pubsub.feed.machine.is_over() {
+            let message = ready!(self.pubsub.poll_message(cx, Machine::is_over, None));
+            if let Some(item) = message.transpose() {
+                return Poll::Ready(Some(item));
+            }
         }
-        progress
+        Poll::Ready(None)
     }
+}
 
-    /// Ready when the machine or the reader has to look at the clock.
-    fn poll_timer(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
-        match [deadline, self.machine.poll_timeout()].into_iter().flatten().min() {
-            Some(at) => self.pump.poll_timer(&*self.runtime, cx, at),
-            None => Poll::Pending,
-        }
+impl Stream for PubSubStream<'_> {
+    type Item = Result<Message>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_item(cx)
+    }
+}
+
+impl fmt::Debug for PubSubStream<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PubSubStream").finish_non_exhaustive()
     }
 }

@@ -12,7 +12,7 @@ use redis_core::pipeline::{Replies, Run, Sent};
 use redis_core::retry::Retry;
 use redis_core::{Cmd, Error, ErrorKind, FromReply, Result, decode_shared};
 
-use crate::inbox::Outcome;
+use crate::inbox::{Outcome, Taking};
 use crate::link::{Link, Waiting};
 use crate::pool::{Acquire, Pool, Pooled};
 use crate::runtime::Timer;
@@ -22,6 +22,7 @@ use crate::runtime::Timer;
 pub(crate) struct Request<L: AsRef<Arc<Link>>> {
     link: L,
     deadline: Deadline,
+    taking: Taking,
     state: Stage,
 }
 
@@ -34,7 +35,19 @@ enum Stage {
 
 impl<L: AsRef<Arc<Link>>> Request<L> {
     pub(crate) fn new(link: L, deadline: Deadline) -> Self {
-        Self { link, deadline, state: Stage::Start(Waiting::default()) }
+        let state = Stage::Start(Waiting::default());
+        Self { link, deadline, taking: Taking::Whole, state }
+    }
+
+    /// It takes its replies as they come, by [`poll_part`](Self::poll_part).
+    fn in_parts(mut self) -> Self {
+        self.taking = Taking::Parts;
+        self
+    }
+
+    /// Once it is done: begins anew, under the same deadline.
+    fn restart(&mut self) {
+        self.state = Stage::Start(Waiting::default());
     }
 
     #[inline]
@@ -47,19 +60,10 @@ impl<L: AsRef<Arc<Link>>> Request<L> {
         let ticket = match &mut self.state {
             Stage::Sent(ticket) => {
                 let outcome = ready!(link.poll_outcome(cx, *ticket));
-                self.state = Stage::Done;
-                return Poll::Ready(match outcome {
-                    Outcome::Failed(error, deadline) => {
-                        if let Some(deadline) = deadline {
-                            self.deadline = Deadline::At(deadline);
-                        }
-                        Err(error)
-                    }
-                    outcome => Ok(outcome),
-                });
+                return Poll::Ready(self.done(outcome));
             }
             Stage::Start(waiting) => {
-                match ready!(link.poll_submit(cx, waiting, self.deadline, encode)) {
+                match ready!(link.poll_submit(cx, waiting, self.deadline, self.taking, encode)) {
                     Ok(ticket) => ticket,
                     Err(error) => {
                         if let Some(deadline) = waiting.deadline() {
@@ -74,6 +78,33 @@ impl<L: AsRef<Arc<Link>>> Request<L> {
         };
         self.state = Stage::Sent(ticket);
         Poll::Pending
+    }
+
+    #[inline]
+    fn done(&mut self, outcome: Outcome) -> Result<Outcome> {
+        self.state = Stage::Done;
+        match outcome {
+            Outcome::Failed(error, deadline) => {
+                if let Some(deadline) = deadline {
+                    self.deadline = Deadline::At(deadline);
+                }
+                Err(error)
+            }
+            outcome => Ok(outcome),
+        }
+    }
+
+    /// As [`poll`](Self::poll), and before the outcome what has come so far, part by part.
+    fn poll_part(
+        &mut self,
+        cx: &mut Context<'_>,
+        encode: impl FnOnce(&mut redis_core::batch::Batch, Ticket, Deadline),
+    ) -> Poll<Result<Outcome>> {
+        let Stage::Sent(ticket) = self.state else { return self.poll(cx, encode) };
+        Poll::Ready(match ready!(self.link.as_ref().poll_part(cx, ticket)) {
+            part @ Outcome::Part(_) => Ok(part),
+            outcome => self.done(outcome),
+        })
     }
 }
 
@@ -166,10 +197,24 @@ impl<'a, R> ReplyFuture<'a, R> {
         Self::at(On::Watched(link), cmd)
     }
 
+    /// As [`watched`](Self::watched), with a deadline of the caller's.
+    pub(crate) fn watched_before(link: &'a Arc<Link>, cmd: Cmd<R>, deadline: Deadline) -> Self {
+        Self::before(On::Watched(link), cmd, deadline)
+    }
+
     #[inline]
     fn at(on: On<'a>, cmd: Cmd<R>) -> Self {
+        let mut deadline = Deadline::from(on.as_ref().config().timeout(cmd.block()));
+        if cmd.calls_script() {
+            // One deadline for both times that it may be sent.
+            deadline = deadline.from_now(Instant::now());
+        }
+        Self::before(on, cmd, deadline)
+    }
+
+    #[inline]
+    fn before(on: On<'a>, cmd: Cmd<R>, deadline: Deadline) -> Self {
         let config = on.as_ref().config();
-        let deadline = Deadline::from(config.timeout(cmd.block()));
         let began = config.slow_command.map(|_| Instant::now());
         Self { began, ..Self::new(cmd, State::Request(Request::new(on, deadline))) }
     }
@@ -219,7 +264,19 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
                     let polled = request.poll(cx, |batch, ticket, deadline| {
                         batch.push(ticket, &this.cmd, deadline);
                     });
-                    let done = match ready!(polled).and_then(one) {
+                    let decoded = match ready!(polled) {
+                        Ok(Outcome::One(frame)) => decode_shared(&frame),
+                        Ok(Outcome::Runs(_) | Outcome::Part(_) | Outcome::Failed(..)) => {
+                            Err(Error::new(ErrorKind::Protocol, "one command has several replies"))
+                        }
+                        Err(error) => Err(error),
+                    };
+                    let done = match decoded {
+                        Err(error) if let Some(whole) = this.cmd.after_missing_script(&error) => {
+                            this.cmd = whole;
+                            request.restart();
+                            continue;
+                        }
                         Err(error) => match this.again(error) {
                             Ok(()) => continue,
                             Err(error) => Err(error),
@@ -264,32 +321,6 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
     }
 }
 
-/// Sends one command; on failure gives what is known of its deadline as well.
-pub(crate) async fn send_one<R: FromReply>(
-    link: &On<'_>,
-    cmd: &Cmd<R>,
-    deadline: Deadline,
-) -> Result<R, (Error, Deadline)> {
-    let mut request = Request::new(link, deadline);
-    let outcome =
-        poll_fn(|cx| request.poll(cx, |batch, ticket, deadline| batch.push(ticket, cmd, deadline)));
-    let decoded = match outcome.await {
-        Ok(outcome) => one(outcome),
-        Err(error) => Err(error),
-    };
-    decoded.map_err(|error| (error, request.deadline))
-}
-
-/// The reply of a single command.
-fn one<R: FromReply>(outcome: Outcome) -> Result<R> {
-    match outcome {
-        Outcome::One(frame) => decode_shared(&frame),
-        Outcome::Runs(_) | Outcome::Failed(..) => {
-            Err(Error::new(ErrorKind::Protocol, "one command has several replies"))
-        }
-    }
-}
-
 /// Sends a pipeline, and gives its replies; on failure what is known of its deadline as well.
 pub(crate) async fn send(
     link: &On<'_>,
@@ -304,9 +335,55 @@ pub(crate) async fn send(
     });
     match outcome.await {
         Ok(Outcome::One(run)) => Ok(vec![run]),
-        Ok(Outcome::Runs(runs)) => Ok(runs),
+        // One that takes all at once has no parts.
+        Ok(Outcome::Runs(runs) | Outcome::Part(runs)) => Ok(runs),
         Ok(Outcome::Failed(error, _)) | Err(error) => Err((error, request.deadline)),
     }
+}
+
+/// Sends a pipeline, and hands its replies on as they come; on failure what is known of its deadline as well.
+pub(crate) async fn send_each(
+    link: &On<'_>,
+    sent: &Sent,
+    deadline: Deadline,
+    mut handle: impl FnMut(Run<'_>) -> Result<()>,
+) -> Result<(), (Error, Deadline)> {
+    let mut request = Request::new(link, deadline).in_parts();
+    loop {
+        let part = poll_fn(|cx| {
+            request.poll_part(cx, |batch, ticket, deadline| {
+                batch.push_encoded(ticket, sent.parts(), sent.replies(), deadline);
+            })
+        });
+        let (runs, done) = match part.await {
+            Ok(Outcome::Part(runs)) => (runs, false),
+            Ok(Outcome::Runs(runs)) => (runs, true),
+            Ok(Outcome::One(run)) => (vec![run], true),
+            Ok(Outcome::Failed(error, _)) | Err(error) => return Err((error, request.deadline)),
+        };
+        for run in runs {
+            let handled = handle(Run { frames: &run, memory: Some(&run) });
+            let handled = note(link, handled);
+            handled.map_err(|error| (error, request.deadline))?;
+        }
+        if done {
+            return Ok(());
+        }
+        // However fast replies come, other tasks have their turn.
+        yield_now().await;
+    }
+}
+
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Decodes a pipeline's replies.
@@ -317,7 +394,11 @@ pub(crate) fn open<T>(
     decode: impl FnOnce(&mut Replies<'_>) -> Result<T>,
 ) -> Result<T> {
     let runs = runs.iter().map(|run| Run { frames: run, memory: Some(run) });
-    let result = sent.open(runs).and_then(|mut replies| decode(&mut replies));
+    note(link, sent.open(runs).and_then(|mut replies| decode(&mut replies)))
+}
+
+/// Replies that can't be those of their request make the connection unusable.
+fn note<T>(link: &On<'_>, result: Result<T>) -> Result<T> {
     if let Err(error) = &result
         && error.kind() == ErrorKind::Protocol
     {

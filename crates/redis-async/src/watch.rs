@@ -1,15 +1,16 @@
 //! Optimistic locking on a connection of its own.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
 use redis_core::batch::Deadline;
 use redis_core::pipeline::{FromReplies, Pipeline as Queued};
-use redis_core::{Cmd, Command, Error, Execute, FromReply, Queue, Result, ToArgs, watch};
+use redis_core::{Cmd, Command, Execute, FromReply, Queue, Result, ToArgs, watch};
 
-use crate::pool::Pooled;
-use crate::request::{On, ReplyFuture, open, send, send_one};
+use crate::pool::{Pool, Pooled};
+use crate::request::{On, ReplyFuture, open, send};
 
 /// A connection that watches keys. Commands run at once; [`multi`](Self::multi) starts the transaction.
 /// Dropping it closes the connection; [`reset`](Self::reset) keeps it.
@@ -22,14 +23,14 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// On failure what is known of the deadline as well.
     pub(crate) async fn start(
-        mut connection: Pooled,
-        watch: &Cmd<()>,
+        pool: &Arc<Pool>,
+        watch: Cmd<()>,
         deadline: Deadline,
-    ) -> Result<Self, (Error, Deadline)> {
+    ) -> Result<Self> {
+        let (mut connection, _) = pool.acquire(deadline).await?;
         connection.set_dedicated(true);
-        send_one(&On::Watched(connection.link()), watch, deadline).await?;
+        ReplyFuture::watched_before(connection.link(), watch, deadline).await?;
         Ok(Self { connection })
     }
 
@@ -133,6 +134,7 @@ impl<'a> Execute for &'a mut Watched {
 /// Commands that are applied together if no watched key has changed. Each call that queues one returns
 /// the transaction.
 #[derive(Debug)]
+#[must_use = "nothing is applied before `execute`; what is queued is moved by each call"]
 pub struct Transaction<V = ()> {
     watched: Watched,
     queued: Queued,
@@ -143,6 +145,27 @@ impl<V> Transaction<V> {
     /// Gives the value that [`Client::transaction`](crate::Client::transaction) returns beside the replies.
     pub fn returning<U>(self, value: U) -> Transaction<U> {
         Transaction { watched: self.watched, queued: self.queued, value }
+    }
+
+    /// Leaves the reply of the command that was queued last out of the results. Its error is still the one
+    /// that [`execute`](Self::execute) fails with.
+    ///
+    /// Where nothing is queued, [`execute`](Self::execute) fails with `InvalidRequest`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use redis_async::{Client, QueueCommands, Result};
+    /// # async fn run(client: Client) -> Result<()> {
+    /// let watched = client.watch("stock").await?;
+    /// let (left,): (i64,) =
+    ///     watched.multi().set("sold", "now").ignore().decr("stock").execute().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn ignore(mut self) -> Self {
+        self.queued.ignore();
+        self
     }
 
     /// Applies the commands, and decodes their replies. An empty transaction is sent too: it tells
@@ -167,7 +190,7 @@ impl<V> Transaction<V> {
         let deadline = Deadline::from(on.as_ref().config().timeout(sent.block()));
         let began = Instant::now();
         let result = match send(&on, &sent, deadline).await {
-            Ok(runs) => open(&on, &sent, &runs, T::from_replies),
+            Ok(runs) => open(&on, &sent, &runs, |replies| replies.decode()),
             Err((error, _)) => Err(error),
         };
         on.as_ref().config().tell_if_slow(&sent, began.elapsed());

@@ -19,6 +19,7 @@ mod error;
 #[doc(hidden)]
 pub mod examples;
 mod generated;
+pub mod monitor;
 pub mod pipeline;
 pub mod pool;
 pub mod pubsub;
@@ -26,6 +27,7 @@ pub mod recv;
 mod reply;
 pub mod retry;
 pub mod scan;
+mod script;
 pub mod send;
 pub mod session;
 mod slot;
@@ -45,6 +47,7 @@ pub use crate::generated::queue::QueueCommands;
 #[cfg(feature = "json")]
 pub use crate::reply::Json;
 pub use crate::reply::{FromReply, Len, ReplyReader, Value, decode, decode_shared};
+pub use crate::script::{Call, Script};
 pub use crate::slot::{SLOTS, slot_of};
 pub use redis_derive::{FromReply, ToArg, ToArgs};
 pub use resp_proto::Limits;

@@ -8,6 +8,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::config::Config;
+use crate::error::{Error, ErrorKind, Result};
 use crate::telemetry::Stats;
 
 /// A connection that was idle for longer is looked at before it is used, which costs system calls.
@@ -217,12 +218,25 @@ impl<C> Pool<C> {
 
     /// Changes how many connections there may be. Of too many, those that are given back are closed; idle
     /// ones beyond the size are returned, to be closed now.
-    #[must_use = "connections that are returned are to be closed"]
-    pub fn resize(&mut self, max: usize) -> Vec<C> {
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` when the size is 0 or less than `pool_min`.
+    pub fn resize(&mut self, max: usize) -> Result<Vec<C>> {
+        if max < self.min.max(1) {
+            let text =
+                format!("a pool of {max} is too small: give it {} at least", self.min.max(1));
+            return Err(Error::new(ErrorKind::InvalidRequest, text));
+        }
         self.max = max;
         let excess = self.open.saturating_sub(max).min(self.idle.len());
         self.open -= excess;
-        self.idle.drain(..excess).map(|idle| idle.connection).collect()
+        Ok(self.idle.drain(..excess).map(|idle| idle.connection).collect())
+    }
+
+    /// How many connections there may be.
+    pub fn size(&self) -> usize {
+        self.max
     }
 
     /// Connections that exist or are being opened.
@@ -374,10 +388,11 @@ mod tests {
             assert_eq!(pool.acquire(Instant::now(), None, Waker::noop()), Acquired::Place);
         }
         assert_eq!(pool.release(1, now, now), None);
-        assert_eq!(pool.resize(1), [1]);
+        assert_eq!(pool.resize(0).unwrap_err().kind(), ErrorKind::InvalidRequest);
+        assert_eq!(pool.resize(1).unwrap(), [1]);
         assert_eq!(pool.release(2, now, now), Some(2));
         let turn = wait(&mut pool);
-        assert_eq!(pool.resize(2), [0; 0]);
+        assert_eq!(pool.resize(2).unwrap(), [0; 0]);
         assert!(pool.poll_wake().is_some());
         assert_eq!(pool.acquire(Instant::now(), Some(turn), Waker::noop()), Acquired::Place);
     }

@@ -233,6 +233,8 @@ pub struct PubSub<H> {
     established: bool,
     /// The server refused the credentials: it is not asked again before something else is subscribed.
     refused: Option<Error>,
+    /// The reader knows that it was refused.
+    told: bool,
     ignore_confirmations: bool,
     messages: VecDeque<Result<Message>>,
 }
@@ -263,6 +265,7 @@ impl<H> PubSub<H> {
             restoring: 0,
             established: false,
             refused: None,
+            told: false,
             ignore_confirmations: false,
             messages: VecDeque::new(),
         }
@@ -295,7 +298,7 @@ impl<H> PubSub<H> {
                 format!("{}: needs at least one name", family.subscribe()),
             ));
         }
-        self.refused = None;
+        (self.refused, self.told) = (None, false);
         // Without a link the names are sent, with all others, once there is one.
         self.ask(Asked { family, subscribe: true, restore: false, names: asked });
         self.session.want(now, true);
@@ -316,6 +319,13 @@ impl<H> PubSub<H> {
     }
 
     fn ask(&mut self, asked: Asked) {
+        if asked.family == Family::Shard && asked.names.len() > 1 {
+            // Those of different slots can't share a command.
+            for name in asked.names {
+                self.ask(Asked { names: [name].into(), ..asked });
+            }
+            return;
+        }
         if asked.names.is_empty() {
             return;
         }
@@ -346,13 +356,8 @@ impl<H> PubSub<H> {
         self.restoring = 0;
         for family in Family::ALL {
             for restore in [true, false] {
-                let names = self.names_by(family, restore);
-                // Shard channels of different slots can't share a command.
-                let size = if family == Family::Shard { 1 } else { names.len().max(1) };
-                for names in names.chunks(size) {
-                    let names = names.iter().cloned().collect();
-                    self.ask(Asked { family, subscribe: true, restore, names });
-                }
+                let names = self.names_by(family, restore).into();
+                self.ask(Asked { family, subscribe: true, restore, names });
             }
         }
     }
@@ -458,7 +463,9 @@ impl<H> PubSub<H> {
     #[allow(clippy::type_complexity, reason = "an alias would hide the one thing to see")]
     pub fn poll_message(&mut self) -> Option<Result<(Message, Option<&mut H>)>> {
         let Some(next) = self.messages.pop_front() else {
-            return self.refused.clone().map(Err);
+            let refused = self.refused.clone()?;
+            self.told = true;
+            return Some(Err(refused));
         };
         let message = match next {
             Ok(message) => message,
@@ -478,8 +485,17 @@ impl<H> PubSub<H> {
     pub fn poll_error(&mut self) -> Option<Error> {
         match self.messages.pop_front_if(|message| message.is_err()) {
             Some(message) => message.err(),
-            None => self.refused.clone(),
+            None => {
+                self.told = self.refused.is_some();
+                self.refused.clone()
+            }
         }
+    }
+
+    /// Whether listening has come to its end: nothing is subscribed any longer and every message was taken, or the
+    /// server refuses the credentials and the reader was told.
+    pub fn is_over(&self) -> bool {
+        self.messages.is_empty() && (self.told || !self.is_subscribed())
     }
 
     /// Whether nothing will ever come: nothing is subscribed, and no link is open or wanted.

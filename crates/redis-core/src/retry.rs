@@ -16,6 +16,9 @@ use crate::telemetry::Notice;
 /// Replies by which a server says that it ran nothing and will be able to before long.
 const LATER: [&str; 3] = ["LOADING", "MASTERDOWN", "TRYAGAIN"];
 
+/// What a server says, without a code, to those who connect when it has no place for them.
+const FULL: &str = "ERR max number of clients";
+
 /// What is sent, and sent again, as a whole: a command or a pipeline.
 #[derive(Clone, Copy, Debug)]
 pub struct Unit {
@@ -29,6 +32,12 @@ pub struct Unit {
 }
 
 impl Unit {
+    /// A pipeline whose results are handed on as they come. What may have been sent is not sent again, even
+    /// if it only reads: some of its results may be in use.
+    pub fn streamed(sent: &Sent) -> Self {
+        Self { repeatable: false, ..Self::from(sent) }
+    }
+
     /// How long the server may hold it.
     pub fn block(&self) -> Block {
         self.block
@@ -109,6 +118,7 @@ impl Retry {
         match (error.kind(), error.delivery()) {
             (ErrorKind::Connect | ErrorKind::Io | ErrorKind::Timeout, Delivery::NotSent) => true,
             (ErrorKind::Io | ErrorKind::Timeout, Delivery::MaybeExecuted) => self.unit.repeatable,
+            (ErrorKind::Server, Delivery::NotSent) => error.message().starts_with(FULL),
             (ErrorKind::Server, Delivery::Replied) => {
                 self.unit.single && error.code().is_some_and(|code| LATER.contains(&code))
             }
@@ -147,6 +157,9 @@ mod tests {
         {
             assert!(after(&Error::server(text.as_bytes()), false).is_ok(), "{text}");
         }
+        let refused = |text: &str| Error::server(text.as_bytes()).with_delivery(Delivery::NotSent);
+        assert!(after(&refused("ERR max number of clients reached"), false).is_ok());
+        assert!(after(&refused("ERR DB index is out of range"), true).is_err());
         for text in
             ["OOM command not allowed", "WRONGPASS no", "NOAUTH no", "READONLY no", "ERR no"]
         {
@@ -167,6 +180,20 @@ mod tests {
         assert!(again(Error::server(b"LOADING Redis is loading")).is_err());
         let lost = Error::new(ErrorKind::Io, "lost").with_delivery(Delivery::MaybeExecuted);
         assert!(again(lost).is_ok());
+    }
+
+    #[test]
+    fn what_is_handed_on_as_it_comes_is_sent_again_only_if_nothing_of_it_was_sent() {
+        let mut pipeline = Pipeline::atomic();
+        pipeline.push(Cmd::<()>::raw("GET").arg("k"));
+        let sent = pipeline.take().unwrap().unwrap();
+        let again = |error| {
+            let mut retry = Retry::new(Unit::streamed(&sent), 1);
+            retry.after(&Config::default(), error, Instant::now(), None)
+        };
+        let lost = Error::new(ErrorKind::Io, "lost");
+        assert!(again(lost.clone()).is_ok());
+        assert!(again(lost.with_delivery(Delivery::MaybeExecuted)).is_err());
     }
 
     #[test]

@@ -24,6 +24,7 @@ pub fn watch<M>(keys: impl ToArgs<M>) -> Result<Cmd<()>> {
     }
     match cmd.arguments().invalid() {
         Some(reason) => Err(Error::new(ErrorKind::InvalidRequest, format!("WATCH: {reason}"))),
+        // Nothing was done yet that another connection would not know of.
         None => Ok(cmd.idempotent()),
     }
 }
@@ -122,7 +123,7 @@ impl Attempts {
         if self.failed >= self.max {
             let failed = self.failed;
             return Err(error.with_context(format!(
-                "given up after {failed} attempts, the most that `max_transaction_attempts` allows"
+                "given up after {failed} attempts, see `max_transaction_attempts`"
             )));
         }
         Ok(self.backoff.wait(self.failed, &mut self.rng))
@@ -191,7 +192,7 @@ mod tests {
         assert!(error.is_watch());
         assert_eq!(
             error.to_string(),
-            "given up after 3 attempts, the most that `max_transaction_attempts` allows: changed"
+            "given up after 3 attempts, see `max_transaction_attempts`: changed"
         );
         assert_eq!(
             Attempts::new(&config, 1).after(Error::server(b"ERR x")).unwrap_err().kind(),

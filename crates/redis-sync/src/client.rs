@@ -15,6 +15,7 @@ use redis_core::types::ScanPage;
 use redis_core::watch::Attempts;
 use redis_core::{Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
 
+use crate::monitor::Monitor;
 use crate::pipeline::Pipeline;
 use crate::pool::{Pool, Pooled};
 use crate::pubsub::PubSub;
@@ -105,8 +106,9 @@ impl Client {
     }
 
     fn watch_by(&self, cmd: &Cmd<()>) -> Result<Watched> {
-        self.attempt(Unit::from(cmd), |connection, now, deadline| {
-            Watched::start(connection, cmd, now, deadline)
+        self.attempt(Unit::from(cmd), |mut connection, now, deadline| {
+            connection.execute_before(cmd, now, deadline)?;
+            Ok(Watched::on(connection))
         })
         .map_err(watch::not_begun)
     }
@@ -155,7 +157,7 @@ impl Client {
     pub(crate) fn attempt<T>(
         &self,
         unit: Unit,
-        send: impl Fn(Pooled, Instant, Option<Instant>) -> Result<T>,
+        mut send: impl FnMut(Pooled, Instant, Option<Instant>) -> Result<T>,
     ) -> Result<T> {
         let began = Instant::now();
         let deadline = self.config().timeout(unit.block()).map(|timeout| began + timeout);
@@ -182,6 +184,16 @@ impl Client {
     /// What was counted since the client was made, and what its pool has now.
     pub fn stats(&self) -> Stats {
         self.pool.stats()
+    }
+
+    /// Changes how many connections the pool may have, of this client and its clones. Of too many, idle ones
+    /// are closed at once and others when they are given back.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` when the size is 0 or less than `pool_min`; nothing changes then.
+    pub fn resize_pool(&self, size: usize) -> Result<()> {
+        self.pool.resize(size)
     }
 
     /// Opens connections until the pool has this many, or as many as it may.
@@ -222,6 +234,16 @@ impl Client {
     /// Subscriptions on a connection of their own. Nothing is connected before the first one.
     pub fn pubsub(&self) -> PubSub {
         PubSub::new(self.pool.config().clone(), self.seeds.next_seed())
+    }
+
+    /// The commands that the server runs from now on, whoever sends them, on a connection of its own. Connects
+    /// at once.
+    ///
+    /// # Errors
+    ///
+    /// What a connection fails with; the server's error when this user may not monitor.
+    pub fn monitor(&self) -> Result<Monitor> {
+        Monitor::open(self.pool.config().clone(), self.seeds.next_seed())
     }
 }
 

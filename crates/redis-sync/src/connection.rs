@@ -166,6 +166,21 @@ impl Connection {
         now: Instant,
         deadline: Option<Instant>,
     ) -> Result<R> {
+        let result = self.execute_once(cmd, now, deadline);
+        if let Err(error) = &result
+            && let Some(whole) = cmd.after_missing_script(error)
+        {
+            return self.execute_once(&whole, Instant::now(), deadline);
+        }
+        result
+    }
+
+    fn execute_once<R: FromReply>(
+        &mut self,
+        cmd: &Cmd<R>,
+        now: Instant,
+        deadline: Option<Instant>,
+    ) -> Result<R> {
         self.batch.push(Ticket(0), cmd, deadline.into());
         let received = self.exchange(now)?;
         let Some(range) = received.only else { return Err(no_reply()) };
@@ -203,6 +218,20 @@ impl Connection {
         self.note(result)
     }
 
+    /// Sends commands together and hands their replies on as they come. When `handle` panics the connection
+    /// may still owe replies; it is not clean then.
+    pub(crate) fn execute_each(
+        &mut self,
+        sent: &Sent,
+        deadline: Option<Instant>,
+        mut handle: impl FnMut(Run<'_>) -> Result<()>,
+    ) -> Result<()> {
+        self.batch.push_encoded(Ticket(0), sent.parts(), sent.replies(), deadline.into());
+        let result = self
+            .exchange_with(Instant::now(), |recv, received| hand_on(recv, received, &mut handle));
+        self.note(result.map(drop))
+    }
+
     /// A reply that can't belong to its request makes the connection unusable.
     fn note<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result
@@ -214,7 +243,16 @@ impl Connection {
     }
 
     /// Sends the batch, which is one request, and waits for all of its replies.
-    fn exchange(&mut self, mut now: Instant) -> Result<Received> {
+    fn exchange(&mut self, now: Instant) -> Result<Received> {
+        self.exchange_with(now, |_, _| Ok(()))
+    }
+
+    /// As [`exchange`](Self::exchange); `look` has a look at what has come after each read, and may take it.
+    fn exchange_with(
+        &mut self,
+        mut now: Instant,
+        mut look: impl FnMut(&mut RecvBuffer, &mut Received) -> Result<()>,
+    ) -> Result<Received> {
         match self.machine.submit(now, &mut self.batch) {
             Ok(()) => {}
             Err(SubmitError::Closed) => {
@@ -226,11 +264,14 @@ impl Connection {
         }
         let mut received = Received::default();
         if !self.write()? {
-            self.write_while_reading(&mut received)?;
+            self.write_while_reading(&mut received, &mut look)?;
             now = Instant::now();
         }
         while self.machine.in_flight() > 0 {
-            self.receive(&mut received, now)?;
+            let result = self.receive(&mut received, now);
+            // What came before a failure is looked at all the same.
+            look(&mut self.recv, &mut received)?;
+            result?;
             now = Instant::now();
         }
         Ok(received)
@@ -279,7 +320,11 @@ impl Connection {
     }
 
     /// The peer takes no more for now: writes from a thread of its own, so that reading never stops.
-    fn write_while_reading(&mut self, received: &mut Received) -> Result<()> {
+    fn write_while_reading(
+        &mut self,
+        received: &mut Received,
+        look: &mut impl FnMut(&mut RecvBuffer, &mut Received) -> Result<()>,
+    ) -> Result<()> {
         let pieces = self.machine.share_transmit();
         let total: usize = pieces.iter().map(Bytes::len).sum();
         let patience = self.config.connect_timeout;
@@ -290,9 +335,11 @@ impl Connection {
         let (finished, finish) = mpsc::channel();
         let mut counted = 0;
         thread::scope(|scope| {
-            let (pieces, written) = (&pieces, &written);
+            let (pieces, written, handle) = (&pieces, &written, &handle);
+            // Should `look` panic, the scope still waits for the writer.
+            let mut hang_up = HangUp { stream: handle, armed: true };
             scope.spawn(move || {
-                // The reader is there until this thread has ended.
+                // The reader is there until this thread has ended, unless it panics.
                 let _ = finished.send(write_pieces(handle.writer(), pieces, written));
             });
             let mut result = Ok(());
@@ -300,13 +347,14 @@ impl Connection {
             while counted < total && machine.in_flight() > 0 && result.is_ok() {
                 let until = machine.poll_timeout();
                 result = receive(machine, stream, recv, events, received, Instant::now(), until);
+                result = look(recv, received).and(result);
                 let progress = written.load(Ordering::Acquire);
                 machine.handle_transmitted(progress - counted);
                 counted = progress;
             }
             if result.is_err() {
                 // The writer may wait for a peer that reads nothing.
-                stream.shutdown();
+                handle.shutdown();
             }
             match finish.recv_timeout(patience) {
                 Ok(Ok(())) => machine.handle_transmitted(total - counted),
@@ -314,10 +362,11 @@ impl Connection {
                 Ok(Err(_)) => {}
                 // The peer has answered everything without having read everything: that was the last.
                 Err(_) => {
-                    stream.shutdown();
+                    handle.shutdown();
                     machine.handle_disconnect(None);
                 }
             }
+            hang_up.armed = false;
             result
         })
     }
@@ -335,6 +384,42 @@ impl Connection {
     ) -> Result<()> {
         let Self { machine, stream, recv, events, .. } = self;
         receive(machine, stream, recv, events, received, now, until)
+    }
+}
+
+/// Ends a socket when it is dropped, so that a thread that writes to it returns.
+struct HangUp<'a> {
+    stream: &'a Stream,
+    armed: bool,
+}
+
+impl Drop for HangUp<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.stream.shutdown();
+        }
+    }
+}
+
+/// Hands on what has been received, and forgets it.
+fn hand_on(
+    recv: &mut RecvBuffer,
+    received: &mut Received,
+    handle: impl FnMut(Run<'_>) -> Result<()>,
+) -> Result<()> {
+    let received = std::mem::take(received);
+    if received.used < SHARE {
+        let data = recv.data();
+        let mut runs = received.runs().map(|range| Run { frames: &data[range], memory: None });
+        let result = runs.try_for_each(handle);
+        recv.consume(received.used);
+        result
+    } else {
+        let memory = recv.take(received.used);
+        received
+            .runs()
+            .map(|range| Run { frames: &memory[range], memory: Some(&memory) })
+            .try_for_each(handle)
     }
 }
 
@@ -359,6 +444,10 @@ fn receive(
                 if let Event::Replies { range, .. } = event {
                     received.add(base + range.start..base + range.end);
                 }
+            }
+            // Replies that keep coming do not put a deadline off.
+            if until.is_some_and(|until| until <= now) {
+                machine.handle_timeout(now);
             }
         }
         Err(error)

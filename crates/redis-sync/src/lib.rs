@@ -44,6 +44,8 @@
 
 mod client;
 mod connection;
+mod feed;
+mod monitor;
 mod pipeline;
 mod pool;
 mod pubsub;
@@ -56,16 +58,18 @@ pub use redis_core::Json;
 #[doc(hidden)]
 pub use redis_core::derive;
 pub use redis_core::derive::{FromReply, ToArg, ToArgs};
+pub use redis_core::monitor::{MonitorClient, MonitorEntry};
 pub use redis_core::pipeline::{Batched, FromReplies};
 pub use redis_core::pubsub::{Message, MessageData, MessageKind};
 pub use redis_core::{
     Arg, Args, Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error,
-    ErrorKind, Execute, Limits, One, Protocol, Queue, QueueCommands, ReplyReader, Result, Secret,
-    ToPairs, Value, Written, cmd, telemetry, types,
+    ErrorKind, Execute, Limits, One, Protocol, Queue, QueueCommands, ReplyReader, Result, Script,
+    Secret, ToPairs, Value, Written, cmd, telemetry, types,
 };
 pub use redis_derive::{SyncFromReply as FromReply, SyncToArg as ToArg, SyncToArgs as ToArgs};
 
 pub use crate::client::Client;
+pub use crate::monitor::Monitor;
 pub use crate::pipeline::Pipeline;
 pub use crate::pubsub::PubSub;
 pub use crate::scan::ScanIter;

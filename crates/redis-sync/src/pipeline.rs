@@ -1,8 +1,8 @@
 //! Pipelines over the pool.
 
-use redis_core::pipeline::{FromReplies, Pipeline as Queued, Run, Sent};
+use redis_core::pipeline::{Each, FromReplies, Pipeline as Queued, Run, Sent};
 use redis_core::retry::Unit;
-use redis_core::{Command, Queue, Result, Value};
+use redis_core::{Command, FromReply, Queue, Result, Value};
 
 use crate::client::Client;
 
@@ -24,6 +24,27 @@ impl Pipeline {
         self
     }
 
+    /// Leaves the reply of the command that was queued last out of the results, whether it succeeds or fails;
+    /// it still counts in the positions that errors name. [`execute`](Self::execute) and
+    /// [`execute_zip`](Self::execute_zip) fail with its error as with any other's;
+    /// [`execute_all`](Self::execute_all) and [`execute_each`](Self::execute_each) do not show it.
+    ///
+    /// Where nothing is queued, executing the pipeline fails with `InvalidRequest`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use redis_sync::{Client, QueueCommands};
+    /// # let client = Client::open("redis://localhost")?;
+    /// let (visits,): (i64,) =
+    ///     client.pipeline().set("last", "now").ignore().incr("visits").execute()?;
+    /// # Ok::<(), redis_sync::Error>(())
+    /// ```
+    pub fn ignore(&mut self) -> &mut Self {
+        self.queued.ignore();
+        self
+    }
+
     /// Sends what is queued and decodes the replies, in order; the pipeline is empty afterwards and can
     /// be used again. An empty one is not sent.
     ///
@@ -40,12 +61,93 @@ impl Pipeline {
     ///
     /// # Errors
     ///
-    /// What a connection, or the transaction as a whole, fails with.
+    /// `InvalidRequest` when a command can't be sent; what a connection, or the transaction as a whole,
+    /// fails with.
     pub fn execute_all(&mut self) -> Result<Vec<Result<Value>>> {
         match self.queued.take()? {
             Some(sent) => exchange(&self.client, &sent, |sent, runs| Ok(sent.open(runs)?.all())),
             None => Ok(Vec::new()),
         }
+    }
+
+    /// Sends what is queued and hands each reply on as soon as it is read, with its place among the results,
+    /// from 0. None is kept, so that pipelines of any size take no more memory than their commands. The
+    /// pipeline is empty afterwards; an empty one is not sent.
+    ///
+    /// A command that fails is an `Err` in its place, and the others go on. The replies of a transaction come
+    /// in one frame, which is kept until it is whole; they are handed on then. `command_timeout` counts from
+    /// the call to the last reply, what `each` takes included. It is sent again only if surely nothing of
+    /// it was sent. Nothing is read while `each` runs; should it panic, the connection is closed.
+    ///
+    /// # Errors
+    ///
+    /// What the pipeline fails with as a whole: `InvalidRequest` when a command can't be sent; what a
+    /// connection or its deadline fails with, after some results perhaps; of a transaction the first refusal
+    /// while queueing, and then nothing was applied, nor handed on.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use redis_sync::{Client, QueueCommands};
+    /// # let client = Client::open("redis://localhost")?;
+    /// let mut pipeline = client.pipeline();
+    /// pipeline.transaction(false);
+    /// for user in 0..1_000_000 {
+    ///     pipeline.get(format!("score:{user}"));
+    /// }
+    /// let mut sum = 0;
+    /// pipeline.execute_each(|user, score: redis_sync::Result<Option<i64>>| match score {
+    ///     Ok(score) => sum += score.unwrap_or(0),
+    ///     Err(error) => eprintln!("user {user}: {error}"),
+    /// })?;
+    /// # Ok::<(), redis_sync::Error>(())
+    /// ```
+    pub fn execute_each<T: FromReply>(
+        &mut self,
+        mut each: impl FnMut(usize, Result<T>),
+    ) -> Result<()> {
+        let Some(sent) = self.queued.take()? else { return Ok(()) };
+        self.client.attempt(Unit::streamed(&sent), |mut connection, _, deadline| {
+            let mut replies = Each::new(&sent);
+            connection.execute_each(&sent, deadline, |run| replies.handle_replies(run, &mut each))
+        })
+    }
+
+    /// As [`execute`](Self::execute), with the results under these keys: as a map, a list of pairs, or
+    /// whatever else collects them. There is one key for each result, in the order of the commands.
+    ///
+    /// # Errors
+    ///
+    /// As [`execute`](Self::execute); `InvalidRequest`, before anything is sent, when there are more or fewer
+    /// keys than results.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use std::collections::HashMap;
+    /// # use redis_sync::{Client, QueueCommands};
+    /// # let client = Client::open("redis://localhost")?;
+    /// let lists = ["inbox", "outbox"];
+    /// let mut pipeline = client.pipeline();
+    /// for list in lists {
+    ///     pipeline.llen(list);
+    /// }
+    /// let lengths: HashMap<&str, u64> = pipeline.execute_zip(lists)?;
+    /// # Ok::<(), redis_sync::Error>(())
+    /// ```
+    pub fn execute_zip<K, V: FromReply, M: FromIterator<(K, V)>>(
+        &mut self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<M> {
+        let keys: Vec<K> = keys.into_iter().collect();
+        let Some(sent) = self.queued.take_zipped(keys.len())? else {
+            return Ok(M::from_iter([]));
+        };
+        let mut keys = Some(keys);
+        exchange(&self.client, &sent, |sent, runs| {
+            let keys = keys.take().expect("replies that were decoded are not asked for again");
+            sent.open(runs)?.zip(keys)
+        })
     }
 
     /// Empties the queue.
@@ -66,7 +168,7 @@ impl Pipeline {
 
 pub(crate) fn execute<T: FromReplies>(client: &Client, queued: &mut Queued) -> Result<T> {
     match queued.take()? {
-        Some(sent) => exchange(client, &sent, |sent, runs| T::from_replies(&mut sent.open(runs)?)),
+        Some(sent) => exchange(client, &sent, |sent, runs| sent.open(runs)?.decode()),
         None => T::from_nothing(),
     }
 }
@@ -75,10 +177,10 @@ pub(crate) fn execute<T: FromReplies>(client: &Client, queued: &mut Queued) -> R
 fn exchange<T>(
     client: &Client,
     sent: &Sent,
-    decode: impl Fn(&Sent, Vec<Run<'_>>) -> Result<T>,
+    mut decode: impl FnMut(&Sent, Vec<Run<'_>>) -> Result<T>,
 ) -> Result<T> {
     client.attempt(Unit::from(sent), |mut connection, _, deadline| {
-        connection.execute_sent(sent, deadline, &decode)
+        connection.execute_sent(sent, deadline, &mut decode)
     })
 }
 

@@ -100,6 +100,12 @@ impl Pool {
         Pooled { connection, dedicated: false, pool: self.clone() }
     }
 
+    /// Changes how many connections there may be.
+    pub(crate) fn resize(&self, size: usize) -> Result<()> {
+        // Closing them is not done under the lock.
+        self.change(|state| state.resize(size)).map(drop)
+    }
+
     /// What was counted, and what the pool has.
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = self.config.stats();

@@ -1,19 +1,14 @@
 //! Subscriptions on a connection of their own, driven by whoever reads.
 
 use std::fmt;
-use std::io;
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use redis_core::connection::Event;
-use redis_core::pubsub::{Family, Message, PubSub as Machine, names, nothing_to_wait_for};
-use redis_core::recv::RecvBuffer;
-use redis_core::session::{Action, Machine as _};
+use redis_core::pubsub::{Family, Message, PubSub as Machine, names};
 use redis_core::{Config, Result, ToArg, ToArgs};
 
-use crate::stream::Stream;
+use crate::feed::Feed;
 
 type Handler = Box<dyn FnMut(&Message) + Send>;
 
@@ -35,30 +30,25 @@ type Handler = Box<dyn FnMut(&Message) + Send>;
 /// # Ok::<(), redis_sync::Error>(())
 /// ```
 pub struct PubSub {
-    machine: Machine<Handler>,
-    config: Arc<Config>,
-    stream: Option<Stream>,
-    recv: RecvBuffer,
-    events: Vec<Event>,
+    feed: Feed<Machine<Handler>>,
 }
 
 impl fmt::Debug for PubSub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PubSub")
-            .field("subscribed", &self.machine.is_subscribed())
+            .field("subscribed", &self.feed.machine.is_subscribed())
             .finish_non_exhaustive()
     }
 }
 
 impl PubSub {
     pub(crate) fn new(config: Arc<Config>, seed: u64) -> Self {
-        let machine = Machine::new(config.clone(), seed);
-        Self { machine, config, stream: None, recv: RecvBuffer::default(), events: Vec::new() }
+        Self { feed: Feed::new(Machine::new(config.clone(), seed), config) }
     }
 
     /// Whether confirmations and notices are kept from the reader. They take effect either way.
     pub fn ignore_subscribe_messages(&mut self, ignore: bool) -> &mut Self {
-        self.machine.ignore_subscribe_messages(ignore);
+        self.feed.machine.ignore_subscribe_messages(ignore);
         self
     }
 
@@ -107,6 +97,28 @@ impl PubSub {
         self.add_with(Family::Pattern, pattern, Box::new(handler))
     }
 
+    /// Subscribes to shard channels, whose messages stay with the node that holds their slot. Since Redis 7.0.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn ssubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
+        self.add(Family::Shard, names(channels)?.into_iter().map(|name| (name, None)))
+    }
+
+    /// As [`subscribe_with`](Self::subscribe_with), for a shard channel.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn ssubscribe_with(
+        &mut self,
+        channel: impl ToArg,
+        handler: impl FnMut(&Message) + Send + 'static,
+    ) -> Result<()> {
+        self.add_with(Family::Shard, channel, Box::new(handler))
+    }
+
     /// Ends subscriptions to channels.
     ///
     /// # Errors
@@ -143,9 +155,27 @@ impl PubSub {
         self.remove(Family::Pattern, None)
     }
 
+    /// Ends subscriptions to shard channels.
+    ///
+    /// # Errors
+    ///
+    /// What a connection fails with.
+    pub fn sunsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
+        self.remove(Family::Shard, Some(names(channels)?))
+    }
+
+    /// Ends all subscriptions to shard channels.
+    ///
+    /// # Errors
+    ///
+    /// What a connection fails with.
+    pub fn sunsubscribe_all(&mut self) -> Result<()> {
+        self.remove(Family::Shard, None)
+    }
+
     /// Whether anything is subscribed, or asked for.
     pub fn is_subscribed(&self) -> bool {
-        self.machine.is_subscribed()
+        self.feed.machine.is_subscribed()
     }
 
     /// The next message, waiting for it at most this long; with zero what is there now. None at the
@@ -156,9 +186,48 @@ impl PubSub {
     /// What a connection or the server fails with. Reading on connects again.
     pub fn get_message(&mut self, timeout: Duration) -> Result<Option<Message>> {
         let deadline = Instant::now().checked_add(timeout);
+        self.next(|_| false, deadline)
+    }
+
+    /// The messages from now on, waiting for each; those that go to their handlers are left out. Ends when nothing
+    /// is subscribed any longer.
+    ///
+    /// An error is an item like the others: a lost connection is opened again, and the messages go on. The one
+    /// that ends them is a refusal of the credentials.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # let client = redis_sync::Client::open("redis://localhost")?;
+    /// let mut pubsub = client.pubsub();
+    /// pubsub.subscribe(["news"])?;
+    /// for message in pubsub.listen() {
+    ///     println!("{:?}", message?.text());
+    /// }
+    /// # Ok::<(), redis_sync::Error>(())
+    /// ```
+    pub fn listen(&mut self) -> impl Iterator<Item = Result<Message>> {
+        std::iter::from_fn(|| {
+            loop {
+                if self.feed.machine.is_over() {
+                    return None;
+                }
+                if let Some(item) = self.next(Machine::is_over, None).transpose() {
+                    return Some(item);
+                }
+            }
+        })
+    }
+
+    /// The next message, unless it went to its handler, the deadline passes, or `ends` says so.
+    fn next(
+        &mut self,
+        ends: impl Fn(&Machine<Handler>) -> bool,
+        deadline: Option<Instant>,
+    ) -> Result<Option<Message>> {
         let mut last = false;
         loop {
-            if let Some(result) = self.machine.poll_message() {
+            if let Some(result) = self.feed.machine.poll_message() {
                 let (message, handler) = result?;
                 return Ok(match handler {
                     Some(handler) => {
@@ -168,13 +237,13 @@ impl PubSub {
                     None => Some(message),
                 });
             }
-            if last {
+            if last || ends(&self.feed.machine) {
                 return Ok(None);
             }
             let now = Instant::now();
             // Once more after the deadline: what is there counts.
             last = deadline.is_some_and(|deadline| deadline <= now);
-            self.turn(now, deadline)?;
+            self.feed.turn(now, deadline)?;
         }
     }
 
@@ -187,76 +256,19 @@ impl PubSub {
         family: Family,
         names: impl IntoIterator<Item = (Bytes, Option<Handler>)>,
     ) -> Result<()> {
-        self.machine.subscribe(Instant::now(), family, names)?;
+        self.feed.machine.subscribe(Instant::now(), family, names)?;
         // Until the link is ready, so that a failure is this call's; the names stay wanted.
-        while !self.machine.is_ready() {
-            self.turn(Instant::now(), None)?;
-            if let Some(error) = self.machine.poll_error() {
+        while !self.feed.machine.is_ready() {
+            self.feed.turn(Instant::now(), None)?;
+            if let Some(error) = self.feed.machine.poll_error() {
                 return Err(error);
             }
         }
-        self.flush()
+        self.feed.flush()
     }
 
     fn remove(&mut self, family: Family, names: Option<Vec<Bytes>>) -> Result<()> {
-        self.machine.unsubscribe(Instant::now(), family, names);
-        self.flush()
-    }
-
-    /// Does what the machine asks, then waits for bytes until the deadline.
-    fn turn(&mut self, now: Instant, deadline: Option<Instant>) -> Result<()> {
-        self.machine.handle_timeout(now);
-        while let Some(action) = self.machine.poll_action() {
-            match action {
-                Action::Close => self.stream = None,
-                Action::Open(endpoint) => {
-                    self.recv = RecvBuffer::default();
-                    // What a subscriber writes is small: a peer that takes none of it for so long is gone.
-                    let timeout = self.config.connect_timeout;
-                    let opened = Stream::connect(&endpoint, now + timeout)
-                        .and_then(|stream| stream.set_write_timeout(timeout).map(|()| stream));
-                    match opened {
-                        Ok(stream) => {
-                            self.stream = Some(stream);
-                            self.machine.handle_opened();
-                        }
-                        Err(error) => self.machine.handle_open_failed(Instant::now(), error),
-                    }
-                }
-            }
-        }
-        self.flush()?;
-        let until = [deadline, self.machine.poll_timeout()].into_iter().flatten().min();
-        let Some(stream) = &mut self.stream else {
-            // Nothing to read from: a new attempt is due, or the reader's time is up.
-            match until {
-                Some(until) => thread::sleep(until.saturating_duration_since(now)),
-                None => return Err(nothing_to_wait_for()),
-            }
-            return Ok(());
-        };
-        match stream.read(self.recv.space(self.machine.read_hint()), now, until) {
-            Ok(0) => self.machine.handle_disconnect(Instant::now(), None),
-            Ok(n) => {
-                self.recv.advance(n);
-                let used =
-                    self.machine.handle_input(Instant::now(), self.recv.data(), &mut self.events);
-                self.recv.consume(used);
-            }
-            Err(error)
-                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
-            Err(error) => self.machine.handle_disconnect(Instant::now(), Some(error.kind())),
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        while let (Some(stream), Some(transmit)) = (&self.stream, self.machine.poll_transmit()) {
-            match stream.writer().write(transmit.slices()) {
-                Ok(n) => self.machine.handle_transmitted(n),
-                Err(error) => self.machine.handle_disconnect(Instant::now(), Some(error.kind())),
-            }
-        }
-        Ok(())
+        self.feed.machine.unsubscribe(Instant::now(), family, names);
+        self.feed.flush()
     }
 }

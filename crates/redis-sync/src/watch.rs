@@ -20,14 +20,9 @@ pub struct Watched {
 }
 
 impl Watched {
-    pub(crate) fn start(
-        mut connection: Pooled,
-        watch: &Cmd<()>,
-        now: Instant,
-        deadline: Option<Instant>,
-    ) -> Result<Self> {
-        connection.execute_before(watch, now, deadline)?;
-        Ok(Self { connection: connection.dedicated() })
+    /// On a connection that watches.
+    pub(crate) fn on(connection: Pooled) -> Self {
+        Self { connection: connection.dedicated() }
     }
 
     /// Watches more keys.
@@ -98,6 +93,7 @@ impl Execute for &mut Watched {
 /// Commands that are applied together if no watched key has changed. Each call that queues one returns
 /// the transaction.
 #[derive(Debug)]
+#[must_use = "nothing is applied before `execute`; what is queued is moved by each call"]
 pub struct Transaction<V = ()> {
     watched: Watched,
     queued: Queued,
@@ -108,6 +104,25 @@ impl<V> Transaction<V> {
     /// Gives the value that [`Client::transaction`](crate::Client::transaction) returns beside the replies.
     pub fn returning<U>(self, value: U) -> Transaction<U> {
         Transaction { watched: self.watched, queued: self.queued, value }
+    }
+
+    /// Leaves the reply of the command that was queued last out of the results. Its error is still the one
+    /// that [`execute`](Self::execute) fails with.
+    ///
+    /// Where nothing is queued, [`execute`](Self::execute) fails with `InvalidRequest`.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use redis_sync::{Client, QueueCommands};
+    /// # let client = Client::open("redis://localhost")?;
+    /// let watched = client.watch("stock")?;
+    /// let (left,): (i64,) = watched.multi().set("sold", "now").ignore().decr("stock").execute()?;
+    /// # Ok::<(), redis_sync::Error>(())
+    /// ```
+    pub fn ignore(mut self) -> Self {
+        self.queued.ignore();
+        self
     }
 
     /// Applies the commands, and decodes their replies. An empty transaction is sent too: it tells
@@ -131,7 +146,7 @@ impl<V> Transaction<V> {
         let deadline = connection.deadline(sent.block());
         let began = Instant::now();
         let result = connection
-            .execute_sent(&sent, deadline, |sent, runs| T::from_replies(&mut sent.open(runs)?))
+            .execute_sent(&sent, deadline, |sent, runs| sent.open(runs)?.decode())
             .map_err(watch::lost);
         connection.config().tell_if_slow(&sent, began.elapsed());
         if watch::is_over(&result) {

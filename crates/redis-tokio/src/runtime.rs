@@ -58,3 +58,21 @@ impl Timer for Clock {
         sleep.as_mut().poll(cx)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use redis_async::{Delivery, ErrorKind, cmd};
+
+    use crate::Client;
+
+    #[test]
+    fn a_command_for_nobody_needs_the_runtime_and_says_so() {
+        let client = Client::open("redis://localhost:1").unwrap();
+        for _ in 0..2 {
+            let error = client.fire_and_forget(cmd::incr("n")).unwrap_err();
+            assert_eq!((error.kind(), error.delivery()), (ErrorKind::Connect, Delivery::NotSent));
+            assert!(error.to_string().starts_with("no task can be started: "), "{error}");
+        }
+        assert_eq!(client.stats().in_flight, 0);
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use redis_core::monitor::MonitorEntry;
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
 use redis_core::telemetry::Stats;
@@ -46,6 +47,16 @@ impl<S: Subject> Client<S> {
         self.0.warm_up(connections).await
     }
 
+    pub(crate) fn resize_pool(&self, size: usize) -> Result<()> {
+        self.0.resize_pool(size)
+    }
+
+    pub(crate) fn fire_and_forget<C: Command>(&self, command: C) -> Result<()> {
+        let cmd = command.into_cmd();
+        coverage::sent(&cmd);
+        self.0.fire_and_forget(cmd)
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         self.0.stats()
     }
@@ -73,6 +84,10 @@ impl<S: Subject> Client<S> {
             async move { attempted.await.map(|transaction| transaction.0) }
         };
         self.0.transaction(keys, attempt).await
+    }
+
+    pub(crate) async fn monitor(&self) -> Result<Monitor<S>> {
+        Ok(Monitor(self.0.monitor().await?))
     }
 
     pub(crate) fn pubsub(&self) -> PubSub<S> {
@@ -106,7 +121,26 @@ impl<S: Subject> Pipeline<S> {
     }
 
     pub(crate) async fn execute_all(&mut self) -> Result<Vec<Result<Value>>> {
-        S::execute_each(&mut self.0).await
+        S::execute_all(&mut self.0).await
+    }
+
+    pub(crate) async fn execute_each<T: FromReply>(
+        &mut self,
+        each: impl FnMut(usize, Result<T>) + Send,
+    ) -> Result<()> {
+        S::execute_each(&mut self.0, each).await
+    }
+
+    pub(crate) async fn execute_zip<K: Send, V: FromReply, M: FromIterator<(K, V)> + Send>(
+        &mut self,
+        keys: impl IntoIterator<Item = K>,
+    ) -> Result<M> {
+        S::execute_zip(&mut self.0, keys.into_iter().collect()).await
+    }
+
+    pub(crate) fn ignore(&mut self) -> &mut Self {
+        S::ignore(&mut self.0);
+        self
     }
 
     pub(crate) fn clear(&mut self) {
@@ -163,8 +197,25 @@ impl<S: Subject> Transaction<S> {
 }
 
 impl<S: Subject, V: Send + 'static> Transaction<S, V> {
+    pub(crate) fn ignore(self) -> Self {
+        Self(S::ignore_in_transaction(self.0))
+    }
+
     pub(crate) async fn execute<T: FromReplies + Send + 'static>(self) -> Result<T> {
         S::execute_transaction(self.0).await
+    }
+}
+
+/// What a subject sees of the server.
+pub(crate) struct Monitor<S: Subject>(S::Monitor);
+
+impl<S: Subject> Monitor<S> {
+    pub(crate) async fn next_command(&mut self, timeout: Duration) -> Result<Option<MonitorEntry>> {
+        S::next_command(&mut self.0, timeout).await
+    }
+
+    pub(crate) async fn listen(&mut self, most: usize) -> Vec<Result<MonitorEntry>> {
+        S::listen(&mut self.0, most).await
     }
 }
 
@@ -204,6 +255,31 @@ impl<S: Subject> PubSub<S> {
 
     pub(crate) async fn unsubscribe<N: AsRef<[u8]>>(&mut self, channels: &[N]) -> Result<()> {
         S::unsubscribe(&mut self.0, Names::Channels, Some(owned(channels))).await
+    }
+
+    pub(crate) async fn ssubscribe<N: AsRef<[u8]>>(&mut self, channels: &[N]) -> Result<()> {
+        S::subscribe(&mut self.0, Names::Shards, owned(channels)).await
+    }
+
+    pub(crate) async fn ssubscribe_with(
+        &mut self,
+        channel: &str,
+        handler: impl FnMut(&Message) + Send + 'static,
+    ) -> Result<()> {
+        let handler = Box::new(handler);
+        S::subscribe_with(&mut self.0, Names::Shards, channel.into(), handler).await
+    }
+
+    pub(crate) async fn sunsubscribe<N: AsRef<[u8]>>(&mut self, channels: &[N]) -> Result<()> {
+        S::unsubscribe(&mut self.0, Names::Shards, Some(owned(channels))).await
+    }
+
+    pub(crate) async fn sunsubscribe_all(&mut self) -> Result<()> {
+        S::unsubscribe(&mut self.0, Names::Shards, None).await
+    }
+
+    pub(crate) async fn heard(&mut self, most: usize) -> Vec<Result<Message>> {
+        S::heard(&mut self.0, most).await
     }
 
     pub(crate) async fn unsubscribe_all(&mut self) -> Result<()> {

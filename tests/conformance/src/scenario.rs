@@ -38,6 +38,7 @@ pub(crate) struct Scenario<S> {
     pub(crate) deadline: Duration,
     need: Option<Need>,
     gives_up: bool,
+    does_not_wait: bool,
     over_tcp: bool,
     pub(crate) body: Body<S>,
 }
@@ -60,6 +61,7 @@ impl<S: Subject> Scenario<S> {
             deadline: DEADLINE,
             need: None,
             gives_up: false,
+            does_not_wait: false,
             over_tcp: false,
             body: Box::new(move |cx| Box::pin(body(cx))),
         }
@@ -83,6 +85,12 @@ impl<S: Subject> Scenario<S> {
         self
     }
 
+    /// It sends what nobody waits for, which only those can that do not block.
+    pub(crate) fn does_not_wait(mut self) -> Self {
+        self.does_not_wait = true;
+        self
+    }
+
     /// Its faults are those of TCP links: a Unix socket has no reset.
     pub(crate) fn over_tcp(mut self) -> Self {
         self.over_tcp = true;
@@ -97,6 +105,9 @@ impl<S: Subject> Scenario<S> {
         }
         if self.gives_up && S::BLOCKS {
             return Some("a call that blocks its thread can't be dropped".to_owned());
+        }
+        if self.does_not_wait && S::BLOCKS {
+            return Some("a call that blocks its thread waits for its reply".to_owned());
         }
         match *self.need.as_ref()? {
             Need::Feature { what, is_met } => {

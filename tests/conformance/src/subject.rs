@@ -13,6 +13,7 @@ use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
+use redis_core::monitor::MonitorEntry;
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
 use redis_core::telemetry::Stats;
@@ -30,6 +31,7 @@ pub(crate) type Handler = Box<dyn FnMut(&Message) + Send>;
 pub(crate) enum Names {
     Channels,
     Patterns,
+    Shards,
 }
 
 /// One runtime's client, as futures. A blocking one blocks when its futures are polled.
@@ -49,6 +51,8 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
     type Transaction<V: Send + 'static>: Send + 'static;
     /// Subscriptions.
     type PubSub: Send + 'static;
+    /// What the server runs.
+    type Monitor: Send + 'static;
 
     /// Runs a scenario to its end, on one thread or several.
     fn drive<F: Future>(threads: bool, scenario: F) -> io::Result<F::Output>;
@@ -71,7 +75,10 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
         most: usize,
     ) -> impl Future<Output = Result<Vec<T>>> + Send;
     fn stats(&self) -> Stats;
+    fn resize_pool(&self, size: usize) -> Result<()>;
     fn warm_up(&self, connections: usize) -> impl Future<Output = Result<()>> + Send;
+    /// Sends a command whose reply is for nobody. One that blocks has no such call.
+    fn fire_and_forget<C: Command>(&self, command: C) -> Result<()>;
     fn pipeline(&self) -> Self::Pipeline;
     fn watch(&self, keys: &[&str]) -> impl Future<Output = Result<Self::Watched>> + Send;
     fn transaction<T, V, Fut>(
@@ -92,9 +99,18 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
     fn execute_pipeline<T: FromReplies + Send + 'static>(
         pipeline: &mut Self::Pipeline,
     ) -> impl Future<Output = Result<T>> + Send;
-    fn execute_each(
+    fn execute_all(
         pipeline: &mut Self::Pipeline,
     ) -> impl Future<Output = Result<Vec<Result<Value>>>> + Send;
+    fn execute_each<T: FromReply>(
+        pipeline: &mut Self::Pipeline,
+        each: impl FnMut(usize, Result<T>) + Send,
+    ) -> impl Future<Output = Result<()>> + Send;
+    fn execute_zip<K: Send, V: FromReply, M: FromIterator<(K, V)> + Send>(
+        pipeline: &mut Self::Pipeline,
+        keys: Vec<K>,
+    ) -> impl Future<Output = Result<M>> + Send;
+    fn ignore(pipeline: &mut Self::Pipeline);
 
     fn execute_watched<C: Command>(
         watched: &mut Self::Watched,
@@ -111,6 +127,9 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
     fn queue_transaction<C: Command, V: Send + 'static>(
         transaction: Self::Transaction<V>,
         command: C,
+    ) -> Self::Transaction<V>;
+    fn ignore_in_transaction<V: Send + 'static>(
+        transaction: Self::Transaction<V>,
     ) -> Self::Transaction<V>;
     fn returning<V: Send + 'static>(
         transaction: Self::Transaction<()>,
@@ -142,5 +161,20 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
         pubsub: &mut Self::PubSub,
         timeout: Duration,
     ) -> impl Future<Output = Result<Option<Message>>> + Send;
+    /// The first messages of listening: at most so many, fewer when it ends.
+    fn heard(
+        pubsub: &mut Self::PubSub,
+        most: usize,
+    ) -> impl Future<Output = Vec<Result<Message>>> + Send;
+    fn monitor(&self) -> impl Future<Output = Result<Self::Monitor>> + Send;
+    fn next_command(
+        monitor: &mut Self::Monitor,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Option<MonitorEntry>>> + Send;
+    /// At most so many; fewer when the connection ends.
+    fn listen(
+        monitor: &mut Self::Monitor,
+        most: usize,
+    ) -> impl Future<Output = Vec<Result<MonitorEntry>>> + Send;
     fn is_subscribed(pubsub: &Self::PubSub) -> bool;
 }

@@ -59,7 +59,7 @@ pub(super) static MUTANTS: &[Mutant] = &[
         "push-is-taken-for-a-reply",
         &[(
             "connection/mod.rs",
-            "if kind == FrameKind::Push || self.role == Role::Subscriber {",
+            "if kind == FrameKind::Push || self.role != Role::Commands {",
             "if self.role == Role::Subscriber {",
         )],
     ),
@@ -186,8 +186,8 @@ pub(super) static MUTANTS: &[Mutant] = &[
         "restore-stops-at-half",
         &[(
             "pubsub.rs",
-            "for names in names.chunks(size) {",
-            "for names in names.chunks(size).take(1) {",
+            "let names = self.names_by(family, restore).into();",
+            "let names = self.names_by(family, restore).into_iter().take(1).collect();",
         )],
     ),
     mutant(
@@ -288,19 +288,19 @@ pub(super) static MUTANTS: &[Mutant] = &[
     mutant(
         "bad-command-in-a-pipeline-is-sent",
         &[(
-            "pipeline.rs",
+            "pipeline/mod.rs",
             "match queued.refused {",
             "match queued.refused.clone().filter(|_| false) {",
         )],
     ),
     mutant(
         "exec-is-read-one-reply-early",
-        &[("pipeline.rs", "for position in 1..=self.count {", "for position in 1..self.count {")],
+        &[("pipeline/sent.rs", "if position <= sent.count {", "if position < sent.count {")],
     ),
     mutant(
         "transaction-is-sent-without-multi",
         &[(
-            "pipeline.rs",
+            "pipeline/mod.rs",
             "        if atomic {\n            parts.push(Bytes::from_static(MULTI));\n        }",
             "        if atomic {\n            parts.push(Bytes::from_static(b\"*1\\r\\n$4\\r\\nPING\\r\\n\"));\n        }",
         )],

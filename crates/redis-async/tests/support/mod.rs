@@ -5,7 +5,8 @@
     clippy::unwrap_used,
     unreachable_pub,
     missing_docs,
-    reason = "a part of the tests beside it"
+    dead_code,
+    reason = "a part of the tests beside it, each of which uses what it needs"
 )]
 
 use std::collections::VecDeque;
@@ -34,7 +35,11 @@ struct State {
     hold: bool,
     /// Sockets take no bytes while this is set.
     full: bool,
+    /// Connections are refused while this is set.
+    refuse: bool,
     writes: usize,
+    /// Bytes that clients have read.
+    read: usize,
 }
 
 #[derive(Default)]
@@ -68,7 +73,9 @@ impl Lab {
             wires: Vec::new(),
             hold: false,
             full: false,
+            refuse: false,
             writes: 0,
+            read: 0,
         })))
     }
 
@@ -170,6 +177,11 @@ impl Lab {
         }
     }
 
+    /// From now on connections are refused.
+    pub fn refuse_connections(&self) {
+        self.state().refuse = true;
+    }
+
     /// Every connection is reset.
     pub fn reset(&self) {
         let wires = self.state().wires.clone();
@@ -206,6 +218,11 @@ impl Lab {
         self.state().server.connections
     }
 
+    /// How many bytes clients have read.
+    pub fn read(&self) -> usize {
+        self.state().read
+    }
+
     /// How many writes sockets took.
     pub fn writes(&self) -> usize {
         self.state().writes
@@ -226,6 +243,9 @@ impl Runtime for Lab {
                 ..Wire::default()
             }));
             let mut state = lab.state();
+            if state.refuse {
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
             state.server.connected();
             state.wires.push(Arc::downgrade(&wire));
             drop(state);
@@ -279,6 +299,7 @@ impl AsyncRead for End {
         for (to, from) in buf.iter_mut().zip(wire.to_client.drain(..n)) {
             *to = from;
         }
+        self.lab.state().read += n;
         Poll::Ready(Ok(n))
     }
 }

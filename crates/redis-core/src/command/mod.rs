@@ -8,6 +8,7 @@ mod option;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use resp_proto::{Sink, request};
@@ -23,6 +24,7 @@ pub use self::option::{Many, One, ToArgs, ToPairs};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::reply::FromReply;
+use crate::script::Source;
 use crate::send::SendBuffer;
 use crate::slot::slot_of;
 
@@ -52,6 +54,8 @@ pub struct Cmd<R> {
     block: Block,
     invalid: Option<&'static str>,
     idempotent: bool,
+    /// What the arguments name by its hash.
+    script: Option<Arc<Source>>,
     reply: PhantomData<fn() -> R>,
 }
 
@@ -76,8 +80,26 @@ impl<R> Cmd<R> {
             block: Block::Never,
             invalid: None,
             idempotent: false,
+            script: None,
             reply: PhantomData,
         }
+    }
+
+    /// A call of a script.
+    pub(crate) fn of_script(info: &'static CommandInfo, args: Args, script: Arc<Source>) -> Self {
+        Self { args, script: Some(script), ..Self::new(info) }
+    }
+
+    /// The same command in other words.
+    pub(crate) fn replaced(&self, info: &'static CommandInfo, args: Args) -> Self {
+        let Self { block, invalid, idempotent, .. } = *self;
+        Self { args, block, invalid, idempotent, ..Self::new(info) }
+    }
+
+    /// The script that is called by its hash.
+    #[inline]
+    pub(crate) fn script(&self) -> Option<&Arc<Source>> {
+        self.script.as_ref()
     }
 
     /// Starts any command by its name. The words of a subcommand go into `name` or are added as arguments.
@@ -173,8 +195,8 @@ impl<R> Cmd<R> {
     /// The same command, its reply decoded to another type.
     #[must_use]
     pub fn returning<T>(self) -> Cmd<T> {
-        let Self { info, args, block, invalid, idempotent, .. } = self;
-        Cmd { info, args, block, invalid, idempotent, reply: PhantomData }
+        let Self { info, args, block, invalid, idempotent, script, .. } = self;
+        Cmd { info, args, block, invalid, idempotent, script, reply: PhantomData }
     }
 
     /// What the command table says of the command; for raw ones found by their first words.
@@ -270,6 +292,26 @@ impl<R> Cmd<R> {
         }
     }
 
+    /// The command as it is sent where nobody waits for its reply: a script goes with its source, since nobody
+    /// could send that after its hash was refused.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check); `InvalidRequest` also when it may hold the connection.
+    pub fn for_nobody(self) -> Result<Self> {
+        self.check()?;
+        if self.is_blocking() {
+            let name = self.info().name;
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                format!(
+                    "{name} may hold the connection that all share: execute it and await its reply"
+                ),
+            ));
+        }
+        Ok(self.with_source().unwrap_or(self))
+    }
+
     /// Appends the whole command: name and arguments as one array of bulk strings.
     #[inline]
     pub fn encode(&self, out: &mut SendBuffer) {
@@ -317,6 +359,7 @@ impl<R> Clone for Cmd<R> {
             block: self.block,
             invalid: self.invalid,
             idempotent: self.idempotent,
+            script: self.script.clone(),
             reply: PhantomData,
         }
     }
@@ -343,7 +386,7 @@ pub trait Execute: Sized {
 
 /// Queues commands: implemented by every pipeline and transaction of every runtime.
 pub trait Queue: Sized {
-    /// Adds one command behind those that are queued already.
-    #[must_use = "a transaction is moved by each call: go on with what this returns"]
+    /// Adds one command behind those that are queued already: any command, with its options, a raw one, or the
+    /// call of a [`Script`](crate::Script).
     fn queue<C: Command>(self, command: C) -> Self;
 }

@@ -3,21 +3,29 @@
 //! Owns when a silent peer is asked for a sign of life, and when it is given up. Everything that arrives is
 //! one, so that a busy connection is never asked.
 
+use std::borrow::Cow;
 use std::time::{Duration, Instant};
 
 use resp_proto::{FrameReader, Token};
 
+use super::Role;
 use crate::config::Config;
 
-/// What is asked, and what the answer holds: nobody else asks so.
-const WORDS: &[u8] = b"*2\r\n$4\r\nPING\r\n$12\r\nhealth-check\r\n";
-const ANSWER: &[u8] = b"health-check";
+/// What a PING of a connection with this role says, and its answer: nobody else asks so. On one that
+/// monitors, those of other connections are seen too.
+pub(crate) fn question(role: Role) -> Cow<'static, str> {
+    match role {
+        Role::Monitor { token } => Cow::Owned(format!("health-check-{token:016x}")),
+        Role::Commands | Role::Subscriber => Cow::Borrowed("health-check"),
+    }
+}
 
 /// The watch over one connection's silence.
 #[derive(Debug)]
 pub(super) struct Health {
     interval: Option<Duration>,
     patience: Duration,
+    question: Cow<'static, str>,
     heard: Instant,
     asked: Option<Instant>,
 }
@@ -26,16 +34,16 @@ pub(super) struct Health {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
     Nothing,
-    /// Send [`Health::ask`]'s bytes.
+    /// Send a PING with what [`Health::ask`] says.
     Ask,
     /// The peer is gone.
     Lost,
 }
 
 impl Health {
-    pub(super) fn new(config: &Config, now: Instant) -> Self {
+    pub(super) fn new(config: &Config, role: Role, now: Instant) -> Self {
         let Config { health_interval: interval, connect_timeout: patience, .. } = *config;
-        Self { interval, patience, heard: now, asked: None }
+        Self { interval, patience, question: question(role), heard: now, asked: None }
     }
 
     pub(super) fn handle_input(&mut self, now: Instant) {
@@ -65,9 +73,9 @@ impl Health {
     }
 
     /// The question, which is put now.
-    pub(super) fn ask(&mut self, now: Instant) -> &'static [u8] {
+    pub(super) fn ask(&mut self, now: Instant) -> &str {
         self.asked = Some(now);
-        WORDS
+        &self.question
     }
 
     /// The answer has come.
@@ -80,13 +88,14 @@ impl Health {
         if self.asked.is_none() {
             return false;
         }
+        let answer = self.question.as_bytes();
         let mut reader = FrameReader::new(frame);
         let mut next = || reader.next_data().ok().flatten();
         match next() {
-            Some(Token::BulkString(text)) => text == ANSWER,
+            Some(Token::BulkString(text)) => text == answer,
             Some(Token::Array(Some(2)) | Token::Push(2)) => {
                 next() == Some(Token::BulkString(b"pong"))
-                    && next() == Some(Token::BulkString(ANSWER))
+                    && next() == Some(Token::BulkString(answer))
             }
             _ => false,
         }

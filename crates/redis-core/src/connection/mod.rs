@@ -15,12 +15,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use resp_proto::{FrameKind, Scanner, Sink as _, frame_kind};
+use resp_proto::{FrameKind, Scanner, frame_kind};
 
 pub use self::handshake::ServerInfo;
 use self::handshake::{Handshake, Progress};
+pub(crate) use self::health::question;
 use self::health::{Due, Health};
 use crate::batch::{Batch, Ticket};
+use crate::command::Cmd;
 use crate::config::Config;
 use crate::error::{Delivery, Error, ErrorKind};
 use crate::send::{SendBuffer, Transmit};
@@ -34,6 +36,11 @@ pub enum Role {
     Commands,
     /// Whatever the server sends once it is ready is a push: messages, confirmations, errors.
     Subscriber,
+    /// As `Subscriber`, for MONITOR, which shows its own signs of life too: the token tells them from others.
+    Monitor {
+        /// Unlike those of other connections.
+        token: u64,
+    },
 }
 
 /// Why a batch was not taken. It is left as it was.
@@ -143,7 +150,7 @@ impl Connection {
         let handshake = Handshake::start(&config, deadline, &mut greeting);
         Self {
             scanner: Scanner::new(config.limits),
-            health: Health::new(&config, now),
+            health: Health::new(&config, role, now),
             overdue: 0,
             config,
             role,
@@ -246,10 +253,10 @@ impl Connection {
         if let State::Handshake(_) = self.state {
             return self.handle_greeting(kind, frame, range, events);
         }
-        if self.role == Role::Subscriber && self.health.is_answer(frame) {
+        if self.role != Role::Commands && self.health.is_answer(frame) {
             return self.health.answered();
         }
-        if kind == FrameKind::Push || self.role == Role::Subscriber {
+        if kind == FrameKind::Push || self.role != Role::Commands {
             return events.push(Event::Push(range));
         }
         let Some(front) = self.pending.front_mut() else {
@@ -378,14 +385,14 @@ impl Connection {
 
     /// Asks the peer for a sign of life.
     fn ask(&mut self, now: Instant) {
-        let words = self.health.ask(now);
-        self.out.put(words);
+        let before = self.out.len();
+        Cmd::<()>::raw("PING").arg(self.health.ask(now)).encode(&mut self.out);
         if self.role == Role::Commands {
             self.overdue += 1;
             self.pending.push_back(Pending {
                 ticket: OWN,
                 deadline: None,
-                len: words.len(),
+                len: self.out.len() - before,
                 replies: 1,
                 single: true,
                 abandoned: true,

@@ -4627,7 +4627,7 @@ pub(crate) static MONITOR: CommandInfo = CommandInfo {
         Servers::REDIS_8_6,
         Servers::VALKEY_9_1,
     ]),
-    instead: Some("it is not available on a shared connection"),
+    instead: Some("use `client.monitor()`, which has its own connection"),
 };
 
 /// `MOVE`

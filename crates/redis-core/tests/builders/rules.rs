@@ -147,7 +147,7 @@ fn stateful_commands_are_refused_and_name_the_right_call() {
         ("CLIENT SETNAME me", "set the client name in the configuration"),
         ("SUBSCRIBE c", "use `client.pubsub()`"),
         ("WATCH k", "use `client.watch(keys)`"),
-        ("MONITOR", "it is not available on a shared connection"),
+        ("MONITOR", "use `client.monitor()`, which has its own connection"),
     ] {
         let reason = refusal(Cmd::<Value>::raw(name));
         assert!(reason.ends_with(hint), "{reason}");

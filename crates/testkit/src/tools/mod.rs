@@ -68,6 +68,17 @@ impl Tool {
         command
     }
 
+    /// Runs it with these arguments to its end, and returns what it printed, complaints included. One that
+    /// outlives `limit`, or this process, is killed.
+    ///
+    /// # Errors
+    /// In words, when it can't be started, outlives `limit`, or ends unsuccessfully.
+    pub fn run(&self, arguments: &[&str], limit: Duration) -> Result<String, String> {
+        let mut command = self.command();
+        command.args(arguments);
+        run(command, limit)
+    }
+
     /// Runs the tool that `words` are, and sees whether it will do.
     fn at(known: &Known, words: Vec<OsString>, how: &str) -> Result<Self, String> {
         let mut tool =

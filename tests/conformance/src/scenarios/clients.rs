@@ -82,7 +82,7 @@ const STATEFUL: [(&str, &str); 22] = [
     ("UNSUBSCRIBE", "`client.pubsub()`"),
     ("PUNSUBSCRIBE", "`client.pubsub()`"),
     ("SUNSUBSCRIBE", "`client.pubsub()`"),
-    ("MONITOR", "not available on a shared connection"),
+    ("MONITOR", "`client.monitor()`"),
     ("MULTI", "`client.pipeline()`"),
     ("EXEC", "`client.transaction(keys, ..)`"),
     ("DISCARD", "`client.pipeline()`"),

@@ -6,9 +6,12 @@ mod commands;
 mod faults;
 mod giving_up;
 mod handshake;
+mod monitoring;
 mod pipelines;
 mod pubsub;
+mod scripts;
 mod sharing;
+mod streaming;
 mod telling;
 mod typed;
 mod walking;
@@ -23,6 +26,7 @@ pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(commands::list());
     all.extend(handshake::list());
     all.extend(pipelines::list());
+    all.extend(streaming::list());
     all.extend(watching::list());
     all.extend(pubsub::list());
     all.extend(blocking::list());
@@ -33,6 +37,8 @@ pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(typed::list());
     all.extend(walking::list());
     all.extend(telling::list());
+    all.extend(scripts::list());
+    all.extend(monitoring::list());
     all
 }
 

@@ -170,7 +170,7 @@ async fn len_counts_what_is_queued_and_clear_empties_it<S: Subject>(cx: Context<
     let client = cx.client()?;
     let mut pipeline = client.pipeline();
     assert_eq!(pipeline.len(), 0);
-    let _ = pipeline.set("k", 1).incr("k");
+    pipeline.set("k", 1).incr("k");
     assert_eq!(pipeline.len(), 2);
     pipeline.clear();
     assert_eq!(pipeline.len(), 0);

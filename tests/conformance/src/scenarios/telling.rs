@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis_core::telemetry::Notice;
-use redis_core::{Commands, QueueCommands};
+use redis_core::{Commands, ErrorKind, QueueCommands};
 use testkit::servers::ServerOptions;
 
-use crate::scenario::{Context, Outcome, Scenario, lock};
+use crate::scenario::{Context, Outcome, Scenario, failed, lock};
 use crate::subject::Subject;
 
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
@@ -16,6 +16,7 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
         Scenario::new(commands_are_slow_on_any_connection_and_blocking_ones_never),
         Scenario::new(wait_for_a_full_pool_is_told_and_counted),
         Scenario::new(pool_is_warmed_up_and_keeps_what_it_is_to_keep),
+        Scenario::new(pool_that_grows_lets_those_in_who_wait_and_one_that_shrinks_closes),
     ]
 }
 
@@ -119,5 +120,37 @@ async fn pool_is_warmed_up_and_keeps_what_it_is_to_keep<S: Subject>(cx: Context<
     let kept = client.stats().pool_open;
     cx.saw("open, kept", (open, kept));
     assert_eq!((open, kept), (3, 2));
+    Ok(())
+}
+
+async fn pool_that_grows_lets_those_in_who_wait_and_one_that_shrinks_closes<S: Subject>(
+    cx: Context<S>,
+) -> Outcome {
+    let client = cx.client_with(|config| config.pool_size = 1)?;
+    let first = client.watch(&["k"]).await?;
+    let tasks: Vec<_> = (0..2)
+        .map(|_| {
+            let other = client.clone();
+            cx.spawn(async move { other.watch(&["k"]).await })
+        })
+        .collect();
+    cx.until("two wait", async || Ok(client.stats().pool_waiting == 2)).await?;
+    client.resize_pool(3)?;
+    let mut held = vec![first];
+    for task in tasks {
+        held.push(task.await??);
+    }
+    assert_eq!(client.stats().pool_open, 3);
+    let last = held.pop();
+    for watched in held {
+        watched.reset().await?;
+    }
+    assert_eq!(failed(client.resize_pool(0))?.kind(), ErrorKind::InvalidRequest);
+    client.resize_pool(1)?;
+    assert_eq!(client.stats().pool_open, 1, "idle ones go at once");
+    if let Some(last) = last {
+        last.reset().await?;
+    }
+    assert_eq!((client.stats().pool_open, client.stats().pool_idle), (1, 1));
     Ok(())
 }

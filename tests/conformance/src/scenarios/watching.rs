@@ -10,6 +10,7 @@ use redis_core::{
     Backoff, Cmd, Commands, Delivery, Error, ErrorKind, Execute, Queue, QueueCommands, Value, cmd,
 };
 use testkit::faulty::{Direction, Ending};
+use testkit::servers::ServerOptions;
 
 use crate::client::{Client, Watched};
 use crate::scenario::{Context, Outcome, Scenario, failed};
@@ -45,6 +46,8 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
         Scenario::new(transaction_passes_other_errors_through_at_once),
         Scenario::new(transaction_gives_up_at_its_limit),
         Scenario::new(clients_incrementing_one_key_lose_nothing),
+        Scenario::new(watch_on_a_lost_link_is_sent_on_another),
+        Scenario::new(watch_waits_for_a_server_that_is_down),
     ]
 }
 
@@ -595,5 +598,43 @@ async fn clients_incrementing_one_key_lose_nothing<S: Subject>(cx: Context<S>) -
         task.await??;
     }
     assert_eq!(cx.client()?.get::<i64>("seq").await?, Some(3 * EACH));
+    Ok(())
+}
+
+async fn watch_on_a_lost_link_is_sent_on_another<S: Subject>(cx: Context<S>) -> Outcome {
+    let client = cx.client()?;
+    for n in 0..5 {
+        let mut watched = client.watch(&["k"]).await?;
+        let id = watched.client_id().await?;
+        watched.reset().await?;
+        // The connection has gone back to the pool, and was just used.
+        let killed = cx.client()?.execute(cmd::client_kill().ids([id])).await?;
+        assert_eq!(killed, 1);
+        let watched = client.watch(&["k"]).await?;
+        assert_eq!(watched.multi().incr("k").execute::<(i64,)>().await?, (n + 1,));
+    }
+    Ok(())
+}
+
+async fn watch_waits_for_a_server_that_is_down<S: Subject>(cx: Context<S>) -> Outcome {
+    let mut own = cx.start_server(ServerOptions::new())?;
+    let client = own.client_with::<S>(|config| {
+        config.max_retries = u32::MAX;
+        config.backoff.cap = config.backoff.base;
+    })?;
+    client.watch(&["k"]).await?.reset().await?;
+    own.server.kill()?;
+    let waiting = client.clone();
+    let task = cx.spawn(async move {
+        waiting
+            .transaction::<(i64,), _, _>(
+                &["k"],
+                |watched| async move { Ok(watched.multi().incr("k")) },
+            )
+            .await
+    });
+    cx.until("it was tried again", async || Ok(client.stats().retries > 1)).await?;
+    own.server.restart()?;
+    assert_eq!(task.await??, ((1,), ()));
     Ok(())
 }

@@ -4,7 +4,8 @@ use std::io;
 use std::ops::Deref;
 use std::time::Duration;
 
-use redis_async::{Pipeline, PubSub, ReplyFuture, Transaction, Watched, WatchedReply};
+use redis_async::{Monitor, Pipeline, PubSub, ReplyFuture, Transaction, Watched, WatchedReply};
+use redis_core::monitor::MonitorEntry;
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
 use redis_core::telemetry::Stats;
@@ -38,6 +39,7 @@ impl<A: Adapter> Subject for On<A> {
     type Watched = Watched;
     type Transaction<V: Send + 'static> = Transaction<V>;
     type PubSub = PubSub;
+    type Monitor = Monitor;
 
     fn drive<F: Future>(threads: bool, scenario: F) -> io::Result<F::Output> {
         A::drive(threads, scenario)
@@ -86,8 +88,16 @@ impl<A: Adapter> Subject for On<A> {
         self.0.warm_up(connections).await
     }
 
+    fn resize_pool(&self, size: usize) -> Result<()> {
+        self.0.resize_pool(size)
+    }
+
     fn stats(&self) -> Stats {
         self.0.stats()
+    }
+
+    fn fire_and_forget<C: Command>(&self, command: C) -> Result<()> {
+        self.0.fire_and_forget(command)
     }
 
     fn pipeline(&self) -> Pipeline {
@@ -120,7 +130,7 @@ impl<A: Adapter> Subject for On<A> {
     }
 
     fn queue<C: Command>(pipeline: &mut Pipeline, command: C) {
-        let _ = Queue::queue(pipeline, command);
+        Queue::queue(pipeline, command);
     }
 
     fn queued(pipeline: &Pipeline) -> usize {
@@ -137,8 +147,26 @@ impl<A: Adapter> Subject for On<A> {
         pipeline.execute().await
     }
 
-    async fn execute_each(pipeline: &mut Pipeline) -> Result<Vec<Result<Value>>> {
+    async fn execute_all(pipeline: &mut Pipeline) -> Result<Vec<Result<Value>>> {
         pipeline.execute_all().await
+    }
+
+    async fn execute_each<T: FromReply>(
+        pipeline: &mut Pipeline,
+        each: impl FnMut(usize, Result<T>) + Send,
+    ) -> Result<()> {
+        pipeline.execute_each(each).await
+    }
+
+    async fn execute_zip<K: Send, V: FromReply, M: FromIterator<(K, V)> + Send>(
+        pipeline: &mut Pipeline,
+        keys: Vec<K>,
+    ) -> Result<M> {
+        pipeline.execute_zip(keys).await
+    }
+
+    fn ignore(pipeline: &mut Pipeline) {
+        pipeline.ignore();
     }
 
     fn execute_watched<C: Command>(
@@ -171,6 +199,10 @@ impl<A: Adapter> Subject for On<A> {
         transaction.queue(command)
     }
 
+    fn ignore_in_transaction<V: Send + 'static>(transaction: Transaction<V>) -> Transaction<V> {
+        transaction.ignore()
+    }
+
     fn returning<V: Send + 'static>(transaction: Transaction, value: V) -> Transaction<V> {
         transaction.returning(value)
     }
@@ -189,6 +221,7 @@ impl<A: Adapter> Subject for On<A> {
         match names {
             Names::Channels => pubsub.subscribe(list).await,
             Names::Patterns => pubsub.psubscribe(list).await,
+            Names::Shards => pubsub.ssubscribe(list).await,
         }
     }
 
@@ -201,6 +234,7 @@ impl<A: Adapter> Subject for On<A> {
         match names {
             Names::Channels => pubsub.subscribe_with(name, handler).await,
             Names::Patterns => pubsub.psubscribe_with(name, handler).await,
+            Names::Shards => pubsub.ssubscribe_with(name, handler).await,
         }
     }
 
@@ -214,11 +248,44 @@ impl<A: Adapter> Subject for On<A> {
             (Names::Channels, None) => pubsub.unsubscribe_all().await,
             (Names::Patterns, Some(list)) => pubsub.punsubscribe(list).await,
             (Names::Patterns, None) => pubsub.punsubscribe_all().await,
+            (Names::Shards, Some(list)) => pubsub.sunsubscribe(list).await,
+            (Names::Shards, None) => pubsub.sunsubscribe_all().await,
         }
     }
 
     async fn get_message(pubsub: &mut PubSub, timeout: Duration) -> Result<Option<Message>> {
         pubsub.get_message(timeout).await
+    }
+
+    async fn heard(pubsub: &mut PubSub, most: usize) -> Vec<Result<Message>> {
+        let (mut messages, mut stream) = (Vec::new(), pubsub.listen());
+        while messages.len() < most
+            && let Some(message) = stream.next().await
+        {
+            messages.push(message);
+        }
+        messages
+    }
+
+    async fn monitor(&self) -> Result<Monitor> {
+        self.0.monitor().await
+    }
+
+    async fn next_command(
+        monitor: &mut Monitor,
+        timeout: Duration,
+    ) -> Result<Option<MonitorEntry>> {
+        monitor.next_command(timeout).await
+    }
+
+    async fn listen(monitor: &mut Monitor, most: usize) -> Vec<Result<MonitorEntry>> {
+        let (mut entries, mut stream) = (Vec::new(), monitor.listen());
+        while entries.len() < most
+            && let Some(entry) = stream.next().await
+        {
+            entries.push(entry);
+        }
+        entries
     }
 
     fn is_subscribed(pubsub: &PubSub) -> bool {

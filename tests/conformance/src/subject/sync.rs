@@ -7,12 +7,15 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use redis_core::monitor::MonitorEntry;
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
-use redis_core::{Cmd, Command, Config, Execute, FromReply, Queue, Result, Value};
-use redis_sync::{Client, Pipeline, PubSub, Transaction, Watched};
+use redis_core::{
+    Cmd, Command, Config, Error, ErrorKind, Execute, FromReply, Queue, Result, Value,
+};
+use redis_sync::{Client, Monitor, Pipeline, PubSub, Transaction, Watched};
 
 use super::{Handler, Names, Subject, Task};
 
@@ -66,6 +69,7 @@ impl Subject for Client {
     type Watched = Watched;
     type Transaction<V: Send + 'static> = Transaction<V>;
     type PubSub = PubSub;
+    type Monitor = Monitor;
 
     fn drive<F: Future>(_: bool, scenario: F) -> io::Result<F::Output> {
         Ok(block_on(scenario))
@@ -107,8 +111,16 @@ impl Subject for Client {
         self.warm_up(connections)
     }
 
+    fn resize_pool(&self, size: usize) -> Result<()> {
+        self.resize_pool(size)
+    }
+
     fn stats(&self) -> Stats {
         self.stats()
+    }
+
+    fn fire_and_forget<C: Command>(&self, _: C) -> Result<()> {
+        Err(Error::new(ErrorKind::InvalidRequest, "a call that blocks waits for its reply"))
     }
 
     fn pipeline(&self) -> Pipeline {
@@ -141,7 +153,7 @@ impl Subject for Client {
     }
 
     fn queue<C: Command>(pipeline: &mut Pipeline, command: C) {
-        let _ = Queue::queue(pipeline, command);
+        Queue::queue(pipeline, command);
     }
 
     fn queued(pipeline: &Pipeline) -> usize {
@@ -158,8 +170,26 @@ impl Subject for Client {
         pipeline.execute()
     }
 
-    async fn execute_each(pipeline: &mut Pipeline) -> Result<Vec<Result<Value>>> {
+    async fn execute_all(pipeline: &mut Pipeline) -> Result<Vec<Result<Value>>> {
         pipeline.execute_all()
+    }
+
+    async fn execute_each<T: FromReply>(
+        pipeline: &mut Pipeline,
+        each: impl FnMut(usize, Result<T>) + Send,
+    ) -> Result<()> {
+        pipeline.execute_each(each)
+    }
+
+    async fn execute_zip<K: Send, V: FromReply, M: FromIterator<(K, V)> + Send>(
+        pipeline: &mut Pipeline,
+        keys: Vec<K>,
+    ) -> Result<M> {
+        pipeline.execute_zip(keys)
+    }
+
+    fn ignore(pipeline: &mut Pipeline) {
+        pipeline.ignore();
     }
 
     fn execute_watched<C: Command>(watched: &mut Watched, command: C) -> Call<'_, C::Reply> {
@@ -189,6 +219,10 @@ impl Subject for Client {
         transaction.queue(command)
     }
 
+    fn ignore_in_transaction<V: Send + 'static>(transaction: Transaction<V>) -> Transaction<V> {
+        transaction.ignore()
+    }
+
     fn returning<V: Send + 'static>(transaction: Transaction, value: V) -> Transaction<V> {
         transaction.returning(value)
     }
@@ -207,6 +241,7 @@ impl Subject for Client {
         match names {
             Names::Channels => pubsub.subscribe(list),
             Names::Patterns => pubsub.psubscribe(list),
+            Names::Shards => pubsub.ssubscribe(list),
         }
     }
 
@@ -219,6 +254,7 @@ impl Subject for Client {
         match names {
             Names::Channels => pubsub.subscribe_with(name, handler),
             Names::Patterns => pubsub.psubscribe_with(name, handler),
+            Names::Shards => pubsub.ssubscribe_with(name, handler),
         }
     }
 
@@ -232,11 +268,32 @@ impl Subject for Client {
             (Names::Channels, None) => pubsub.unsubscribe_all(),
             (Names::Patterns, Some(list)) => pubsub.punsubscribe(list),
             (Names::Patterns, None) => pubsub.punsubscribe_all(),
+            (Names::Shards, Some(list)) => pubsub.sunsubscribe(list),
+            (Names::Shards, None) => pubsub.sunsubscribe_all(),
         }
     }
 
     async fn get_message(pubsub: &mut PubSub, timeout: Duration) -> Result<Option<Message>> {
         pubsub.get_message(timeout)
+    }
+
+    async fn heard(pubsub: &mut PubSub, most: usize) -> Vec<Result<Message>> {
+        pubsub.listen().take(most).collect()
+    }
+
+    async fn monitor(&self) -> Result<Monitor> {
+        self.monitor()
+    }
+
+    async fn next_command(
+        monitor: &mut Monitor,
+        timeout: Duration,
+    ) -> Result<Option<MonitorEntry>> {
+        monitor.next_command(timeout)
+    }
+
+    async fn listen(monitor: &mut Monitor, most: usize) -> Vec<Result<MonitorEntry>> {
+        monitor.listen().take(most).collect()
     }
 
     fn is_subscribed(pubsub: &PubSub) -> bool {

@@ -30,7 +30,7 @@ pub(crate) fn raw() -> Vec<(&'static str, &'static str)> {
         ("LATENCY", "it is nothing without one of its subcommands"),
         ("MEMORY", "it is nothing without one of its subcommands"),
         ("MODULE", "it is nothing without one of its subcommands"),
-        ("MONITOR", "it turns the connection into a stream of all commands, which no client here reads"),
+        ("MONITOR", "`client.monitor()` sends it, on a connection of its own"),
         ("MULTI", "transactions have a type of their own"),
         ("OBJECT", "it is nothing without one of its subcommands"),
         ("PFDEBUG", "it shows how the server keeps a value, for its developers"),

@@ -29,7 +29,7 @@ pub(crate) const fn stateful() -> &'static [(&'static str, &'static str)] {
         ("DISCARD", TRANSACTION),
         ("EXEC", TRANSACTION),
         ("HELLO", HANDSHAKE),
-        ("MONITOR", "it is not available on a shared connection"),
+        ("MONITOR", "use `client.monitor()`, which has its own connection"),
         ("MULTI", TRANSACTION),
         ("PSUBSCRIBE", PUBSUB),
         ("PSYNC", REPLICATION),

@@ -88,7 +88,7 @@ async fn nobody_listening_is_a_connect_error_that_was_not_sent<S: Subject>(
     cx: Context<S>,
 ) -> Outcome {
     let mut own = cx.start_server(ServerOptions::new())?;
-    let client = own.client::<S>()?;
+    let client = own.client_with::<S>(|config| config.backoff.cap = config.backoff.base)?;
     own.server.kill()?;
     for _ in 0..3 {
         let (result, took) = cx.timed(client.ping()).await;
@@ -216,7 +216,7 @@ async fn closed_connection_is_replaced<S: Subject>(cx: Context<S>) -> Outcome {
 
 async fn server_killed_under_a_running_loop<S: Subject>(cx: Context<S>) -> Outcome {
     let mut own = cx.start_server(ServerOptions::new())?;
-    let client = own.client::<S>()?;
+    let client = own.client_with::<S>(|config| config.backoff.cap = config.backoff.base)?;
     let running = client.clone();
     let done = Arc::new(AtomicU64::new(0));
     let counted = done.clone();

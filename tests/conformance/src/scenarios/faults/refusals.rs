@@ -75,7 +75,8 @@ fn fill(server: &Server) -> std::io::Result<Vec<UnixStream>> {
 
 async fn full_server_is_a_clear_error_and_passes<S: Subject>(cx: Context<S>) -> Outcome {
     let own = cx.start_server(ServerOptions::new().arg("--maxclients").arg("6"))?;
-    let (direct, client) = (own.client::<S>()?, own.client::<S>()?);
+    let direct = own.client::<S>()?;
+    let client = own.client_with::<S>(|config| config.backoff.cap = config.backoff.base)?;
     direct.ping().await?;
     let mut places = Vec::new();
     cx.until("all places are taken", async || {
@@ -90,11 +91,21 @@ async fn full_server_is_a_clear_error_and_passes<S: Subject>(cx: Context<S>) -> 
         assert_eq!((error.kind(), error.delivery()), (ErrorKind::Server, Delivery::NotSent));
         assert!(error.to_string().contains("max number of clients"), "{error:?}");
     }
+    let patient = own.client_with::<S>(|config| {
+        config.max_retries = u32::MAX;
+        config.backoff.cap = config.backoff.base;
+    })?;
+    let task = cx.spawn({
+        let patient = patient.clone();
+        async move { patient.incr("m").await }
+    });
+    cx.until("one waits for a place", async || Ok(patient.stats().retries > 0)).await?;
     cx.step("once there are places");
     places.truncate(2);
+    assert_eq!(task.await??, 1);
     cx.until("the server has seen them go", async || {
         let info = direct.execute(cmd::info().sections("clients")).await?;
-        Ok(info.number::<u64>("connected_clients")? <= 3)
+        Ok(info.number::<u64>("connected_clients")? <= 4)
     })
     .await?;
     until_it_works(&cx, &client).await?;

@@ -1,0 +1,178 @@
+//! Several commands sent as one, and their replies.
+//!
+//! Owns the queue, what goes around it (MULTI and EXEC), and how the replies are told apart: which one
+//! belongs to which command, and which error is the one to report. Knows nothing of connections.
+
+mod describe;
+mod each;
+mod replies;
+mod sent;
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+
+pub use self::each::Each;
+pub use self::replies::{Batched, FromReplies, Replies};
+pub use self::sent::{Run, Sent};
+use crate::command::{Block, Command, Queue};
+use crate::error::{Error, ErrorKind, Result};
+use crate::script::Learnt;
+use crate::send::SendBuffer;
+
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+/// Queued commands.
+#[derive(Debug, Default)]
+pub struct Pipeline {
+    out: SendBuffer,
+    count: u32,
+    /// The commands whose replies are not among the results, counted from 0, in order.
+    ignored: Vec<u32>,
+    plain: bool,
+    block: Option<Block>,
+    /// One of the commands must not run twice.
+    once: bool,
+    scripts: Learnt,
+    /// The first command that can't be sent.
+    refused: Option<Error>,
+}
+
+impl Pipeline {
+    /// An empty queue that is sent between MULTI and EXEC.
+    pub fn atomic() -> Self {
+        Self::default()
+    }
+
+    /// Whether the commands run as one transaction, without others in between: the default.
+    pub fn set_transaction(&mut self, transaction: bool) {
+        self.plain = !transaction;
+    }
+
+    /// Adds a command.
+    pub fn push<C: Command>(&mut self, command: C) {
+        let mut cmd = command.into_cmd();
+        self.count += 1;
+        if let Err(error) = cmd.check() {
+            let position = self.count;
+            self.refused.get_or_insert_with(|| error.with_context(format!("command {position}")));
+            return;
+        }
+        if cmd.is_blocking() {
+            self.block = Some(match (self.block, cmd.block()) {
+                (None, block) => block,
+                (Some(Block::For(a)), Block::For(b)) => Block::For(a + b),
+                _ => Block::Forever,
+            });
+        }
+        self.once = self.once || !cmd.is_repeatable();
+        if let Some(script) = cmd.script()
+            && !self.scripts.knows(script)
+            && let Some(whole) = cmd.with_source()
+        {
+            cmd = whole;
+        }
+        cmd.encode(&mut self.out);
+    }
+
+    /// Leaves the reply of the command that was queued last out of the results.
+    ///
+    /// Without one, [`take`](Self::take) fails with `InvalidRequest`.
+    pub fn ignore(&mut self) {
+        match self.count.checked_sub(1) {
+            Some(last) if self.ignored.last() == Some(&last) => {}
+            Some(last) => self.ignored.push(last),
+            None => {
+                let text = "nothing is queued that could be ignored: queue the command first";
+                self.refused.get_or_insert_with(|| Error::new(ErrorKind::InvalidRequest, text));
+            }
+        }
+    }
+
+    /// Takes everything out of the queue, ready to be sent; the queue is empty then. None when it was.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` when a command can't be sent; nothing is left of any then.
+    pub fn take(&mut self) -> Result<Option<Sent>> {
+        let queued = std::mem::take(self);
+        self.plain = queued.plain;
+        // It is likely to be filled again as it was.
+        self.out.reserve(queued.out.len());
+        match queued.refused {
+            Some(error) => Err(error),
+            None if queued.count == 0 => Ok(None),
+            None => Ok(Some(queued.into_sent())),
+        }
+    }
+
+    /// As [`take`](Self::take), where each result is to go with one of so many keys.
+    ///
+    /// # Errors
+    ///
+    /// As [`take`](Self::take); `InvalidRequest` also when there are more or fewer keys than results.
+    pub fn take_zipped(&mut self, keys: usize) -> Result<Option<Sent>> {
+        let results = self.count as usize - self.ignored.len();
+        let sent = self.take()?;
+        if results == keys {
+            return Ok(sent);
+        }
+        Err(Error::new(
+            ErrorKind::InvalidRequest,
+            format!(
+                "{keys} keys do not fit {results} results: give one for each reply that is not ignored"
+            ),
+        ))
+    }
+
+    /// As [`take`](Self::take), for a transaction on a watching connection: an empty one is sent too.
+    ///
+    /// # Errors
+    ///
+    /// As [`take`](Self::take).
+    pub fn take_watched(self) -> Result<Sent> {
+        match self.refused {
+            Some(error) => Err(error),
+            None => Ok(self.into_sent()),
+        }
+    }
+
+    fn into_sent(mut self) -> Sent {
+        let atomic = !self.plain;
+        let mut parts = Vec::new();
+        if atomic {
+            parts.push(Bytes::from_static(MULTI));
+        }
+        self.out.drain_into(&mut parts);
+        if atomic {
+            parts.push(Bytes::from_static(EXEC));
+        }
+        // Inside MULTI nothing blocks.
+        let block = self.block.filter(|_| !atomic);
+        Sent { parts, count: self.count, ignored: self.ignored, atomic, block, once: self.once }
+    }
+
+    /// Empties the queue.
+    pub fn clear(&mut self) {
+        let plain = self.plain;
+        *self = Self { plain, ..Self::default() };
+    }
+
+    /// How many commands are queued.
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
+impl Queue for &mut Pipeline {
+    fn queue<C: Command>(self, command: C) -> Self {
+        self.push(command);
+        self
+    }
+}

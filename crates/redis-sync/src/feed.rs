@@ -1,0 +1,90 @@
+//! A machine whose reader moves its bytes: there is no thread behind it.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use redis_core::connection::Event;
+use redis_core::pubsub::nothing_to_wait_for;
+use redis_core::recv::RecvBuffer;
+use redis_core::session::{Action, Machine};
+use redis_core::{Config, Result};
+
+use crate::stream::Stream;
+
+pub(crate) struct Feed<M> {
+    pub(crate) machine: M,
+    config: Arc<Config>,
+    stream: Option<Stream>,
+    recv: RecvBuffer,
+    events: Vec<Event>,
+}
+
+impl<M: Machine> Feed<M> {
+    pub(crate) fn new(machine: M, config: Arc<Config>) -> Self {
+        Self { machine, config, stream: None, recv: RecvBuffer::default(), events: Vec::new() }
+    }
+
+    /// Does what the machine asks, then waits for bytes until the deadline.
+    pub(crate) fn turn(&mut self, now: Instant, deadline: Option<Instant>) -> Result<()> {
+        self.machine.handle_timeout(now);
+        while let Some(action) = self.machine.poll_action() {
+            match action {
+                Action::Close => self.stream = None,
+                Action::Open(endpoint) => {
+                    self.recv = RecvBuffer::default();
+                    // What a subscriber writes is small: a peer that takes none of it for so long is gone.
+                    let timeout = self.config.connect_timeout;
+                    let opened = Stream::connect(&endpoint, now + timeout)
+                        .and_then(|stream| stream.set_write_timeout(timeout).map(|()| stream));
+                    match opened {
+                        Ok(stream) => {
+                            self.stream = Some(stream);
+                            self.machine.handle_opened();
+                        }
+                        // What that means is to be looked at before anything is waited for.
+                        Err(error) => {
+                            self.machine.handle_open_failed(Instant::now(), error);
+                            return Ok(());
+                        }
+                    }
+                }
+            }
+        }
+        self.flush()?;
+        let until = [deadline, self.machine.poll_timeout()].into_iter().flatten().min();
+        let Some(stream) = &mut self.stream else {
+            // Nothing to read from: a new attempt is due, or the reader's time is up.
+            match until {
+                Some(until) => thread::sleep(until.saturating_duration_since(now)),
+                None => return Err(nothing_to_wait_for()),
+            }
+            return Ok(());
+        };
+        match stream.read(self.recv.space(self.machine.read_hint()), now, until) {
+            Ok(0) => self.machine.handle_disconnect(Instant::now(), None),
+            Ok(n) => {
+                self.recv.advance(n);
+                let used =
+                    self.machine.handle_input(Instant::now(), self.recv.data(), &mut self.events);
+                self.recv.consume(used);
+            }
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+            Err(error) => self.machine.handle_disconnect(Instant::now(), Some(error.kind())),
+        }
+        Ok(())
+    }
+
+    /// Writes what there is to write.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        while let (Some(stream), Some(transmit)) = (&self.stream, self.machine.poll_transmit()) {
+            match stream.writer().write(transmit.slices()) {
+                Ok(n) => self.machine.handle_transmitted(n),
+                Err(error) => self.machine.handle_disconnect(Instant::now(), Some(error.kind())),
+            }
+        }
+        Ok(())
+    }
+}

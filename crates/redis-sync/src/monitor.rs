@@ -1,0 +1,83 @@
+//! What the server runs, read by whoever wants to see it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use redis_core::monitor::{Monitor as Machine, MonitorEntry};
+use redis_core::{Config, Result};
+
+use crate::feed::Feed;
+
+/// The commands that a server runs, whoever sends them, on a connection of its own.
+///
+/// It costs the server a good part of its speed. What is not read waits with the server, which ends the connection
+/// of those that fall too far behind. A connection that has ended is not opened again. Dropping the monitor
+/// closes it.
+///
+/// # Examples
+///
+/// ```no_run
+/// # let client = redis_sync::Client::open("redis://localhost")?;
+/// for entry in client.monitor()?.listen() {
+///     let entry = entry?;
+///     println!("{:?} in {}: {:?}", entry.client, entry.database, entry.args);
+/// }
+/// # Ok::<(), redis_sync::Error>(())
+/// ```
+pub struct Monitor {
+    feed: Feed<Machine>,
+}
+
+impl fmt::Debug for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Monitor").finish_non_exhaustive()
+    }
+}
+
+impl Monitor {
+    pub(crate) fn open(config: Arc<Config>, seed: u64) -> Result<Self> {
+        let machine = Machine::new(config.clone(), Instant::now(), seed);
+        let mut feed = Feed::new(machine, config);
+        while !feed.machine.is_started() {
+            if let Some(error) = feed.machine.poll_error() {
+                return Err(error);
+            }
+            feed.turn(Instant::now(), None)?;
+        }
+        Ok(Self { feed })
+    }
+
+    /// The next command, waiting for it at most this long; with zero what is there now. None at the deadline.
+    ///
+    /// # Errors
+    ///
+    /// `Decode` for a line that can't be read, which the next one is not affected by; why the connection ended.
+    pub fn next_command(&mut self, timeout: Duration) -> Result<Option<MonitorEntry>> {
+        self.next_before(Instant::now().checked_add(timeout))
+    }
+
+    /// The commands from now on, waiting for each. Why the connection ended is the last item.
+    pub fn listen(&mut self) -> impl Iterator<Item = Result<MonitorEntry>> {
+        std::iter::from_fn(|| match self.feed.machine.is_done() {
+            true => None,
+            false => self.next_before(None).transpose(),
+        })
+    }
+
+    fn next_before(&mut self, deadline: Option<Instant>) -> Result<Option<MonitorEntry>> {
+        let mut last = false;
+        loop {
+            if let Some(entry) = self.feed.machine.poll_entry() {
+                return entry.map(Some);
+            }
+            if last {
+                return Ok(None);
+            }
+            let now = Instant::now();
+            // Once more after the deadline: what is there counts.
+            last = deadline.is_some_and(|deadline| deadline <= now);
+            self.feed.turn(now, deadline)?;
+        }
+    }
+}
