@@ -112,9 +112,9 @@ impl Queueing {
             {
                 self.refused = Some(match position {
                     // The commands behind it were written already: the server takes them for plain ones.
-                    0 => {
-                        error.with_context("MULTI was refused, so that the commands ran one by one")
-                    }
+                    0 => error.with_context(
+                        "MULTI was refused, so that the commands ran one by one, if at all",
+                    ),
                     _ => sent.explain(&mut Names::new(&sent.parts), position, error),
                 });
             }
