@@ -146,7 +146,8 @@ impl Client {
                 Ok(watched) => return Ok(watched),
                 Err(error) => error,
             };
-            shared.wait_for_another(&mut retry, cmd, error, deadline).await?;
+            let again = shared.wait_for_another(&mut retry, cmd, error, deadline).await;
+            again.map_err(watch::not_begun)?;
         }
     }
 
@@ -158,7 +159,8 @@ impl Client {
     ///
     /// What `attempt` fails with, unless that is a watch error; `Watch` when `max_transaction_attempts`
     /// are used up; what a connection or the server fails with. When the link is lost while the
-    /// transaction is applied the error says `MaybeExecuted`, and it is not run again.
+    /// transaction is applied, or behind a command of `attempt` that writes, the error says `MaybeExecuted`,
+    /// and nothing is run again.
     ///
     /// # Cancel safety
     ///

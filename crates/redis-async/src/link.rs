@@ -116,8 +116,14 @@ impl Link {
         encode: impl FnOnce(&mut Batch, Ticket, Deadline),
     ) -> Poll<Result<Ticket>> {
         let mut inbox = self.inbox();
-        if inbox.is_closed() {
+        if inbox.closing.is_some() {
             return Poll::Ready(Err(closed()));
+        }
+        if inbox.over {
+            // A link of a single user may end between being taken out of its pool and being used.
+            let endpoint = &self.config.endpoint;
+            let text = format!("the connection to {endpoint} was lost before it was used");
+            return Poll::Ready(Err(Error::new(ErrorKind::Io, text)));
         }
         let mut deadline = deadline;
         if waiting.id.is_some() || inbox.has_waiters() || !self.has_room(&inbox) {

@@ -228,6 +228,11 @@ impl<'a, R> ReplyFuture<'a, R> {
         Self::new(cmd, State::Acquire(acquire))
     }
 
+    /// Whether it does no harm when the command runs twice.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.cmd.is_repeatable()
+    }
+
     /// After a failure: waits for another attempt, or hands the error back.
     #[cold]
     fn again(&mut self, error: Error) -> Result<()> {

@@ -14,6 +14,9 @@ use crate::request::{On, ReplyFuture, open, send};
 
 /// A connection that watches keys. Commands run at once; [`multi`](Self::multi) starts the transaction.
 /// Dropping it closes the connection; [`reset`](Self::reset) keeps it.
+///
+/// A command that is lost with its link is a `Watch` error, since the watch is gone. If it writes and may
+/// have run, the error's delivery is `MaybeExecuted`.
 #[derive(Debug)]
 pub struct Watched {
     connection: Pooled,
@@ -42,10 +45,29 @@ impl Watched {
     /// After dropping the future the keys may be watched or not.
     pub async fn watch<M>(&mut self, keys: impl ToArgs<M>) -> Result<()> {
         let cmd = watch::watch(keys)?;
-        ReplyFuture::watched(self.connection.link(), cmd).await.map_err(watch::lost_before_multi)
+        self.run(cmd).await
+    }
+
+    /// Runs a command at once.
+    fn run<R: FromReply>(&mut self, cmd: Cmd<R>) -> WatchedReply<'_, R> {
+        WatchedReply(ReplyFuture::watched(self.connection.link(), cmd))
     }
 
     /// Starts queueing: what follows is applied by [`Transaction::execute`], or not at all.
+    ///
+    /// There is no way back: neither a second `multi` nor a `watch` behind it compiles.
+    ///
+    /// ```compile_fail,E0599
+    /// # fn nested(watched: redis_async::Watched) {
+    /// watched.multi().multi();
+    /// # }
+    /// ```
+    /// ```compile_fail,E0382
+    /// # fn late(mut watched: redis_async::Watched) {
+    /// let transaction = watched.multi();
+    /// let watching = watched.watch(["other"]);
+    /// # }
+    /// ```
     pub fn multi(self) -> Transaction {
         Transaction { watched: self, queued: Queued::atomic(), value: () }
     }
@@ -60,9 +82,7 @@ impl Watched {
     ///
     /// After dropping the future the keys may still be watched.
     pub async fn unwatch(&mut self) -> Result<()> {
-        ReplyFuture::watched(self.connection.link(), watch::unwatch())
-            .await
-            .map_err(watch::lost_before_multi)
+        self.run(watch::unwatch()).await
     }
 
     /// Stops watching and gives the connection back.
@@ -94,7 +114,8 @@ impl<R: FromReply> Future for WatchedReply<'_, R> {
     type Output = Result<R>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        Pin::new(&mut self.0).poll(cx).map_err(watch::lost_before_multi)
+        let repeatable = self.0.is_repeatable();
+        Pin::new(&mut self.0).poll(cx).map_err(|error| watch::lost_before_multi(error, repeatable))
     }
 }
 
@@ -103,10 +124,10 @@ impl<'a> Execute for &'a mut Watched {
 
     fn execute<C: Command>(self, command: C) -> WatchedReply<'a, C::Reply> {
         let cmd = command.into_cmd();
-        WatchedReply(match cmd.check() {
-            Ok(()) => ReplyFuture::watched(self.connection.link(), cmd),
-            Err(error) => ReplyFuture::refused(error, cmd),
-        })
+        match watch::check(&cmd) {
+            Ok(()) => self.run(cmd),
+            Err(error) => WatchedReply(ReplyFuture::refused(error, cmd)),
+        }
     }
 }
 
@@ -173,8 +194,7 @@ impl<V> Transaction<V> {
             Err((error, _)) => Err(error),
         };
         on.as_ref().config().tell_if_slow(&sent, began.elapsed());
-        // EXEC ends the watch, whatever it says.
-        connection.set_dedicated(false);
+        connection.set_dedicated(!watch::is_over(&result));
         result.map(|replies| (replies, value)).map_err(watch::lost)
     }
 

@@ -38,7 +38,8 @@ pub enum ErrorKind {
     Server,
     /// The reply arrived whole, but is not of the type that was asked for.
     Decode,
-    /// A watched key changed, or the connection that watched it was lost: nothing was applied.
+    /// A watched key changed, or the connection that watched it was lost: nothing of the transaction was
+    /// applied. A command that wrote at once, before it, may have run if the delivery says so.
     Watch,
 }
 
@@ -175,7 +176,8 @@ impl Error {
         self.kind() == ErrorKind::Timeout
     }
 
-    /// A watched key changed or the watching connection was lost; the transaction can be tried anew.
+    /// A watched key changed or the watching connection was lost: the transaction was not applied, and can be
+    /// tried anew.
     pub fn is_watch(&self) -> bool {
         self.kind() == ErrorKind::Watch
     }

@@ -223,7 +223,7 @@ impl Session {
         let events = &mut self.events;
         self.earliest = self.backlog.expire(now, |ticket| {
             let error =
-                Error::new(ErrorKind::Timeout, "the deadline passed before there was a connection");
+                Error::new(ErrorKind::Timeout, "the deadline passed before there was a connection: see `connect_timeout` and `command_timeout`");
             events.push_back(Event::Failed { ticket, error, deadline: Some(now) });
         });
     }

@@ -110,6 +110,7 @@ impl Client {
             connection.execute_before(cmd, now, deadline)?;
             Ok(Watched::on(connection))
         })
+        .map_err(watch::not_begun)
     }
 
     /// Watches keys and runs `attempt`, which reads what it needs and returns the transaction to apply;
@@ -120,7 +121,8 @@ impl Client {
     ///
     /// What `attempt` fails with, unless that is a watch error; `Watch` when `max_transaction_attempts`
     /// are used up; what a connection or the server fails with. When the link is lost while the
-    /// transaction is applied the error says `MaybeExecuted`, and it is not run again.
+    /// transaction is applied, or behind a command of `attempt` that writes, the error says `MaybeExecuted`,
+    /// and nothing is run again.
     ///
     /// # Examples
     ///

@@ -95,7 +95,7 @@ impl Connection {
             if deadline <= now {
                 return Err(Error::new(
                     ErrorKind::Timeout,
-                    "the deadline passed before there was a connection",
+                    "the deadline passed before there was a connection: see `connect_timeout` and `command_timeout`",
                 ));
             }
             self.receive_until(&mut received, now, Some(deadline))?;

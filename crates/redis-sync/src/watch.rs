@@ -3,12 +3,17 @@
 use std::time::Instant;
 
 use redis_core::pipeline::{FromReplies, Pipeline as Queued};
-use redis_core::{Command, Error, ErrorKind, Execute, FromReply, Queue, Result, ToArgs, watch};
+use redis_core::{
+    Cmd, Command, Error, ErrorKind, Execute, FromReply, Queue, Result, ToArgs, watch,
+};
 
 use crate::pool::Pooled;
 
 /// A connection that watches keys. Commands run at once; [`multi`](Self::multi) starts the transaction.
 /// Dropping it closes the connection; [`reset`](Self::reset) keeps it.
+///
+/// A command that is lost with its link is a `Watch` error, since the watch is gone. If it writes and may
+/// have run, the error's delivery is `MaybeExecuted`.
 #[derive(Debug)]
 pub struct Watched {
     connection: Pooled,
@@ -26,11 +31,30 @@ impl Watched {
     ///
     /// `InvalidRequest` without a key; `Watch` when the link was lost.
     pub fn watch<M>(&mut self, keys: impl ToArgs<M>) -> Result<()> {
-        let cmd = watch::watch(keys)?;
-        self.connection.execute(&cmd).map_err(watch::lost_before_multi)
+        self.run(&watch::watch(keys)?)
+    }
+
+    /// Runs a command at once.
+    fn run<R: FromReply>(&mut self, cmd: &Cmd<R>) -> Result<R> {
+        let lost = |error| watch::lost_before_multi(error, cmd.is_repeatable());
+        self.connection.execute(cmd).map_err(lost)
     }
 
     /// Starts queueing: what follows is applied by [`Transaction::execute`], or not at all.
+    ///
+    /// There is no way back: neither a second `multi` nor a `watch` behind it compiles.
+    ///
+    /// ```compile_fail,E0599
+    /// # fn nested(watched: redis_sync::Watched) {
+    /// watched.multi().multi();
+    /// # }
+    /// ```
+    /// ```compile_fail,E0382
+    /// # fn late(mut watched: redis_sync::Watched) {
+    /// let transaction = watched.multi();
+    /// watched.watch(["other"]);
+    /// # }
+    /// ```
     pub fn multi(self) -> Transaction {
         Transaction { watched: self, queued: Queued::atomic(), value: () }
     }
@@ -41,7 +65,7 @@ impl Watched {
     ///
     /// `Watch` when the link was lost.
     pub fn unwatch(&mut self) -> Result<()> {
-        self.connection.execute(&watch::unwatch()).map_err(watch::lost_before_multi)
+        self.run(&watch::unwatch())
     }
 
     /// Stops watching and gives the connection back.
@@ -61,8 +85,8 @@ impl Execute for &mut Watched {
 
     fn execute<C: Command>(self, command: C) -> Result<C::Reply> {
         let cmd = command.into_cmd();
-        cmd.check()?;
-        self.connection.execute(&cmd).map_err(watch::lost_before_multi)
+        watch::check(&cmd)?;
+        self.run(&cmd)
     }
 }
 
@@ -125,8 +149,9 @@ impl<V> Transaction<V> {
             .execute_sent(&sent, deadline, |sent, runs| sent.open(runs)?.decode())
             .map_err(watch::lost);
         connection.config().tell_if_slow(&sent, began.elapsed());
-        // EXEC ends the watch, whatever it says.
-        connection.shared();
+        if watch::is_over(&result) {
+            connection.shared();
+        }
         result.map(|replies| (replies, value))
     }
 

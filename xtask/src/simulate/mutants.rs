@@ -220,7 +220,70 @@ pub(super) static MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "watch-error-is-final",
-        &[("watch.rs", "if !error.is_watch() {", "if error.is_watch() {")],
+        &[(
+            "watch.rs",
+            "if !error.is_watch() || error.delivery() == Delivery::MaybeExecuted {",
+            "if error.is_watch() || error.delivery() == Delivery::MaybeExecuted {",
+        )],
+    ),
+    mutant(
+        "write-lost-before-multi-is-run-again",
+        &[(
+            "watch.rs",
+            "if !error.is_watch() || error.delivery() == Delivery::MaybeExecuted {",
+            "if !error.is_watch() {",
+        )],
+    ),
+    mutant(
+        "write-lost-before-multi-is-said-to-be-unsent",
+        &[("watch.rs", "let delivery = if repeatable {", "let delivery = if repeatable || true {")],
+    ),
+    mutant(
+        "unwatch-does-not-end-the-watch",
+        &[(
+            "watch.rs",
+            "Cmd::raw(\"UNWATCH\").idempotent()",
+            "Cmd::raw(\"CLIENT ID\").idempotent()",
+        )],
+    ),
+    mutant(
+        "watch-is-not-sent",
+        &[(
+            "watch.rs",
+            "let cmd = Cmd::raw(\"WATCH\").any_keys(keys);",
+            "let cmd = Cmd::raw(\"EXISTS\").any_keys(keys);",
+        )],
+    ),
+    mutant(
+        "closing-gives-up-what-is-under-way",
+        &[(
+            "connection/mod.rs",
+            "                self.state = State::Draining;\n                self.end_if_drained();",
+            "                self.fail(closed());",
+        )],
+    ),
+    mutant(
+        "abandoned-transaction-takes-back-its-end",
+        &[(
+            "connection/mod.rs",
+            "                if unsent {\n                    self.out.remove(end - pending.len..end);\n                    self.pending.remove(at);",
+            "                if unsent || pending.replies > 1 && end > 0 {\n                    self.out.remove(end.saturating_sub(pending.len)..end);\n                    self.pending.remove(at);",
+        )],
+    ),
+    mutant(
+        "expired-transaction-takes-back-its-end",
+        &[
+            (
+                "connection/mod.rs",
+                "            if due && unsent {",
+                "            if due && (unsent || pending.replies > 1 && start - self.out.len() < pending.len) {",
+            ),
+            (
+                "connection/mod.rs",
+                "                self.out.remove(end - pending.len..end);\n            } else {",
+                "                self.out.remove(end.saturating_sub(pending.len)..end);\n            } else {",
+            ),
+        ],
     ),
     mutant(
         "bad-command-in-a-pipeline-is-sent",

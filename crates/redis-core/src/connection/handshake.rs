@@ -38,7 +38,9 @@ pub(super) struct Handshake {
     expected: VecDeque<Step>,
     /// The server does not know HELLO: what follows it is void, and is said again in RESP2.
     fallback: bool,
-    /// What it refused although nothing depends on it.
+    /// There was a reply.
+    answered: bool,
+    /// What its first reply refused although nothing depends on it.
     refused: Option<Error>,
     info: ServerInfo,
 }
@@ -64,6 +66,7 @@ impl Handshake {
             deadline,
             expected: VecDeque::new(),
             fallback: false,
+            answered: false,
             refused: None,
             info: ServerInfo { protocol: 2, ..ServerInfo::default() },
         };
@@ -104,6 +107,7 @@ impl Handshake {
     }
 
     fn check(&mut self, step: Step, config: &Config, frame: &[u8]) -> Result<()> {
+        let first = !std::mem::replace(&mut self.answered, true);
         let outcome = match step {
             Step::Hello => decode::<Hello>(frame).map(|hello| self.info = hello.0),
             _ => decode::<()>(frame),
@@ -126,7 +130,9 @@ impl Handshake {
         let error = error.with_context(format!("{what} while connecting to {}", config.endpoint));
         // Servers before 7.2 do not know CLIENT SETINFO; nothing depends on it.
         if step == Step::SetInfo {
-            self.refused.get_or_insert(error);
+            if first && !is_about_the_command(&error) {
+                self.refused = Some(error);
+            }
             return Ok(());
         }
         Err(error)
@@ -188,6 +194,13 @@ fn is_unknown(error: &Error, authenticated: bool) -> bool {
         Some("NOAUTH") => authenticated,
         _ => error.to_string().to_ascii_lowercase().starts_with("err unknown command"),
     }
+}
+
+/// Whether the error is about the command that it answers: the server does not know it, or the user has no
+/// right to it. Such a server goes on.
+fn is_about_the_command(error: &Error) -> bool {
+    error.code() == Some("NOPERM")
+        || error.message().to_ascii_lowercase().starts_with("err unknown")
 }
 
 struct Hello(ServerInfo);

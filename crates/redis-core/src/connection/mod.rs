@@ -364,7 +364,10 @@ impl Connection {
         {
             return self.fail(Error::new(
                 ErrorKind::Timeout,
-                format!("the handshake with {} took too long", self.config.endpoint),
+                format!(
+                    "the handshake with {} took longer than `connect_timeout` or the command may wait",
+                    self.config.endpoint
+                ),
             ));
         }
         if self.earliest.is_some_and(|earliest| earliest <= now) {
@@ -409,8 +412,10 @@ impl Connection {
             let unsent = start <= self.out.len();
             if due {
                 let delivery = if unsent { Delivery::NotSent } else { Delivery::MaybeExecuted };
-                let error =
-                    Error::new(ErrorKind::Timeout, "the deadline passed before the reply came");
+                let error = Error::new(
+                    ErrorKind::Timeout,
+                    "the deadline passed before the reply came: see `command_timeout`",
+                );
                 let error = error.with_delivery(delivery);
                 let Pending { ticket, deadline, .. } = pending;
                 self.events.push_back(Event::Failed { ticket, error, deadline });

@@ -612,3 +612,29 @@ fn what_a_server_says_before_it_closes_is_the_error_of_the_handshake() {
         assert_eq!(error.message(), "ERR max number of clients reached", "{protocol:?}");
     }
 }
+
+#[test]
+fn what_an_old_server_does_not_know_is_not_why_its_connection_is_lost() {
+    let unknown = [
+        "-ERR Unknown subcommand or wrong number of arguments for 'SETINFO'. Try CLIENT HELP.\r\n",
+        "-ERR unknown subcommand 'SETINFO'. Try CLIENT HELP.\r\n",
+        "-NOPERM this user has no permissions to run the 'client|setinfo' command\r\n",
+    ];
+    for refusal in unknown {
+        for protocol in [Protocol::Resp2, Protocol::Resp3] {
+            let config = Config { protocol, ..Config::default() };
+            let mut peer = Peer::new(config);
+            peer.submit(1, "INCR k");
+            peer.write_all();
+            let hello =
+                if protocol == Protocol::Resp3 { "%1\r\n$5\r\nproto\r\n:3\r\n" } else { "" };
+            let said = format!("{hello}{refusal}");
+            peer.conn.handle_input(peer.now, said.as_bytes(), &mut Vec::new());
+            peer.conn.handle_disconnect(Some(io::ErrorKind::ConnectionReset));
+            let Some(Event::Failed { error, .. }) = peer.conn.poll_event() else {
+                panic!("the request has failed");
+            };
+            assert_eq!((error.kind(), error.delivery()), (ErrorKind::Io, Delivery::NotSent));
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use super::describe::Names;
 use super::sent::{Frames, Sent};
 use crate::command::Queue;
-use crate::error::{Error, Result};
+use crate::error::{Delivery, Error, Result};
 use crate::reply::{FromReply, Value};
 
 /// Which command the next reply belongs to.
@@ -143,7 +143,9 @@ impl<'a> Replies<'a> {
     pub fn expect(&self, n: usize) -> Result<()> {
         match self.len() {
             len if len == n => Ok(()),
-            len => Err(Error::decode(format!("the pipeline has {len} replies, the type {n}"))),
+            len => Err(Error::decode(format!(
+                "the pipeline has {len} replies and the type wants {n}: it takes one for each command"
+            ))),
         }
     }
 
@@ -194,6 +196,7 @@ pub trait FromReplies: Sized {
             once: false,
         };
         Self::from_replies(&mut nothing.open([])?)
+            .map_err(|error| error.with_delivery(Delivery::NotSent))
     }
 }
 

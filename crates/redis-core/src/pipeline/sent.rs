@@ -63,8 +63,9 @@ impl Sent {
     /// # Errors
     ///
     /// For a transaction: the error of the first command that was refused while queueing, `Watch` when a
-    /// watched key changed, or what EXEC failed with; nothing was applied then. `Protocol` when the
-    /// replies can't be these commands': the connection is out of step and must be closed.
+    /// watched key changed, or what EXEC failed with; nothing was applied then. When MULTI itself was
+    /// refused, as to a user who has no right to it, its error: the commands ran one by one. `Protocol` when
+    /// the replies can't be these commands': the connection is out of step and must be closed.
     pub fn open<'a>(&'a self, runs: impl IntoIterator<Item = Run<'a>>) -> Result<Replies<'a>> {
         let mut frames = Frames::new(runs);
         if self.atomic {
@@ -110,7 +111,10 @@ impl Queueing {
                 && let Err(error) = frame.reader().fail_on_error()
             {
                 self.refused = Some(match position {
-                    0 => error.with_context("MULTI"),
+                    // The commands behind it were written already: the server takes them for plain ones.
+                    0 => error.with_context(
+                        "MULTI was refused, so that the commands ran one by one, if at all",
+                    ),
                     _ => sent.explain(&mut Names::new(&sent.parts), position, error),
                 });
             }
@@ -122,8 +126,10 @@ impl Queueing {
         let mut reader = frame.reader();
         match reader.token().map_err(|error| error.with_context("EXEC"))? {
             Token::Null => {
-                let error =
-                    Error::new(ErrorKind::Watch, "a watched key changed: nothing was applied");
+                let error = Error::new(
+                    ErrorKind::Watch,
+                    "a watched key changed, so that nothing was applied: start over",
+                );
                 Err(error.with_delivery(Delivery::Replied))
             }
             Token::Array(Some(len)) if len == sent.count as usize => {

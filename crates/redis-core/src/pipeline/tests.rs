@@ -309,9 +309,15 @@ fn what_fails_a_transaction_as_a_whole_hands_nothing_on() {
     let refused = "+OK\r\n+QUEUED\r\n-ERR unknown command\r\n-EXECABORT discarded\r\n";
     for (frames, says) in [
         (refused, "command 2 of 2 (`B`): ERR unknown command"),
-        ("+OK\r\n+QUEUED\r\n+QUEUED\r\n*-1\r\n", "a watched key changed: nothing was applied"),
+        (
+            "+OK\r\n+QUEUED\r\n+QUEUED\r\n*-1\r\n",
+            "a watched key changed, so that nothing was applied: start over",
+        ),
         ("+OK\r\n+QUEUED\r\n+QUEUED\r\n-ERR no\r\n", "EXEC: ERR no"),
-        ("-ERR no\r\n-ERR a\r\n-ERR b\r\n-ERR c\r\n", "MULTI: ERR no"),
+        (
+            "-ERR no\r\n-ERR a\r\n-ERR b\r\n-ERR c\r\n",
+            "MULTI was refused, so that the commands ran one by one, if at all: ERR no",
+        ),
     ] {
         let sent = sent(true, &["A", "B"]);
         let mut each = Each::new(&sent);

@@ -1,6 +1,7 @@
 //! The scenarios, a file for each part of the client. A scenario's name is its function's.
 
 mod blocking;
+mod clients;
 mod commands;
 mod faults;
 mod giving_up;
@@ -30,6 +31,7 @@ pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(pubsub::list());
     all.extend(blocking::list());
     all.extend(sharing::list());
+    all.extend(clients::list());
     all.extend(giving_up::list());
     all.extend(faults::list());
     all.extend(typed::list());

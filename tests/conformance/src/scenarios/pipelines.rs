@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use redis_core::{
-    Cmd, Commands, Config, Delivery, Endpoint, ErrorKind, Execute, QueueCommands, Value, cmd,
+    Cmd, Commands, Config, Delivery, Endpoint, Error, ErrorKind, Execute, QueueCommands, Value, cmd,
 };
+use testkit::faulty::Direction::ToClient;
+use testkit::faulty::Flow;
+use testkit::servers::ServerOptions;
 
 use crate::client::Client;
 use crate::scenario::{Context, Failure, Outcome, Scenario, TICK, failed, open};
@@ -13,6 +16,8 @@ use crate::subject::Subject;
 
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
     vec![
+        Scenario::new(nothing_is_sent_before_execute),
+        Scenario::new(commands_of_a_pipeline_do_not_wait_for_replies).over_tcp(),
         Scenario::new(pipeline_is_one_transaction_by_default),
         Scenario::new(pipeline_without_transaction_sends_its_commands_alone),
         Scenario::new(results_have_each_the_type_that_is_asked_for),
@@ -27,6 +32,9 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
         Scenario::new(command_refused_while_queueing_is_the_error_and_nothing_is_applied),
         Scenario::new(reply_that_does_not_convert_fails_alone_and_keeps_step),
         Scenario::new(count_of_results_must_fit_the_replies),
+        Scenario::new(one_connection_stays_in_step_after_every_kind_of_failure),
+        Scenario::new(transaction_without_the_right_to_multi_says_what_became_of_it),
+        Scenario::new(pipelines_beyond_the_limits_of_a_connection_take_turns),
         Scenario::new(twenty_thousand_commands_go_in_one_pipeline),
         Scenario::new(large_values_go_both_ways_in_one_pipeline),
         Scenario::new(batch_infers_its_tuple),
@@ -42,6 +50,45 @@ async fn calls<S: Subject>(client: &Client<S>) -> Result<[u64; 3], Failure> {
     let info = client.execute(cmd::info().sections("commandstats")).await?;
     let stats = info.command_stats()?;
     Ok(["multi", "exec", "ping"].map(|name| stats.get(name).map_or(0, |stats| stats.calls)))
+}
+
+async fn nothing_is_sent_before_execute<S: Subject>(cx: Context<S>) -> Outcome {
+    let (client, other) = (cx.client()?, cx.client()?);
+    for transaction in [true, false] {
+        let mut pipeline = client.pipeline();
+        for _ in 0..1_000 {
+            let _ = pipeline.transaction(transaction).incr("n").ping();
+        }
+        // The connection that a pipeline would use does something else meanwhile.
+        client.set("beside", 1).await?;
+        assert_eq!(other.get::<i64>("n").await?, None);
+        assert_eq!(calls(&other).await?, [0, 0, 0]);
+        drop(pipeline);
+    }
+    assert_eq!(calls(&client).await?, [0, 0, 0]);
+    Ok(())
+}
+
+async fn commands_of_a_pipeline_do_not_wait_for_replies<S: Subject>(cx: Context<S>) -> Outcome {
+    let (proxy, direct) = (cx.proxy()?, cx.client()?);
+    let client = proxy.client::<S>()?;
+    client.ping().await?;
+    for (key, transaction) in [("one", true), ("two", false)] {
+        proxy.flow(ToClient, Flow::Hold);
+        let mut pipeline = client.pipeline();
+        pipeline.transaction(transaction);
+        for _ in 0..100 {
+            let _ = pipeline.incr(key);
+        }
+        let task = cx.spawn(async move { pipeline.execute::<Vec<i64>>().await });
+        cx.until("all of them ran", async || Ok(direct.get::<i64>(key).await? == Some(100)))
+            .await?;
+        assert!(!task.is_done(), "no reply has come");
+        proxy.heal();
+        cx.step("waiting for the replies");
+        assert_eq!(task.await??, (1..=100).collect::<Vec<_>>());
+    }
+    Ok(())
 }
 
 async fn pipeline_is_one_transaction_by_default<S: Subject>(cx: Context<S>) -> Outcome {
@@ -255,6 +302,112 @@ async fn count_of_results_must_fit_the_replies<S: Subject>(cx: Context<S>) -> Ou
     cx.saw("too many", error);
     cx.saw("too few", failed(pipeline.incr("n").incr("n").execute::<[i64; 1]>().await)?);
     assert_eq!(client.get::<i64>("n").await?, Some(4));
+    Ok(())
+}
+
+async fn one_connection_stays_in_step_after_every_kind_of_failure<S: Subject>(
+    cx: Context<S>,
+) -> Outcome {
+    let client = cx.client()?;
+    client.rpush("list", ["a", "b", "c"]).await?;
+    let id = client.client_id().await?;
+    let in_step = async |what: &str| {
+        cx.step(what);
+        for n in 0..3 {
+            assert_eq!(client.echo::<i64>(n).await?, n, "{what}");
+        }
+        assert_eq!(client.client_id().await?, id, "{what}");
+        Ok::<_, Failure>(())
+    };
+    for transaction in [true, false] {
+        let mut pipeline = client.pipeline();
+        pipeline.transaction(transaction);
+        failed(pipeline.incr("list").get("list").ping().execute::<()>().await)?;
+        in_step("errors of the server").await?;
+        let queued = pipeline.incr("list").ping().incr("list");
+        assert_eq!(queued.execute_all().await?.iter().filter(|reply| reply.is_err()).count(), 2);
+        in_step("errors in their places").await?;
+        let queued = pipeline.lrange("list", 0, -1).echo("x").ping();
+        failed(queued.execute::<(Vec<i64>, String, ())>().await)?;
+        in_step("an element that does not convert").await?;
+        let queued = pipeline.lrange("list", 0, -1).echo("x");
+        failed(queued.execute::<(i64, i64)>().await)?;
+        in_step("a list that is no number").await?;
+        failed(pipeline.ping().ping().execute::<(String, String, String)>().await)?;
+        in_step("too few replies").await?;
+        failed(pipeline.ping().ping().execute::<[String; 1]>().await)?;
+        in_step("too many replies").await?;
+        pipeline.push(Cmd::<()>::raw("GET"));
+        pipeline.push(Cmd::<()>::raw("NO-SUCH-COMMAND").args(["many", "words"]));
+        failed(pipeline.ping().execute::<()>().await)?;
+        in_step("refused by the server").await?;
+        pipeline.push(Cmd::<()>::raw("SELECT").arg(1));
+        failed(pipeline.ping().execute::<()>().await)?;
+        in_step("refused before it was sent").await?;
+    }
+    failed(client.batch((cmd::incr("list"), cmd::get::<i64>("list"))).await)?;
+    in_step("a batch").await?;
+    failed(client.get::<i64>("list").await)?;
+    failed(client.lrange::<i64>("list", 0, -1).await)?;
+    in_step("single commands").await
+}
+
+async fn transaction_without_the_right_to_multi_says_what_became_of_it<S: Subject>(
+    cx: Context<S>,
+) -> Outcome {
+    let own = cx.start_server(ServerOptions::new())?;
+    let admin = own.client::<S>()?;
+    let user = ["plain", "on", ">pw", "~*", "+@all", "-multi"];
+    admin.execute(Cmd::<()>::raw("ACL SETUSER").args(user)).await?;
+    let client = own.client_with::<S>(|config| {
+        config.username = Some("plain".into());
+        config.password = Some("pw".into());
+        config.pool_size = 1;
+    })?;
+    let told = |error: &Error, n: i64| {
+        assert_eq!((error.code(), error.delivery()), (Some("NOPERM"), Delivery::Replied));
+        assert!(error.to_string().contains("MULTI was refused"), "{n}: {error}");
+    };
+    let error = failed(client.pipeline().incr("n").incr("n").execute::<()>().await)?;
+    told(&error, 2);
+    cx.saw("pipeline", &error);
+    assert_eq!(client.get::<i64>("n").await?, Some(2), "they ran, as the error says");
+    cx.step("with a watch, which EXEC does not end then");
+    let watched = client.watch(&["k"]).await?;
+    told(&failed(watched.multi().incr("n").execute::<()>().await)?, 3);
+    admin.execute(Cmd::<()>::raw("ACL SETUSER").args(["plain", "+multi"])).await?;
+    admin.incr("k").await?;
+    let watched = client.watch(&["other"]).await?;
+    assert_eq!(watched.multi().incr("n").execute::<(i64,)>().await?, (4,));
+    assert_eq!(client.pipeline().incr("n").execute::<(i64,)>().await?, (5,));
+    Ok(())
+}
+
+async fn pipelines_beyond_the_limits_of_a_connection_take_turns<S: Subject>(
+    cx: Context<S>,
+) -> Outcome {
+    let client = cx.client_with(|config| {
+        config.max_in_flight = 1;
+        config.max_unsent = 100;
+    })?;
+    let tasks: Vec<_> = (0..6)
+        .map(|task| {
+            let client = client.clone();
+            cx.spawn(async move {
+                let mut pipeline = client.pipeline();
+                pipeline.transaction(task % 2 == 0);
+                for n in 0..2_000 {
+                    pipeline.push(cmd::echo::<i64>(task * 10_000 + n));
+                }
+                pipeline.execute::<Vec<i64>>().await
+            })
+        })
+        .collect();
+    for (task, replies) in (0..).zip(tasks) {
+        cx.step(format!("the pipeline of task {task}"));
+        let expected: Vec<_> = (0..2_000).map(|n| task * 10_000 + n).collect();
+        assert!(replies.await?? == expected, "task {task}");
+    }
     Ok(())
 }
 

@@ -1,20 +1,25 @@
 //! Optimistic locking: WATCH, what follows it, and the helper that tries again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use redis_core::types::ClientInfo;
 use redis_core::{
-    Backoff, Cmd, Commands, Delivery, Error, ErrorKind, Execute, QueueCommands, Value, cmd,
+    Backoff, Cmd, Commands, Delivery, Error, ErrorKind, Execute, Queue, QueueCommands, Value, cmd,
 };
+use testkit::faulty::{Direction, Ending};
 use testkit::servers::ServerOptions;
 
-use crate::client::Watched;
+use crate::client::{Client, Watched};
 use crate::scenario::{Context, Outcome, Scenario, failed};
 use crate::subject::Subject;
+use crate::task::poll_once;
 
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
     vec![
+        Scenario::new(watch_has_a_connection_of_its_own),
         Scenario::new(commands_after_watch_run_at_once),
         Scenario::new(transaction_is_applied_when_nothing_changed),
         Scenario::new(changed_key_is_a_watch_error_and_nothing_is_applied),
@@ -29,8 +34,12 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
         Scenario::new(dropped_watch_leaves_nothing_watched),
         Scenario::new(dropped_transaction_leaves_nothing_queued),
         Scenario::new(many_watches_leak_no_connections),
+        Scenario::new(no_end_of_a_watch_leaves_a_trace_on_the_server),
+        Scenario::new(transaction_given_up_anywhere_leaves_no_trace).drops_waiting_calls(),
         Scenario::new(lost_link_while_watching_is_a_watch_error),
         Scenario::new(lost_link_before_exec_is_a_watch_error_or_a_stated_doubt),
+        Scenario::new(read_lost_while_watching_starts_over_and_write_is_a_stated_doubt).over_tcp(),
+        Scenario::new(watch_whose_link_is_cut_is_sent_again).over_tcp(),
         Scenario::new(transaction_returns_replies_and_value),
         Scenario::new(transaction_runs_again_after_a_conflict),
         Scenario::new(transaction_runs_again_after_a_lost_link),
@@ -40,6 +49,24 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
         Scenario::new(watch_on_a_lost_link_is_sent_on_another),
         Scenario::new(watch_waits_for_a_server_that_is_down),
     ]
+}
+
+async fn watch_has_a_connection_of_its_own<S: Subject>(cx: Context<S>) -> Outcome {
+    let client = cx.client()?;
+    let mut one = client.watch(&["k"]).await?;
+    let mut two = client.watch(&["k"]).await?;
+    let shared = client.client_id().await?;
+    let ids: BTreeSet<_> = [one.client_id().await?, two.client_id().await?, shared].into();
+    assert_eq!(ids.len(), 3);
+    cx.step("commands and pipelines of the client beside them");
+    for _ in 0..10 {
+        assert_eq!(client.client_id().await?, shared);
+        let (id,): (u64,) = client.pipeline().client_id().execute().await?;
+        assert_eq!(id, shared);
+    }
+    assert_eq!(one.multi().incr("k").execute::<(i64,)>().await?, (1,));
+    assert!(failed(two.multi().incr("k").execute::<()>().await)?.is_watch());
+    Ok(())
 }
 
 async fn commands_after_watch_run_at_once<S: Subject>(cx: Context<S>) -> Outcome {
@@ -126,7 +153,7 @@ async fn error_in_a_watched_transaction_names_its_command<S: Subject>(cx: Contex
     cx.step("refused while queueing");
     let watched = client.watch(&["k"]).await?;
     let bad = Cmd::<()>::raw("NO-SUCH-COMMAND");
-    let transaction = redis_core::Queue::queue(watched.multi().incr("k"), bad);
+    let transaction = Queue::queue(watched.multi().incr("k"), bad);
     let error = failed(transaction.execute::<()>().await)?;
     assert!(error.to_string().contains("command 2 of 2"), "{error}");
     cx.saw("refused", error);
@@ -228,6 +255,107 @@ async fn many_watches_leak_no_connections<S: Subject>(cx: Context<S>) -> Outcome
     Ok(())
 }
 
+/// Waits until no connection of this name watches or queues, and there are at most so many.
+async fn no_trace<S: Subject>(cx: &Context<S>, other: &Client<S>, name: &str) -> Outcome {
+    // Whoever still watches the key is marked by that.
+    other.incr("k").await?;
+    cx.until("no connection watches or queues", async || {
+        let clients = other.client_list().await?;
+        let ours = clients.iter().filter(|client| client.name.as_deref() == Some(name));
+        let clean = |client: &ClientInfo| {
+            let marked = client.has_flag('x') || client.has_flag('d');
+            !marked && client.watch.unwrap_or(0) == 0
+        };
+        Ok(ours.clone().count() <= 2 && ours.clone().all(clean))
+    })
+    .await?;
+    Ok(())
+}
+
+async fn no_end_of_a_watch_leaves_a_trace_on_the_server<S: Subject>(cx: Context<S>) -> Outcome {
+    let other = cx.client()?;
+    let client = cx.client_with(|config| {
+        config.client_name = Some("watching".into());
+        config.pool_size = 1;
+    })?;
+    client.set("text", "x").await?;
+    for round in 0..14 {
+        let mut watched = client.watch(&["k", "l"]).await?;
+        match round {
+            0 => drop(watched),
+            1 => watched.reset().await?,
+            2 => {
+                watched.unwatch().await?;
+                drop(watched);
+            }
+            3 => {
+                watched.unwatch().await?;
+                watched.reset().await?;
+            }
+            4 => drop(watched.multi().incr("k")),
+            5 => watched.multi().incr("k").execute::<()>().await?,
+            6 => watched.multi().execute::<()>().await?,
+            7 => {
+                other.incr("k").await?;
+                drop(failed(watched.multi().incr("k").execute::<()>().await)?);
+            }
+            8 => {
+                other.incr("k").await?;
+                watched.reset().await?;
+            }
+            9 => drop(failed(watched.multi().incr("text").execute::<()>().await)?),
+            10 => {
+                let bad = Cmd::<()>::raw("GET");
+                let transaction = Queue::queue(watched.multi(), bad);
+                drop(failed(transaction.execute::<()>().await)?);
+            }
+            11 => drop(failed(watched.multi().del([""; 0]).execute::<()>().await)?),
+            12 => drop(failed(watched.multi().get("text").execute::<(i64,)>().await)?),
+            _ => {
+                failed(watched.incr("text").await)?;
+                drop(watched);
+            }
+        }
+        no_trace(&cx, &other, "watching").await?;
+        cx.step(format!("the next one after round {round}"));
+        client.watch(&["m"]).await?.multi().incr("n").execute::<()>().await?;
+    }
+    assert_eq!(client.get::<i64>("n").await?, Some(14));
+    Ok(())
+}
+
+async fn transaction_given_up_anywhere_leaves_no_trace<S: Subject>(cx: Context<S>) -> Outcome {
+    let other = cx.client()?;
+    let client = cx.client_with(|config| {
+        config.client_name = Some("given-up".into());
+        config.pool_size = 1;
+    })?;
+    for steps in 0..60 {
+        cx.step(format!("given up after {steps} steps"));
+        let keys = ["k", "pair:a"];
+        let mut transaction =
+            Box::pin(client.transaction::<(), _, _>(&keys, |mut watched| async move {
+                watched.get::<i64>("pair:a").await?;
+                Ok(watched.multi().incr("pair:a").incr("pair:b"))
+            }));
+        for _ in 0..steps / 4 {
+            if poll_once(&mut transaction).await.transpose()?.is_some() {
+                break;
+            }
+            // Others have their turn: how far it gets by then does not matter.
+            cx.sleep(Duration::ZERO).await;
+            other.ping().await?;
+        }
+        drop(transaction);
+        no_trace(&cx, &other, "given-up").await?;
+        let pair: Vec<Option<i64>> = other.mget(["pair:a", "pair:b"]).await?;
+        assert_eq!(pair[0], pair[1], "each as a whole or not at all");
+    }
+    cx.step("the place is free");
+    client.watch(&["k"]).await?.multi().incr("n").execute::<()>().await?;
+    Ok(())
+}
+
 /// Closes the link of a watching connection from the server's side.
 async fn kill<S: Subject>(cx: &Context<S>, watched: &mut Watched<S>) -> Result<(), Error> {
     let id = watched.client_id().await?;
@@ -263,6 +391,81 @@ async fn lost_link_before_exec_is_a_watch_error_or_a_stated_doubt<S: Subject>(
     assert!(error.is_watch() || doubt, "{error:?}");
     assert_eq!(client.get::<i64>("k").await?, None);
     assert_eq!(client.watch(&["k"]).await?.multi().incr("k").execute::<(i64,)>().await?, (1,));
+    Ok(())
+}
+
+async fn read_lost_while_watching_starts_over_and_write_is_a_stated_doubt<S: Subject>(
+    cx: Context<S>,
+) -> Outcome {
+    let (proxy, direct) = (cx.proxy()?, cx.client()?);
+    let client = proxy.client::<S>()?;
+    let attempts = Arc::new(AtomicU32::new(0));
+    for (round, write) in (1..).zip([false, true]) {
+        cx.step(format!("write: {write}"));
+        let proxy = &proxy;
+        attempts.store(0, Ordering::Relaxed);
+        let result = client.transaction::<(i64,), _, _>(&["k"], |mut watched| {
+            let attempt = attempts.fetch_add(1, Ordering::Relaxed);
+            async move {
+                if attempt == 0 {
+                    // The command runs, and its reply is lost.
+                    proxy.cut_after(Direction::ToClient, 0, Ending::ResetClient);
+                }
+                match write {
+                    true => drop(watched.incr("beside").await?),
+                    false => drop(watched.get::<i64>("k").await?),
+                }
+                Ok(watched.multi().incr("k"))
+            }
+        });
+        let result = result.await;
+        match write {
+            false => {
+                assert_eq!((result?.0, attempts.load(Ordering::Relaxed)), ((round,), 2));
+            }
+            true => {
+                let error = failed(result)?;
+                assert!(error.is_watch(), "{error:?}");
+                assert_eq!(error.delivery(), Delivery::MaybeExecuted, "{error:?}");
+                assert_eq!(attempts.load(Ordering::Relaxed), 1);
+            }
+        }
+    }
+    assert_eq!(direct.get::<i64>("beside").await?, Some(1), "it ran, and did not run again");
+    assert_eq!(direct.get::<i64>("k").await?, Some(1));
+    Ok(())
+}
+
+async fn watch_whose_link_is_cut_is_sent_again<S: Subject>(cx: Context<S>) -> Outcome {
+    let (proxy, direct) = (cx.proxy()?, cx.client()?);
+    let client = proxy.client::<S>()?;
+    client.watch(&["k"]).await?.reset().await?;
+    let cuts = [
+        (Direction::ToServer, 0),
+        (Direction::ToServer, 9),
+        (Direction::ToClient, 0),
+        (Direction::ToClient, 2),
+    ];
+    for (round, (direction, after)) in (1..).zip(cuts) {
+        cx.step(format!("after {after} bytes {direction:?}"));
+        proxy.cut_after(direction, after, Ending::ResetClient);
+        let watched = client.watch(&["k"]).await?;
+        assert_eq!(proxy.cuts_to_come(), 0);
+        assert_eq!(watched.multi().incr("k").execute::<(i64,)>().await?, (round,));
+        let watched = client.watch(&["k"]).await?;
+        direct.incr("other").await?;
+        watched.reset().await?;
+    }
+    cx.step("as often as the limit says");
+    let client = proxy.client_with::<S>(|config| config.max_retries = 1)?;
+    client.watch(&["k"]).await?.reset().await?;
+    for _ in 0..2 {
+        // The second one meets the handshake of the next connection.
+        proxy.cut_after(Direction::ToServer, 0, Ending::ResetClient);
+    }
+    let error = failed(client.watch(&["k"]).await.map(drop))?;
+    assert!(error.is_disconnected() && error.delivery() == Delivery::NotSent, "{error:?}");
+    assert_eq!(proxy.cuts_to_come(), 0);
     Ok(())
 }
 

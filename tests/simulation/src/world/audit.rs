@@ -2,7 +2,7 @@
 //!
 //! Owns the history of both. Each check names its invariant by number; the list is in `docs/architecture.md`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -53,7 +53,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Nature {
     /// It may run more than once.
     pub(crate) repeatable: bool,
-    /// It is one transaction of so many commands.
+    /// It is one transaction of so many commands; those numbered higher run at once, before it.
     pub(crate) atomic: Option<u32>,
     /// It pops an element and waits for one.
     pub(crate) pops: bool,
@@ -106,6 +106,10 @@ pub(crate) struct Audit {
     strings: BTreeMap<(usize, Bytes), History>,
     /// What the watched keys hold.
     watched: BTreeMap<(usize, Bytes), i64>,
+    /// Connections that watch, by the server's numbers.
+    watching: BTreeSet<u64>,
+    /// Commands that were said not to have run.
+    denied: BTreeSet<(u64, u32)>,
     /// The transaction whose commands run: its number, its operation, and how many have.
     transaction: Option<(u64, u64, u32)>,
     /// Messages in the order in which they were published.
@@ -123,6 +127,8 @@ impl Audit {
             peers: BTreeMap::new(),
             strings: BTreeMap::new(),
             watched: BTreeMap::new(),
+            watching: BTreeSet::new(),
+            denied: BTreeSet::new(),
             transaction: None,
             published: Vec::new(),
             copies: 0,
@@ -154,6 +160,11 @@ impl Audit {
                 Err(broken(6, format!("operation {op} was answered twice, first {before:?}")))
             }
         }
+    }
+
+    /// A command is said not to have run, and never to run.
+    pub(crate) fn deny(&mut self, op: u64, n: u32) {
+        self.denied.insert((op, n));
     }
 
     /// A reply that the caller was given: the server must have given it to this very command.
@@ -241,6 +252,7 @@ impl Audit {
             ));
         }
         self.apply(ran, now)?;
+        self.look_at_watch(ran)?;
         let Some((op, n)) = ran.args.iter().find_map(|arg| untag(arg)) else {
             return match ran.transaction {
                 Some(_) => Err(broken(8, format!("`{}` ran in a transaction", shown()))),
@@ -250,15 +262,41 @@ impl Audit {
         self.execute(ran, op, n, now)
     }
 
+    /// Whose watch it is a connection's next user never finds out.
+    fn look_at_watch(&mut self, ran: &Ran) -> Check {
+        let refused = ran.reply.starts_with(b"-") && !ran.reply.starts_with(b"-EXECABORT");
+        match &ran.args[0][..] {
+            _ if refused => {}
+            b"WATCH" if !self.watching.insert(ran.client) => {
+                return Err(broken(8, format!("{} still watches for another", ran.client)));
+            }
+            b"EXEC" | b"UNWATCH" => {
+                self.watching.remove(&ran.client);
+                // After a conflict the operation goes on, elsewhere perhaps.
+                if let Some(peer) = self.peers.get_mut(&ran.client)
+                    && [&b"*-1\r\n"[..], b"_\r\n"].contains(&&ran.reply[..])
+                {
+                    peer.last = None;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn execute(&mut self, ran: &Ran, op: u64, n: u32, now: Instant) -> Check {
         let who = tag(op, n);
         let Some(record) = self.ops.get_mut(&op) else {
             return Err(broken(1, format!("{who} ran and nobody asked for it")));
         };
-        if record.nature.atomic.is_some() != ran.transaction.is_some() {
+        if self.watching.contains(&ran.client) && !record.nature.watches {
+            return Err(broken(8, format!("{who} ran where another still watches")));
+        }
+        let atomic = record.nature.atomic.filter(|count| n < *count);
+        if atomic.is_some() != ran.transaction.is_some() {
             return Err(broken(8, format!("{who} ran in transaction {:?}", ran.transaction)));
         }
-        if let (Some(count), Some(number)) = (record.nature.atomic, ran.transaction) {
+        if let (Some(count), Some(number)) = (atomic, ran.transaction) {
             let next = match self.transaction {
                 Some((of, by, next)) if of == number && by == op => next,
                 Some((of, ..)) if of == number => {
@@ -382,10 +420,16 @@ impl Audit {
     fn judge(&self, op: u64, record: &Record) -> Check {
         let times = record.ran.iter().filter(|ran| ran.n == 0).count();
         let count = |n: u32| record.ran.iter().filter(|ran| ran.n == n).count();
+        let at_once = |ran: &&Execution| record.nature.atomic.is_some_and(|count| ran.n >= count);
+        let applied = || record.ran.iter().filter(|ran| !at_once(ran));
         if record.nature.atomic.is_some()
-            && record.ran.iter().any(|ran| count(ran.n) != times || ran.transaction.is_none())
+            && applied().any(|ran| count(ran.n) != times || ran.transaction.is_none())
         {
             return Err(broken(8, format!("only a part of operation {op} ran")));
+        }
+        if let Some(ran) = record.ran.iter().find(|ran| self.denied.contains(&(op, ran.n))) {
+            let who = tag(op, ran.n);
+            return Err(broken(7, format!("{who} ran, and went on as if it had not")));
         }
         match &record.outcome {
             None => return Err(broken(6, format!("operation {op} was never answered"))),
@@ -400,7 +444,7 @@ impl Audit {
             Some(Outcome::Failed(error))
                 if error.delivery() == Delivery::NotSent || error.is_watch() =>
             {
-                if let Some(ran) = record.ran.first() {
+                if let Some(ran) = applied().next() {
                     return Err(broken(
                         7,
                         format!("{} ran, and was said not to have: {error}", tag(op, ran.n)),
@@ -411,7 +455,7 @@ impl Audit {
         }
         let cancelled = matches!(record.outcome, Some(Outcome::Cancelled));
         let most = record.sent + usize::from(cancelled);
-        if let Some(ran) = record.ran.iter().find(|ran| count(ran.n) > most) {
+        if let Some(ran) = applied().find(|ran| count(ran.n) > most) {
             return Err(broken(
                 7,
                 format!("{} ran {} times, sent {most} times", tag(op, ran.n), count(ran.n)),

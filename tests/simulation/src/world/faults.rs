@@ -8,7 +8,7 @@ use rand::RngExt;
 
 use super::audit::Check;
 use super::plan::Fault;
-use super::{Style, World};
+use super::{Link, Style, World};
 use crate::pick;
 
 impl World {
@@ -54,6 +54,14 @@ impl World {
             Fault::Loading => {
                 self.server.set_loading(true);
                 self.loading_until = Some(self.now + span / 8);
+            }
+            Fault::Close => {
+                let now = self.now;
+                let shared: Vec<u64> = self.clients.iter().map(|client| client.shared).collect();
+                let id = *pick(&mut self.luck, &shared);
+                if let Some(session) = self.links.get_mut(&id).and_then(Link::session) {
+                    session.close(now);
+                }
             }
             // These are the tasks' own.
             Fault::Cancel | Fault::Deadlines => {}

@@ -19,7 +19,7 @@ pub(crate) enum Work {
     Blocking,
     /// Transactions that watch, likewise.
     Watching,
-    /// Commands, pipelines and pops as the blocking client does them.
+    /// Commands, pipelines, pops and watches as the blocking client does them.
     Sync,
     /// Subscriptions.
     PubSub,
@@ -50,6 +50,8 @@ pub(crate) enum Fault {
     SlowReader,
     /// The server refuses whatever needs data for a while.
     Loading,
+    /// A client closes the connection that its tasks share, whatever is under way.
+    Close,
     /// Tasks are cancelled.
     Cancel,
     /// Deadlines are short.
@@ -113,6 +115,7 @@ impl Plan {
             Fault::Push,
             Fault::SlowReader,
             Fault::Loading,
+            Fault::Close,
             Fault::Cancel,
             Fault::Deadlines,
         ];

@@ -13,7 +13,7 @@ use redis_core::pipeline::{Pipeline, Run, Sent};
 use redis_core::pool::Turn;
 use redis_core::retry::Retry;
 use redis_core::watch::{self, Attempts};
-use redis_core::{Cmd, Delivery, Error, Result, Value, decode};
+use redis_core::{Cmd, Delivery, Error, ErrorKind, Result, Value, decode};
 use resp_proto::{FrameReader, Token};
 
 use super::audit::{Check, Nature, Outcome, broken, tag};
@@ -68,10 +68,37 @@ struct Op {
 }
 
 enum What {
-    One { cmd: Cmd<Value>, reads: Option<Bytes>, tagged: bool },
-    Many { sent: Sent, atomic: bool },
-    Watch { key: String, sent: Option<Sent>, step: u8 },
+    One {
+        cmd: Cmd<Value>,
+        reads: Option<Bytes>,
+        tagged: bool,
+    },
+    Many {
+        sent: Sent,
+        atomic: bool,
+    },
+    Watch {
+        key: String,
+        sent: Option<Sent>,
+        step: Step,
+        /// Writes that ran at once, before MULTI, in all attempts.
+        writes: u32,
+    },
 }
+
+/// What a watch waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Watch,
+    Read,
+    /// A write that runs at once.
+    Write,
+    Unwatch,
+    Exec,
+}
+
+/// The commands of a transaction that watches. Writes before it have higher numbers.
+const APPLIED: u32 = 2;
 
 impl Task {
     pub(super) fn new(client: usize, work: Work, ops: usize, rng: SmallRng, now: Instant) -> Self {
@@ -151,6 +178,11 @@ impl World {
             }
             Told::Failed(ticket, error, deadline) => {
                 Self::is_lie(&error)?;
+                // Closing waits for what is under way.
+                if (error.kind(), error.delivery()) == (ErrorKind::Closed, Delivery::MaybeExecuted)
+                {
+                    return Err(broken(6, format!("{ticket:?} was under way when it was closed")));
+                }
                 let at = self.life(ticket, "an error")?;
                 if let (Some(op), Some(deadline)) = (&mut self.tasks[at].op, deadline) {
                     op.deadline = Deadline::At(deadline);
@@ -281,18 +313,20 @@ impl World {
     /// A step of a watch is answered.
     fn watch_answered(&mut self, at: usize, frames: &[Bytes]) -> Check {
         let frame = frames.concat();
-        let Some(op) = &mut self.tasks[at].op else { return Ok(()) };
+        let Task { op: Some(op), rng, .. } = &mut self.tasks[at] else { return Ok(()) };
         let id = op.id;
-        let What::Watch { key, sent, step } = &mut op.what else { return Ok(()) };
+        let What::Watch { key, sent, step, writes } = &mut op.what else { return Ok(()) };
         match step {
-            0 => match decode::<()>(&frame) {
+            Step::Watch => match decode::<()>(&frame) {
                 Ok(()) => {
-                    *step = 1;
+                    *step = Step::Read;
+                    // A watch that is lost from now on has attempts and a deadline of its own.
+                    op.retry = None;
                     self.exchange(at)
                 }
                 Err(error) => self.attempt_failed(at, error, true),
             },
-            1 => {
+            Step::Read => {
                 let value = match decode::<Option<String>>(&frame) {
                     Ok(value) => value,
                     Err(error) => return self.attempt_failed(at, error, true),
@@ -304,24 +338,60 @@ impl World {
                 queue.push(Cmd::<()>::raw("ECHO").arg(tag(id, 1)));
                 let taken = queue.take_watched();
                 *sent = Some(taken.map_err(|error| broken(3, format!("refused: {error}")))?);
-                *step = 2;
-                let pause = [0, 0, 20, 200][self.tasks[at].rng.random_range(0..4)];
-                self.tasks[at].state = State::Thinks(self.now + Duration::from_millis(pause));
-                Ok(())
+                *step = match rng.random_range(0..10) {
+                    0 => Step::Unwatch,
+                    1..=3 => {
+                        *writes += 1;
+                        Step::Write
+                    }
+                    _ => Step::Exec,
+                };
+                self.think(at)
             }
-            _ => {
-                op.dedicated = false;
+            Step::Write => {
+                let n = APPLIED + *writes;
+                *step = Step::Exec;
+                self.audit.reply(id, n, &frame, self.now)?;
+                match decode::<Value>(&frame) {
+                    Ok(_) => self.think(at),
+                    Err(error) => self.attempt_failed(at, error, true),
+                }
+            }
+            // The connection is as any other again.
+            Step::Unwatch => match decode::<()>(&frame) {
+                Ok(()) => {
+                    op.dedicated = false;
+                    self.audit.attempted(id, None);
+                    self.resolve(at, Outcome::Done)
+                }
+                Err(error) => self.attempt_failed(at, error, true),
+            },
+            Step::Exec => {
                 let Some(sent) = sent.clone() else { return Ok(()) };
-                match self.check_pipeline(id, &sent, true, frames) {
+                let result = match self.check_pipeline(id, &sent, true, frames) {
+                    Ok(()) => Ok(()),
+                    Err(Ok(error)) => Err(error),
+                    Err(Err(violation)) => return Err(violation),
+                };
+                if let Some(op) = &mut self.tasks[at].op {
+                    op.dedicated = !watch::is_over(&result);
+                }
+                match result {
                     Ok(()) => {
                         self.audit.attempted(id, None);
                         self.resolve(at, Outcome::Done)
                     }
-                    Err(Ok(error)) => self.attempt_failed(at, watch::lost(error), true),
-                    Err(Err(violation)) => Err(violation),
+                    Err(error) => self.attempt_failed(at, watch::lost(error), true),
                 }
             }
         }
+    }
+
+    /// The user of a watch takes time before it goes on.
+    fn think(&mut self, at: usize) -> Check {
+        let pause = [0, 0, 20, 200][self.tasks[at].rng.random_range(0..4)];
+        self.tasks[at].state = State::Thinks(self.now + Duration::from_millis(pause));
+        Ok(())
     }
 
     /// An exchange has failed on its connection.
@@ -329,8 +399,17 @@ impl World {
         let Some(op) = &mut self.tasks[at].op else { return Ok(()) };
         op.frames.clear();
         let error = match &op.what {
-            What::Watch { step: 2, .. } => watch::lost(error),
-            What::Watch { .. } => watch::lost_before_multi(error),
+            What::Watch { step: Step::Read | Step::Unwatch, .. } => {
+                watch::lost_before_multi(error, true)
+            }
+            What::Watch { step: Step::Write, writes, .. } => {
+                let error = watch::lost_before_multi(error, false);
+                if error.delivery() == Delivery::NotSent {
+                    self.audit.deny(op.id, APPLIED + writes);
+                }
+                error
+            }
+            What::Watch { step: Step::Exec, .. } => watch::lost(error),
             _ => error,
         };
         self.attempt_failed(at, error, true)
@@ -345,7 +424,6 @@ impl World {
         self.release(at);
         let Some(op) = &mut self.tasks[at].op else { return Ok(()) };
         let id = op.id;
-        let watching = matches!(op.what, What::Watch { .. });
         self.audit.attempted(id, Some(error.delivery()));
         let config = self.clients[client].config.clone();
         // All attempts share one deadline.
@@ -356,6 +434,12 @@ impl World {
         let next: Result<Duration> = match &op.what {
             // What the async client has no place for is told at once.
             _ if !again => Err(error),
+            What::Watch { key, step: Step::Watch, .. } => {
+                let cmd = watch::watch(key.as_str());
+                let cmd = cmd.map_err(|error| broken(3, format!("refused: {error}")))?;
+                let retry = op.retry.get_or_insert_with(|| Retry::new(&cmd, seed));
+                retry.after(&config, error, now, until).map_err(watch::not_begun)
+            }
             What::Watch { .. } => {
                 let attempts = op.attempts.get_or_insert_with(|| Attempts::new(&config, seed));
                 attempts.after(error)
@@ -371,13 +455,16 @@ impl World {
         };
         match next {
             Ok(wait) => {
+                if let What::Watch { step: Step::Write, writes, .. } = op.what {
+                    self.audit.deny(id, APPLIED + writes);
+                }
                 self.tasks[at].state = State::Retries(now + wait);
                 self.note(|| format!("task {at}: op {id} tries again"));
                 Ok(())
             }
             Err(error) => {
                 self.note(|| format!("task {at}: op {id} failed, {error:?}"));
-                if self.plan.is_quiet() && !error.is_server() && !(watching && error.is_watch()) {
+                if self.plan.is_quiet() && !error.is_server() {
                     return Err(broken(
                         6,
                         format!("nothing went wrong, and {id} failed: {error:?}"),
@@ -445,13 +532,18 @@ impl World {
             What::Many { sent, .. } => {
                 batch.push_encoded(ticket, sent.parts(), sent.replies(), op.deadline);
             }
-            What::Watch { key, sent, step } => match (step, sent) {
-                (0, _) => {
+            What::Watch { key, sent, step, writes } => match (step, sent) {
+                (Step::Watch, _) => {
                     if let Ok(cmd) = watch::watch(key.as_str()) {
                         batch.push(ticket, &cmd, op.deadline);
                     }
                 }
-                (2, Some(sent)) => {
+                (Step::Write, _) => {
+                    let cmd = Cmd::<Value>::raw("EVAL").arg("INCR KEYS[1]").arg(1).key("c:0");
+                    batch.push(ticket, &cmd.arg(tag(op.id, APPLIED + writes)), op.deadline);
+                }
+                (Step::Unwatch, _) => batch.push(ticket, &watch::unwatch(), op.deadline),
+                (Step::Exec, Some(sent)) => {
                     batch.push_encoded(ticket, sent.parts(), sent.replies(), op.deadline);
                 }
                 _ => batch.push(ticket, &Cmd::<()>::raw("GET").arg(key.as_str()), op.deadline),

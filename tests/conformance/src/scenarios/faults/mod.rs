@@ -1,6 +1,7 @@
 //! Servers that are gone, silent or slow, and limits that are reached: every call ends with a clear
 //! error that says how far its command got, and the client works again as soon as the server does.
 
+mod bank;
 mod crashes;
 mod cuts;
 mod refusals;
@@ -48,6 +49,7 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
     list.extend(slow::list());
     list.extend(crashes::list());
     list.extend(refusals::list());
+    list.extend(bank::list());
     list
 }
 

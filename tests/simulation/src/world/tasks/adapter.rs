@@ -13,8 +13,10 @@ use redis_core::{Delivery, Error, ErrorKind};
 use super::super::audit::{Check, Violation, broken};
 use super::super::link::{Blocking, Kind, Link, Style};
 use super::super::network::Piece;
+use super::super::plan::Fault;
 use super::super::{Life, Told, World};
-use super::{State, What};
+use super::{State, Step, What};
+use crate::pick;
 
 impl World {
     /// Sends the operation, once it has a connection.
@@ -22,9 +24,13 @@ impl World {
         let now = self.now;
         let client = self.tasks[at].client;
         let config = self.clients[client].config.clone();
+        let fresh = self.deadline_of_step(at);
         let Some(op) = &mut self.tasks[at].op else { return Ok(()) };
         if let What::Watch { step, .. } = &mut op.what {
-            *step = 0;
+            *step = Step::Watch;
+            if op.retry.is_none() {
+                op.deadline = fresh;
+            }
         }
         let style = op.style;
         // Time in a pool's queue counts.
@@ -57,6 +63,19 @@ impl World {
         match style {
             Style::Sync => Ok(()),
             _ => self.exchange(at),
+        }
+    }
+
+    /// Each step of a watch has a deadline of its own, which may pass in the middle of it.
+    fn deadline_of_step(&mut self, at: usize) -> Deadline {
+        let task = &mut self.tasks[at];
+        let watches = task.op.as_ref().is_some_and(|op| matches!(op.what, What::Watch { .. }));
+        let usual = self.clients[task.client].config.command_timeout;
+        match usual {
+            Some(_) if watches && self.plan.has(Fault::Deadlines) && task.rng.random_bool(0.1) => {
+                Deadline::In(Duration::from_millis(*pick(&mut task.rng, &[0, 2, 30, 300])))
+            }
+            usual => Deadline::from(usual),
         }
     }
 
@@ -199,13 +218,12 @@ impl World {
         let now = self.now;
         self.next += 1;
         let ticket = Ticket(self.next);
-        let client = self.tasks[at].client;
-        let config = self.clients[client].config.clone();
+        let fresh = self.deadline_of_step(at);
         let Some(op) = &mut self.tasks[at].op else { return Ok(()) };
         let Some(id) = op.link else { return Ok(()) };
         let style = op.style;
-        if matches!(op.what, What::Watch { .. }) {
-            op.deadline = Deadline::from(config.command_timeout);
+        if matches!(&op.what, What::Watch { step, .. } if *step != Step::Watch) {
+            op.deadline = fresh;
         }
         self.tickets.insert(ticket.0, Life::Live(at));
         self.tasks[at].state = State::Exchanges(ticket);

@@ -15,7 +15,7 @@ use super::super::World;
 use super::super::audit::{Check, Nature, Outcome, broken, tag};
 use super::super::link::Style;
 use super::super::plan::{Fault, Work};
-use super::{Op, State, What};
+use super::{APPLIED, Op, State, Step, What};
 use crate::pick;
 
 /// A command and what its history depends on.
@@ -85,7 +85,9 @@ impl World {
         };
         let work = match task.work {
             Work::Sync => {
-                *pick(rng, &[Work::Shared, Work::Shared, Work::Pipelines, Work::Blocking])
+                let all =
+                    [Work::Shared, Work::Shared, Work::Pipelines, Work::Blocking, Work::Watching];
+                *pick(rng, &all)
             }
             work => work,
         };
@@ -163,9 +165,10 @@ impl World {
                 }
             }
             Work::Watching => {
-                nature.atomic = Some(2);
+                nature.atomic = Some(APPLIED);
                 nature.watches = true;
-                What::Watch { key: format!("w:{}", rng.random_range(0..2)), sent: None, step: 0 }
+                let key = format!("w:{}", rng.random_range(0..2));
+                What::Watch { key, sent: None, step: Step::Watch, writes: 0 }
             }
         };
         if let What::One { cmd, .. } = &what
