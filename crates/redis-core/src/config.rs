@@ -264,6 +264,16 @@ impl Config {
         )
     }
 
+    /// The error of a deadline that passed while there was no connection.
+    pub fn no_connection_in_time(&self) -> Error {
+        let text = "the deadline passed before there was a connection to";
+        let Self { endpoint, .. } = self;
+        Error::new(
+            ErrorKind::Timeout,
+            format!("{text} {endpoint}: see `connect_timeout` and `command_timeout`"),
+        )
+    }
+
     /// Makes the settings those of one client: they are checked, and what is counted begins at zero.
     ///
     /// # Errors

@@ -220,10 +220,9 @@ impl Session {
     }
 
     fn expire_backlog(&mut self, now: Instant) {
-        let events = &mut self.events;
+        let (events, config) = (&mut self.events, &self.config);
         self.earliest = self.backlog.expire(now, |ticket| {
-            let error =
-                Error::new(ErrorKind::Timeout, "the deadline passed before there was a connection: see `connect_timeout` and `command_timeout`");
+            let error = config.no_connection_in_time();
             events.push_back(Event::Failed { ticket, error, deadline: Some(now) });
         });
     }

@@ -146,7 +146,8 @@ fn subscribing_again_replaces_the_handler() {
         let (_, found) = pair.machine.poll_message().unwrap().unwrap();
         assert_eq!(found.copied(), handler);
     }
-    assert!(!pair.machine.all_handled());
+    let error = pair.machine.check_handled().unwrap_err();
+    assert!(error.to_string().starts_with("channel `a` has no handler"), "{error}");
 }
 
 #[test]

@@ -93,10 +93,7 @@ impl Connection {
             }
             let now = Instant::now();
             if deadline <= now {
-                return Err(Error::new(
-                    ErrorKind::Timeout,
-                    "the deadline passed before there was a connection: see `connect_timeout` and `command_timeout`",
-                ));
+                return Err(self.config.no_connection_in_time());
             }
             self.receive_until(&mut received, now, Some(deadline))?;
         }
