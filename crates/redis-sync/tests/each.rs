@@ -10,9 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use allocation_counter::measure;
-use redis_sync::{
-    Client, Commands, Config, Delivery, ErrorKind, Pipeline, QueueCommands, Result, cmd,
-};
+use redis_sync::{Client, Commands, Config, Delivery, ErrorKind, Pipeline, QueueCommands, Result};
 
 /// A client of a server that reads at most so many bytes, writes this reply to each command among them, and
 /// reads nothing while its writes do not go on. Also tells how many clients have come.
@@ -84,7 +82,6 @@ fn replies_take_no_more_memory_than_a_read_however_many_there_are() {
     client.set("warm", 1).unwrap();
     let count = 200_000;
     let mut pipeline = gets(&client, count);
-    let encoded: usize = (0..count).map(|n| cmd::get::<()>(n).to_vec().len()).sum();
     let mut seen = 0;
     let used = measure(|| {
         let each = |index, value: Result<String>| {
@@ -94,9 +91,9 @@ fn replies_take_no_more_memory_than_a_read_however_many_there_are() {
         pipeline.execute_each(each).unwrap();
     });
     assert_eq!(seen, count);
-    // The queue keeps room to be filled again.
-    let kept = used.bytes_max as usize - encoded;
-    assert!(kept < 512 * 1024 && kept < count * reply.len() / 20, "{kept} bytes");
+    // The queue reserves room to be filled again, 256 KiB of it.
+    let kept = used.bytes_max as usize;
+    assert!(kept < 768 * 1024 && kept < count * reply.len() / 20, "{kept} bytes");
 }
 
 #[test]
