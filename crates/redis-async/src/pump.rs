@@ -97,10 +97,9 @@ impl Pump {
         let socket = self.socket.as_mut()?;
         let space = self.recv.space(machine.read_hint());
         match Pin::new(socket).poll_read(cx, space) {
-            Poll::Pending => match self.broken {
-                Some(why) => self.lost(machine, Some(why)),
-                None => return None,
-            },
+            // Where a write has failed a read is ready before long: with what has come, the end, or the error.
+            // Runtimes learn of it a little later, and until then what a server said last is not lost.
+            Poll::Pending => return None,
             Poll::Ready(Ok(0)) => self.lost(machine, self.broken),
             Poll::Ready(Ok(n)) => {
                 self.recv.advance(n);
