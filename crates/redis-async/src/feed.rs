@@ -54,7 +54,8 @@ impl<M: Machine> Feed<M> {
         cx: &mut Context<'_>,
         deadline: Option<Instant>,
     ) -> Poll<()> {
-        match [deadline, self.machine.poll_timeout()].into_iter().flatten().min() {
+        let due = [deadline, self.machine.poll_timeout(), self.pump.poll_timeout()];
+        match due.into_iter().flatten().min() {
             Some(at) => self.pump.poll_timer(&*self.runtime, cx, at),
             None => Poll::Pending,
         }

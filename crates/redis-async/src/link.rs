@@ -545,7 +545,8 @@ impl Driver {
     }
 
     fn poll_timer(&mut self, link: &Link, due: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
-        let due = [self.session.poll_timeout(), due].into_iter().flatten().min();
+        let due = [self.session.poll_timeout(), self.pump.poll_timeout(), due];
+        let due = due.into_iter().flatten().min();
         // Without a deadline the timer stays as it is: it will do for the next one.
         let Some(due) = due else { return Poll::Pending };
         // A timer that wakes early does no harm; setting it anew each time would cost.

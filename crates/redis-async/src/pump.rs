@@ -5,7 +5,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_io::{AsyncRead, AsyncWrite};
 use redis_core::connection::Event;
@@ -13,6 +13,9 @@ use redis_core::recv::RecvBuffer;
 use redis_core::session::{Action, Machine};
 
 use crate::runtime::{BoxFuture, Runtime, Socket, Timer};
+
+/// How long a socket that takes nothing any longer is read for what its peer said last.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Whether anything moved: then it is worth another look.
 pub(crate) type Progress = bool;
@@ -23,7 +26,7 @@ pub(crate) struct Pump {
     connecting: Option<BoxFuture<io::Result<Box<dyn Socket>>>>,
     timer: Option<Box<dyn Timer>>,
     /// Writing failed; what the peer said before is still to be read.
-    broken: Option<io::ErrorKind>,
+    broken: Option<(io::ErrorKind, Instant)>,
     pub(crate) recv: RecvBuffer,
 }
 
@@ -75,10 +78,10 @@ impl Pump {
                 slices => Pin::new(socket).poll_write_vectored(cx, slices),
             };
             match written {
-                Poll::Ready(Ok(0)) => self.broken = Some(io::ErrorKind::WriteZero),
+                Poll::Ready(Ok(0)) => self.break_off(io::ErrorKind::WriteZero),
                 Poll::Ready(Ok(n)) => machine.handle_transmitted(n),
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Poll::Ready(Err(error)) => self.broken = Some(error.kind()),
+                Poll::Ready(Err(error)) => self.break_off(error.kind()),
                 Poll::Pending => break,
             }
             progress = true;
@@ -99,8 +102,11 @@ impl Pump {
         match Pin::new(socket).poll_read(cx, space) {
             // Where a write has failed a read is ready before long: with what has come, the end, or the error.
             // Runtimes learn of it a little later, and until then what a server said last is not lost.
-            Poll::Pending => return None,
-            Poll::Ready(Ok(0)) => self.lost(machine, self.broken),
+            Poll::Pending => match self.broken {
+                Some((why, since)) if now >= since + LAST_WORDS => self.lost(machine, Some(why)),
+                _ => return None,
+            },
+            Poll::Ready(Ok(0)) => self.lost(machine, self.broken.map(|(why, _)| why)),
             Poll::Ready(Ok(n)) => {
                 self.recv.advance(n);
                 return Some(machine.handle_input(now, self.recv.data(), events));
@@ -109,6 +115,16 @@ impl Pump {
             Poll::Ready(Err(error)) => self.lost(machine, Some(error.kind())),
         }
         Some(0)
+    }
+
+    /// Nothing is written any longer.
+    fn break_off(&mut self, why: io::ErrorKind) {
+        self.broken = Some((why, Instant::now()));
+    }
+
+    /// When to read again, though nothing has come.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.broken.map(|(_, since)| since + LAST_WORDS)
     }
 
     fn lost(&mut self, machine: &mut impl Machine, why: Option<io::ErrorKind>) {

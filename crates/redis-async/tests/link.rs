@@ -365,6 +365,25 @@ fn a_refused_command_leaves_nothing_behind() {
     assert_eq!(lab.ran(), ["ECHO warm"]);
 }
 
+/// Invariant 6.
+#[test]
+fn socket_that_takes_nothing_and_says_nothing_is_given_up() {
+    let (lab, client) = lab_with(|config| {
+        config.command_timeout = None;
+        config.health_interval = None;
+        config.max_retries = 0;
+    });
+    lab.hold_replies(true);
+    let mut asked = client.execute(echo("asked"));
+    assert!(poll_once(&mut asked).is_pending());
+    lab.fail_writes();
+    let mut next = client.execute(echo("next"));
+    let error = lab.wait_for(&mut next).unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Io, Delivery::NotSent));
+    let error = lab.wait_for(&mut asked).unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Io, Delivery::MaybeExecuted));
+}
+
 /// Invariant 16.
 #[test]
 fn deadlines_hold_behind_requests_that_the_server_never_answers() {

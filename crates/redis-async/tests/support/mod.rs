@@ -35,6 +35,8 @@ struct State {
     hold: bool,
     /// Sockets take no bytes while this is set.
     full: bool,
+    /// Writing fails while this is set, and reading does not tell why.
+    unwritable: bool,
     /// Connections are refused while this is set.
     refuse: bool,
     writes: usize,
@@ -73,6 +75,7 @@ impl Lab {
             wires: Vec::new(),
             hold: false,
             full: false,
+            unwritable: false,
             refuse: false,
             writes: 0,
             read: 0,
@@ -175,6 +178,11 @@ impl Lab {
         for wire in wires.iter().filter_map(Weak::upgrade).filter(|_| !full) {
             wire.lock().unwrap().writer.take().into_iter().for_each(Waker::wake);
         }
+    }
+
+    /// From now on every write fails.
+    pub fn fail_writes(&self) {
+        self.state().unwritable = true;
     }
 
     /// From now on connections are refused.
@@ -315,7 +323,7 @@ impl AsyncWrite for End {
         if wire.reset {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
-        if wire.closed {
+        if wire.closed || state.unwritable {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         if state.full {
