@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::command::Block;
+use crate::command::{Block, Cmd};
 use crate::error::{Error, ErrorKind, Result};
 use crate::retry::Unit;
 use crate::telemetry::{self, Counters, Notice, SharedObserver, Stats};
@@ -145,6 +145,9 @@ pub struct Config {
     pub database: u32,
     /// The name each connection gives itself. Default: none.
     pub client_name: Option<String>,
+    /// What each connection runs before any other command, and again when it is opened again: such as `READONLY`
+    /// on a cluster's replica, or `CLIENT NO-EVICT ON`. One that fails, fails the connection. Default: nothing.
+    pub on_connect: Vec<Cmd<()>>,
     /// The protocol to ask for. Default: RESP3.
     pub protocol: Protocol,
     /// How long opening a connection may take, its handshake included. Default: 5 s.
@@ -203,6 +206,7 @@ impl Default for Config {
             password: None,
             database: 0,
             client_name: None,
+            on_connect: Vec::new(),
             protocol: Protocol::default(),
             connect_timeout: Duration::from_secs(5),
             command_timeout: Some(Duration::from_secs(10)),
@@ -328,6 +332,11 @@ impl Config {
             && !name.bytes().all(|b| (b'!'..=b'~').contains(&b))
         {
             return wrong("`client_name` must be printable ASCII without spaces");
+        }
+        for cmd in &self.on_connect {
+            if let Err(error) = cmd.check_setup() {
+                return wrong(&format!("`on_connect`: {error}"));
+            }
         }
         Ok(())
     }

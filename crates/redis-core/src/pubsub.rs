@@ -15,7 +15,7 @@ use resp_proto::Token;
 use crate::command::{Cmd, ToArgs};
 use crate::config::Config;
 use crate::connection::{Event, Role};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::reply::ReplyReader;
 use crate::send::{SendBuffer, Transmit};
 use crate::session::{Action, Machine, Session};
@@ -453,6 +453,7 @@ impl<H> PubSub<H> {
                     self.asked.clear();
                     // A link that was ready is opened again, and the reader is told when it is restored.
                     if !std::mem::take(&mut self.established) {
+                        let error = error.with_delivery(Delivery::NotSent);
                         match error.kind() {
                             ErrorKind::Auth => self.refused = Some(error),
                             _ => self.messages.push_back(Err(error)),

@@ -59,6 +59,17 @@ pub struct Cmd<R> {
     reply: PhantomData<fn() -> R>,
 }
 
+/// Commands that change a connection in ways that nothing else in a configuration says.
+const SETUP: [&str; 7] = [
+    "CLIENT CAPA",
+    "CLIENT IMPORT-SOURCE",
+    "CLIENT NO-EVICT",
+    "CLIENT NO-TOUCH",
+    "CLIENT TRACKING",
+    "READONLY",
+    "READWRITE",
+];
+
 /// How long a command may hold its connection on the server's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Block {
@@ -270,6 +281,24 @@ impl<R> Cmd<R> {
             return Ok(());
         }
         self.check_slow()
+    }
+
+    /// Whether the command can be a part of setting a connection up: it has one reply, and does nothing that the
+    /// rest of the configuration says.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check); `InvalidRequest` also for a command that may block.
+    pub(crate) fn check_setup(&self) -> Result<()> {
+        let name = self.info().name;
+        if self.is_blocking() {
+            let text = format!("{name} may block: a connection is not set up by waiting");
+            return Err(Error::new(ErrorKind::InvalidRequest, text));
+        }
+        match self.check_slow() {
+            Err(_) if SETUP.contains(&name) && self.args.invalid().is_none() => Ok(()),
+            checked => checked,
+        }
     }
 
     fn check_slow(&self) -> Result<()> {

@@ -51,6 +51,8 @@ enum Step {
     Auth,
     SetName,
     Select,
+    /// What the configuration has besides, by its place there.
+    Own(usize),
     SetInfo,
 }
 
@@ -125,6 +127,10 @@ impl Handshake {
             Step::Auth => "AUTH".to_owned(),
             Step::SetName => "CLIENT SETNAME".to_owned(),
             Step::Select => format!("SELECT {}", config.database),
+            Step::Own(n) => {
+                let name = config.on_connect[n].words().next().unwrap_or_default();
+                String::from_utf8_lossy(name).into_owned()
+            }
             Step::SetInfo => "CLIENT SETINFO".to_owned(),
         };
         let error = error.with_context(format!("{what} while connecting to {}", config.endpoint));
@@ -174,6 +180,9 @@ impl Handshake {
     fn say_common(&mut self, config: &Config, out: &mut SendBuffer) {
         if config.database != 0 {
             self.say(Step::Select, &Cmd::raw("SELECT").arg(config.database), out);
+        }
+        for (n, cmd) in config.on_connect.iter().enumerate() {
+            self.say(Step::Own(n), cmd, out);
         }
         let info = |name: &str, value: &str| Cmd::raw("CLIENT SETINFO").arg(name).arg(value);
         self.say(Step::SetInfo, &info("LIB-NAME", env!("CARGO_PKG_NAME")), out);

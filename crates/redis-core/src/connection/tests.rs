@@ -595,6 +595,44 @@ fn sign_of_life_of_a_subscriber_is_no_message() {
 }
 
 #[test]
+fn what_is_run_on_connecting_goes_before_every_request() {
+    let own = [Cmd::raw("READONLY"), Cmd::raw("CLIENT NO-EVICT").arg("on")];
+    let config = Config { on_connect: own.into(), database: 2, ..Config::default() };
+    for (replies, ready) in [("+OK\r\n+OK\r\n", true), ("+OK\r\n-ERR no\r\n", false)] {
+        let mut peer = Peer::new(config.clone());
+        peer.submit(1, "GET k");
+        let said = peer.written();
+        let at = |word: &str| said.find(word).unwrap_or_else(|| panic!("no {word} in {said}"));
+        assert!(at("SELECT") < at("READONLY") && at("READONLY") < at("NO-EVICT"), "{said}");
+        assert!(!said.contains("GET"), "{said}");
+        peer.reply(&format!("%1\r\n+proto\r\n:3\r\n+OK\r\n{replies}+OK\r\n+OK\r\n"));
+        assert_eq!(peer.conn.is_ready(), ready);
+        if !ready {
+            assert!(peer.told().contains(&Told::Closed(ErrorKind::Server)));
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_run_on_connecting_is_refused_by_its_name() {
+    for (words, why) in [
+        ("SELECT 3", "SELECT would change"),
+        ("SUBSCRIBE c", "SUBSCRIBE would change"),
+        ("CLIENT REPLY OFF", "CLIENT REPLY would change"),
+        ("BLPOP k 0", "BLPOP may block"),
+        ("", "the command is empty"),
+    ] {
+        let config = Config { on_connect: vec![Cmd::raw(words)], ..Config::default() };
+        let error = config.check().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        assert!(error.to_string().contains(why), "{words}: {error}");
+    }
+    let fine = ["readonly", "CLIENT TRACKING ON", "client no-touch on", "PING"];
+    let config = Config { on_connect: fine.map(Cmd::raw).into(), ..Config::default() };
+    config.check().unwrap();
+}
+
+#[test]
 fn what_a_server_says_before_it_closes_is_the_error_of_the_handshake() {
     for protocol in [Protocol::Resp2, Protocol::Resp3] {
         let config = Config { protocol, ..Config::default() };
