@@ -9,13 +9,13 @@ use std::time::Instant;
 use redis_core::batch::Deadline;
 use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
-use redis_core::retry::{Retry, Unit};
 use redis_core::scan::Scan;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
-use redis_core::watch::{self, Attempts};
-use redis_core::{Block, Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, cmd};
+use redis_core::watch::{self, Attempts as Conflicts};
+use redis_core::{Block, Cmd, Command, Config, Execute, FromReply, Result, ToArgs, cmd};
 
+use crate::attempts::Attempts;
 use crate::inbox::Closing;
 use crate::link::Link;
 use crate::monitor::Monitor;
@@ -53,22 +53,7 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
-    /// After a failed attempt: waits for the next one, or hands the error back.
-    pub(crate) async fn wait_for_another(
-        &self,
-        retry: &mut Option<Retry>,
-        unit: impl Into<Unit>,
-        error: Error,
-        deadline: Deadline,
-    ) -> Result<()> {
-        let now = Instant::now();
-        let retry = retry.get_or_insert_with(|| Retry::new(unit, self.seeds.next_seed()));
-        let wait = retry.after(&self.config, error, now, deadline.known())?;
-        self.sleep_until(now + wait).await;
-        Ok(())
-    }
-
-    async fn sleep_until(&self, time: Instant) {
+    pub(crate) async fn sleep_until(&self, time: Instant) {
         let mut timer = self.runtime.timer();
         poll_fn(|cx| timer.poll_at(cx, time)).await;
     }
@@ -137,18 +122,18 @@ impl Client {
     }
 
     async fn watch_by(&self, cmd: &Cmd<()>) -> Result<Watched> {
-        let shared = &*self.shared;
-        let timeout = Deadline::from(self.config().timeout(cmd.block()));
-        let deadline = timeout.from_now(Instant::now());
-        let mut retry = None;
-        loop {
-            let error = match Watched::start(&shared.pool, cmd.clone(), deadline).await {
-                Ok(watched) => return Ok(watched),
-                Err(error) => error,
-            };
-            let again = shared.wait_for_another(&mut retry, cmd, error, deadline).await;
-            again.map_err(watch::not_begun)?;
-        }
+        let mut attempts = Attempts::new(&self.shared, cmd.into());
+        let result = async {
+            loop {
+                let connection = attempts.acquire().await?;
+                let deadline = attempts.deadline;
+                match Watched::start(connection, cmd.clone(), deadline).await {
+                    Ok(watched) => return Ok(watched),
+                    Err(error) => attempts.again((error, deadline)).await?,
+                }
+            }
+        };
+        result.await.map_err(watch::not_begun)
     }
 
     /// Watches keys and runs `attempt`, which reads what it needs and returns the transaction to apply;
@@ -172,7 +157,7 @@ impl Client {
         mut attempt: impl FnMut(Watched) -> F,
     ) -> Result<(T, V)> {
         let keys = watch::watch(keys)?;
-        let mut attempts = Attempts::new(self.config(), self.shared.seeds.next_seed());
+        let mut attempts = Conflicts::new(self.config(), self.shared.seeds.next_seed());
         loop {
             let error = match self.try_transaction(&keys, &mut attempt).await {
                 Ok(done) => return Ok(done),

@@ -19,6 +19,7 @@
 //! }
 //! ```
 
+mod attempts;
 mod client;
 mod feed;
 mod inbox;

@@ -1,16 +1,13 @@
 //! Pipelines over the shared link.
 
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::time::Instant;
 
-use redis_core::batch::Deadline;
 use redis_core::pipeline::{Each, FromReplies, Pipeline as Queued, Replies, Run, Sent};
-use redis_core::retry::{Retry, Unit};
-use redis_core::{Block, Command, Error, FromReply, Queue, Result, Value};
+use redis_core::retry::Unit;
+use redis_core::{Block, Command, FromReply, Queue, Result, Value};
 
+use crate::attempts::Attempts;
 use crate::client::Shared;
-use crate::pool::Pooled;
 use crate::request::{On, open, send, send_each};
 
 /// Commands that are sent together. Queue them by chaining or one statement each, then execute.
@@ -247,51 +244,6 @@ async fn stream<T: FromReply>(
     let result = result.await;
     attempts.over();
     result
-}
-
-/// The attempts at one pipeline, all before its deadline.
-struct Attempts<'a> {
-    shared: &'a Shared,
-    unit: Unit,
-    began: Instant,
-    deadline: Deadline,
-    /// None before the first failure.
-    retry: Option<Retry>,
-}
-
-impl<'a> Attempts<'a> {
-    fn new(shared: &'a Shared, unit: Unit) -> Self {
-        let deadline = Deadline::from(shared.config.timeout(unit.block()));
-        Self { shared, unit, began: Instant::now(), deadline, retry: None }
-    }
-
-    /// A connection of its own.
-    async fn acquire(&mut self) -> Result<Pooled> {
-        let acquired = self.shared.pool.acquire(self.deadline).await;
-        let (pooled, left) = acquired.map_err(|error| match &self.retry {
-            Some(retry) => retry.last(error),
-            None => error,
-        })?;
-        self.deadline = left;
-        Ok(pooled)
-    }
-
-    /// After a failure: waits until it is time for another attempt, or hands the error back.
-    async fn again(&mut self, (error, left): (Error, Deadline)) -> Result<()> {
-        let Self { shared, unit, .. } = *self;
-        let now = Instant::now();
-        self.deadline = left.from_now(now);
-        let retry = self.retry.get_or_insert_with(|| Retry::new(unit, shared.link.next_seed()));
-        let until = now + retry.after(&shared.config, error, now, self.deadline.known())?;
-        let mut timer = shared.link.runtime().timer();
-        poll_fn(|cx| timer.poll_at(cx, until)).await;
-        Ok(())
-    }
-
-    /// There are no more of them.
-    fn over(&self) {
-        self.shared.config.tell_if_slow(self.unit, self.began.elapsed());
-    }
 }
 
 impl Queue for &mut Pipeline {

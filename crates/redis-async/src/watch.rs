@@ -1,7 +1,6 @@
 //! Optimistic locking on a connection of its own.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
@@ -9,7 +8,7 @@ use redis_core::batch::Deadline;
 use redis_core::pipeline::{FromReplies, Pipeline as Queued};
 use redis_core::{Cmd, Command, Execute, FromReply, Queue, Result, ToArgs, watch};
 
-use crate::pool::{Pool, Pooled};
+use crate::pool::Pooled;
 use crate::request::{On, ReplyFuture, open, send};
 
 /// A connection that watches keys. Commands run at once; [`multi`](Self::multi) starts the transaction.
@@ -24,11 +23,10 @@ pub struct Watched {
 
 impl Watched {
     pub(crate) async fn start(
-        pool: &Arc<Pool>,
+        mut connection: Pooled,
         watch: Cmd<()>,
         deadline: Deadline,
     ) -> Result<Self> {
-        let (mut connection, _) = pool.acquire(deadline).await?;
         connection.set_dedicated(true);
         ReplyFuture::watched_before(connection.link(), watch, deadline).await?;
         Ok(Self { connection })
