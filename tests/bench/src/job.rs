@@ -228,15 +228,21 @@ mod tests {
 
     #[test]
     fn time_is_filled_by_more_turns() {
-        let mut last = 0;
+        let mut asked = Vec::new();
         let length = Length::For(Duration::from_millis(16));
         let sample = job(Workload::PipelineGet, 1, length)
             .measure(|turns| {
-                last = turns;
+                asked.push(turns);
                 thread::sleep(Duration::from_micros(100) * u32::try_from(turns).unwrap());
                 Ok(())
             })
             .unwrap();
-        assert!(last > 16 && sample.ops == last * KEYS as u64);
+        // The turns double until they take long enough to tell how many fill the time.
+        let last = asked.pop().unwrap();
+        assert!(asked.iter().enumerate().all(|(n, turns)| *turns == 1 << n), "{asked:?}");
+        assert_eq!(sample.ops, last * KEYS as u64);
+        let millis = Duration::from_millis;
+        assert_eq!(scaled(10, millis(16), millis(2)), 80);
+        assert_eq!(scaled(1, millis(16), millis(100)), 1);
     }
 }
