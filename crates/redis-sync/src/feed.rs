@@ -72,7 +72,7 @@ impl<M: Machine> Feed<M> {
                 }
             }
         }
-        self.flush()?;
+        self.flush();
         let until = [deadline, self.machine.poll_timeout()].into_iter().flatten().min();
         let Some(stream) = &mut self.stream else {
             // Nothing to read from: a new attempt is due, or the reader's time is up.
@@ -98,13 +98,12 @@ impl<M: Machine> Feed<M> {
     }
 
     /// Writes what there is to write.
-    pub(crate) fn flush(&mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) {
         while let (Some(stream), Some(transmit)) = (&self.stream, self.machine.poll_transmit()) {
             match stream.writer().write(transmit.slices()) {
                 Ok(n) => self.machine.handle_transmitted(n),
                 Err(error) => self.machine.handle_disconnect(Instant::now(), Some(error.kind())),
             }
         }
-        Ok(())
     }
 }

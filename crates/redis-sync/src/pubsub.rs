@@ -328,12 +328,14 @@ impl PubSub {
                 return Err(error);
             }
         }
-        self.feed.flush()
+        self.feed.flush();
+        Ok(())
     }
 
     fn remove(&mut self, family: Family, names: Option<Vec<Bytes>>) -> Result<()> {
         self.feed.machine.unsubscribe(Instant::now(), family, names);
-        self.feed.flush()
+        self.feed.flush();
+        Ok(())
     }
 }
 
