@@ -1,7 +1,7 @@
 //! An async Redis and Valkey client on smol.
 //!
-//! A [`Client`] is one connection that any number of tasks share; blocking commands, watches and
-//! subscriptions get connections of their own by themselves. Connections are driven by smol's global
+//! A [`Client`] is one connection that any number of tasks share; blocking commands, watches,
+//! subscriptions and monitors get connections of their own by themselves. Connections are driven by smol's global
 //! executor, so that the client works under any executor, `smol::block_on` included.
 //!
 //! ```no_run

@@ -1,7 +1,7 @@
 //! An async Redis and Valkey client on tokio.
 //!
-//! A [`Client`] is one connection that any number of tasks share; blocking commands, watches and
-//! subscriptions get connections of their own by themselves. Use it inside a tokio runtime with its I/O
+//! A [`Client`] is one connection that any number of tasks share; blocking commands, watches,
+//! subscriptions and monitors get connections of their own by themselves. Use it inside a tokio runtime with its I/O
 //! and time drivers enabled, of either flavor.
 //!
 //! ```no_run
