@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -17,8 +16,8 @@ use crate::config::Config;
 use crate::connection::{Event, Role, question};
 use crate::error::{Error, Result};
 use crate::reply::ReplyReader;
-use crate::send::{SendBuffer, Transmit};
-use crate::session::{Action, Machine, Session};
+use crate::send::SendBuffer;
+use crate::session::{Machine as _, Reads, Session};
 
 /// One command that the server ran.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,8 +209,18 @@ impl Monitor {
         }
         self.poll_error().map(Err)
     }
+}
 
-    fn take_events(&mut self) {
+impl Reads for Monitor {
+    fn session(&self) -> &Session {
+        &self.session
+    }
+
+    fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    fn take_events(&mut self, _: Instant) {
         while let Some(event) = self.session.poll_event() {
             match event {
                 Event::Ready => {
@@ -250,63 +259,6 @@ impl Monitor {
         if !is_own {
             self.entries.push_back(entry);
         }
-    }
-}
-
-/// Lines are looked at here: a driver has no events to take.
-impl Machine for Monitor {
-    fn handle_opened(&mut self) {
-        self.session.handle_opened();
-    }
-
-    fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
-        self.session.handle_open_failed(now, error);
-        self.take_events();
-    }
-
-    fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize {
-        let used = self.session.handle_input(now, input, events);
-        self.take_events();
-        for event in events.drain(..) {
-            if let Event::Push(range) = event {
-                self.handle_push(now, &input[range]);
-            }
-        }
-        used
-    }
-
-    fn handle_transmitted(&mut self, n: usize) {
-        self.session.handle_transmitted(n);
-    }
-
-    fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>) {
-        self.session.handle_disconnect(now, why);
-        self.take_events();
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.session.handle_timeout(now);
-        self.take_events();
-    }
-
-    fn poll_action(&mut self) -> Option<Action> {
-        self.session.poll_action()
-    }
-
-    fn poll_event(&mut self) -> Option<Event> {
-        None
-    }
-
-    fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        self.session.poll_transmit()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.session.poll_timeout()
-    }
-
-    fn read_hint(&self) -> usize {
-        self.session.read_hint()
     }
 }
 

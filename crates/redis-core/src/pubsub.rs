@@ -5,7 +5,6 @@
 //! whoever reads. Knows nothing of sockets.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -17,8 +16,8 @@ use crate::config::Config;
 use crate::connection::{Event, Role};
 use crate::error::{Delivery, Error, ErrorKind, Result};
 use crate::reply::ReplyReader;
-use crate::send::{SendBuffer, Transmit};
-use crate::session::{Action, Machine, Session};
+use crate::send::SendBuffer;
+use crate::session::{Machine as _, Reads, Session};
 
 /// What a message is.
 #[non_exhaustive]
@@ -370,34 +369,6 @@ impl<H> PubSub<H> {
         }
     }
 
-    fn handle_push(&mut self, frame: &[u8]) {
-        match Message::read(frame) {
-            Ok(Some(message)) => self.handle_message(message),
-            Ok(None) => {}
-            Err(error) if error.is_server() => {
-                // The server refuses a command as a whole: what it asked for is not wanted any longer.
-                let Some(asked) = self.asked.pop_front() else {
-                    return self.messages.push_back(Err(error));
-                };
-                if asked.subscribe {
-                    for name in &asked.names {
-                        self.wanted.remove(&(asked.family, name.clone()));
-                    }
-                }
-                if asked.restore {
-                    self.restored(asked.names.len());
-                }
-                let command = if asked.subscribe {
-                    asked.family.subscribe()
-                } else {
-                    asked.family.unsubscribe()
-                };
-                self.messages.push_back(Err(error.with_context(command)));
-            }
-            Err(error) => self.messages.push_back(Err(error)),
-        }
-    }
-
     fn handle_message(&mut self, message: Message) {
         if message.kind.is_published() || message.kind == MessageKind::Pong {
             return self.messages.push_back(Ok(message));
@@ -439,32 +410,6 @@ impl<H> PubSub<H> {
                 pattern: None,
                 data: MessageData::None,
             }));
-        }
-    }
-
-    fn take_events(&mut self, now: Instant) {
-        while let Some(event) = self.session.poll_event() {
-            match event {
-                Event::Ready => {
-                    self.established = true;
-                    self.restore();
-                }
-                Event::Closed(error) => {
-                    self.asked.clear();
-                    // A link that was ready is opened again, and the reader is told when it is restored.
-                    if !std::mem::take(&mut self.established) {
-                        let error = error.with_delivery(Delivery::NotSent);
-                        match error.kind() {
-                            ErrorKind::Auth => self.refused = Some(error),
-                            _ => self.messages.push_back(Err(error)),
-                        }
-                    }
-                }
-                _ => {}
-            }
-        }
-        if self.refused.is_some() {
-            self.session.want(now, false);
         }
     }
 
@@ -543,61 +488,67 @@ impl<H> PubSub<H> {
     }
 }
 
-/// Pushes are looked at here: a driver has no events to take.
-impl<H> Machine for PubSub<H> {
-    fn handle_opened(&mut self) {
-        self.session.handle_opened();
+impl<H> Reads for PubSub<H> {
+    fn session(&self) -> &Session {
+        &self.session
     }
 
-    fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
-        self.session.handle_open_failed(now, error);
-        self.take_events(now);
+    fn session_mut(&mut self) -> &mut Session {
+        &mut self.session
     }
 
-    fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize {
-        let used = self.session.handle_input(now, input, events);
-        // Readiness came before anything that a subscriber is sent.
-        self.take_events(now);
-        for event in events.drain(..) {
-            if let Event::Push(range) = event {
-                self.handle_push(&input[range]);
+    fn handle_push(&mut self, _: Instant, frame: &[u8]) {
+        match Message::read(frame) {
+            Ok(Some(message)) => self.handle_message(message),
+            Ok(None) => {}
+            Err(error) if error.is_server() => {
+                // The server refuses a command as a whole: what it asked for is not wanted any longer.
+                let Some(asked) = self.asked.pop_front() else {
+                    return self.messages.push_back(Err(error));
+                };
+                if asked.subscribe {
+                    for name in &asked.names {
+                        self.wanted.remove(&(asked.family, name.clone()));
+                    }
+                }
+                if asked.restore {
+                    self.restored(asked.names.len());
+                }
+                let command = if asked.subscribe {
+                    asked.family.subscribe()
+                } else {
+                    asked.family.unsubscribe()
+                };
+                self.messages.push_back(Err(error.with_context(command)));
+            }
+            Err(error) => self.messages.push_back(Err(error)),
+        }
+    }
+
+    fn take_events(&mut self, now: Instant) {
+        while let Some(event) = self.session.poll_event() {
+            match event {
+                Event::Ready => {
+                    self.established = true;
+                    self.restore();
+                }
+                Event::Closed(error) => {
+                    self.asked.clear();
+                    // A link that was ready is opened again, and the reader is told when it is restored.
+                    if !std::mem::take(&mut self.established) {
+                        let error = error.with_delivery(Delivery::NotSent);
+                        match error.kind() {
+                            ErrorKind::Auth => self.refused = Some(error),
+                            _ => self.messages.push_back(Err(error)),
+                        }
+                    }
+                }
+                _ => {}
             }
         }
-        used
-    }
-
-    fn handle_transmitted(&mut self, n: usize) {
-        self.session.handle_transmitted(n);
-    }
-
-    fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>) {
-        self.session.handle_disconnect(now, why);
-        self.take_events(now);
-    }
-
-    fn handle_timeout(&mut self, now: Instant) {
-        self.session.handle_timeout(now);
-        self.take_events(now);
-    }
-
-    fn poll_action(&mut self) -> Option<Action> {
-        self.session.poll_action()
-    }
-
-    fn poll_event(&mut self) -> Option<Event> {
-        None
-    }
-
-    fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        self.session.poll_transmit()
-    }
-
-    fn poll_timeout(&self) -> Option<Instant> {
-        self.session.poll_timeout()
-    }
-
-    fn read_hint(&self) -> usize {
-        self.session.read_hint()
+        if self.refused.is_some() {
+            self.session.want(now, false);
+        }
     }
 }
 

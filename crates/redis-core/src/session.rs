@@ -344,6 +344,73 @@ impl Session {
     }
 }
 
+/// What reads the pushes of a session of its own: a driver has no events to take.
+pub(crate) trait Reads {
+    fn session(&self) -> &Session;
+    fn session_mut(&mut self) -> &mut Session;
+    /// The session may have something to say.
+    fn take_events(&mut self, now: Instant);
+    /// A whole frame has come.
+    fn handle_push(&mut self, now: Instant, frame: &[u8]);
+}
+
+impl<R: Reads> Machine for R {
+    fn handle_opened(&mut self) {
+        self.session_mut().handle_opened();
+    }
+
+    fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
+        self.session_mut().handle_open_failed(now, error);
+        self.take_events(now);
+    }
+
+    fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize {
+        let used = self.session_mut().handle_input(now, input, events);
+        // Readiness came before anything that is pushed.
+        self.take_events(now);
+        for event in events.drain(..) {
+            if let Event::Push(range) = event {
+                self.handle_push(now, &input[range]);
+            }
+        }
+        used
+    }
+
+    fn handle_transmitted(&mut self, n: usize) {
+        self.session_mut().handle_transmitted(n);
+    }
+
+    fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>) {
+        self.session_mut().handle_disconnect(now, why);
+        self.take_events(now);
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.session_mut().handle_timeout(now);
+        self.take_events(now);
+    }
+
+    fn poll_action(&mut self) -> Option<Action> {
+        self.session_mut().poll_action()
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        None
+    }
+
+    fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        self.session_mut().poll_transmit()
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.session().poll_timeout()
+    }
+
+    fn read_hint(&self) -> usize {
+        self.session().read_hint()
+    }
+}
+
 impl Machine for Session {
     fn handle_opened(&mut self) {
         self.link = match std::mem::replace(&mut self.link, Link::Over) {
