@@ -292,12 +292,14 @@ async fn large_commands_are_remembered<S: Subject>(cx: Context<S>) -> Outcome {
 
 async fn latency_is_watched<S: Subject>(cx: Context<S>) -> Outcome {
     let options = ServerOptions::new().debug_commands();
-    let own = cx.start_server(options.arg("--latency-monitor-threshold").arg("1"))?;
+    let own = cx.start_server(options.arg("--latency-monitor-threshold").arg("100"))?;
     let client = own.client::<S>()?;
-    client.execute(Cmd::<()>::raw("DEBUG SLEEP").arg(0.01)).await?;
+    client.execute(Cmd::<()>::raw("DEBUG SLEEP").arg(0.15)).await?;
+    // Any other command may be slow too, on a busy machine.
+    client.config_set([("latency-monitor-threshold", "0")]).await?;
     let latest = client.latency_latest().await?;
     let event = latest.iter().find(|event| event.event == "command").ok_or("no such event")?;
-    assert!(event.latest >= Duration::from_millis(5) && event.max >= event.latest, "{event:?}");
+    assert!(event.latest >= Duration::from_millis(149) && event.max >= event.latest, "{event:?}");
     cx.saw("counted", (event.sum.is_some(), event.count));
     let history = client.latency_history("command").await?;
     assert_eq!((history[0].time, history[0].latency), (event.time, event.latest));
@@ -391,9 +393,15 @@ async fn hot_keys_are_measured<S: Subject>(cx: Context<S>) -> Outcome {
     let slot = slot_of(b"hot");
     let slots = [slot, slot + 1, slot + 3];
     client.execute(start.duration(Duration::from_secs(100)).slots(slots)).await?;
-    for _ in 0..20 {
+    // A command may take less than the microsecond that counts.
+    let is_measured = async || {
         client.exists("hot").await?;
-    }
+        let reports = client.hotkeys_get().await?;
+        Ok(reports.is_some_and(|reports| {
+            reports[0].by_cpu_time.as_ref().is_some_and(|keys| !keys.is_empty())
+        }))
+    };
+    cx.until("a key took its time", is_measured).await?;
     let reports = client.hotkeys_get().await?.ok_or("nothing is measured")?;
     let [report] = &reports[..] else { return Err("not one report".into()) };
     assert!(report.tracking_active && report.other.is_empty(), "{report:?}");
