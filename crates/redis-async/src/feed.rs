@@ -22,10 +22,6 @@ impl<M: Machine> Feed<M> {
         Self { machine, runtime, pump: Pump::default(), events: Vec::new() }
     }
 
-    pub(crate) fn runtime(&self) -> &Arc<dyn Runtime> {
-        &self.runtime
-    }
-
     /// Waits until what was asked is written, or the link is lost.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.pump.write(&mut self.machine, cx);
@@ -41,11 +37,18 @@ impl<M: Machine> Feed<M> {
         self.machine.handle_timeout(now);
         let mut progress = self.pump.act(&mut self.machine, &*self.runtime, now, cx);
         progress |= self.pump.write(&mut self.machine, cx);
-        if let Some(used) = self.pump.read(&mut self.machine, now, cx, &mut self.events) {
+        if self.machine.takes_input()
+            && let Some(used) = self.pump.read(&mut self.machine, now, cx, &mut self.events)
+        {
             self.pump.recv.consume(used);
             progress = true;
         }
         progress
+    }
+
+    /// Closes the socket.
+    pub(crate) fn close(&mut self) {
+        self.pump = Pump::default();
     }
 
     /// Ready when the machine or the reader has to look at the clock.

@@ -33,6 +33,7 @@ mod request;
 mod runtime;
 mod scan;
 mod stop;
+mod subscriber;
 mod watch;
 
 #[cfg(feature = "json")]
@@ -42,7 +43,7 @@ pub use redis_core::derive;
 pub use redis_core::derive::{FromReply, ToArg, ToArgs};
 pub use redis_core::monitor::{MonitorClient, MonitorEntry};
 pub use redis_core::pipeline::{Batched, FromReplies};
-pub use redis_core::pubsub::{Message, MessageData, MessageKind};
+pub use redis_core::pubsub::{Message, MessageData, MessageKind, Overflow};
 pub use redis_core::{
     Arg, Args, Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error,
     ErrorKind, Execute, Limits, One, Protocol, Queue, QueueCommands, ReplyReader, Result, Script,
@@ -53,7 +54,7 @@ pub use redis_derive::{AsyncFromReply as FromReply, AsyncToArg as ToArg, AsyncTo
 pub use crate::client::Client;
 pub use crate::monitor::{Monitor, MonitorStream};
 pub use crate::pipeline::Pipeline;
-pub use crate::pubsub::{PubSub, PubSubStream, PubSubTask};
+pub use crate::pubsub::{PubSub, PubSubHandle, PubSubStream, PubSubTask};
 pub use crate::request::ReplyFuture;
 pub use crate::runtime::{BoxFuture, Runtime, Socket, Timer};
 pub use crate::scan::ScanStream;

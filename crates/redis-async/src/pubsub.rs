@@ -1,230 +1,82 @@
-//! Subscriptions on a connection of their own, driven by whoever reads: there is no task behind it.
+//! Subscriptions on a connection of their own. A task moves its bytes, so that a reader who is away loses no more
+//! than it has to.
 
 use std::fmt;
 use std::future::poll_fn;
 use std::mem;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_core::Stream;
 use redis_core::pubsub::{Family, Message, PubSub as Machine, names, nothing_to_wait_for};
-use redis_core::{Config, Error, ErrorKind, Result, ToArg, ToArgs};
+use redis_core::{Config, Error, Result, ToArg, ToArgs};
 
-use crate::feed::Feed;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Timer};
 use crate::stop::Stop;
+use crate::subscriber::{Guard, Subscriber, closed, no_task};
 
 /// Messages that a task takes before others have their turn.
 const TURN: usize = 64;
 
-type Handler = Box<dyn FnMut(&Message) + Send>;
+/// Called without anything locked, by the one who reads.
+pub(crate) type Handler = Arc<Mutex<dyn FnMut(&Message) + Send>>;
 
 /// Subscriptions and their messages, on a connection of their own.
 ///
-/// Names are bytes. A lost connection is opened again and everything subscribed again, while messages
-/// are read. Dropping it closes the connection.
+/// Everything that changes the subscriptions is a method of its [`PubSubHandle`], which other tasks may have too:
+/// they subscribe while this one reads.
+///
+/// A lost connection is opened again and everything subscribed again. A reader who is away loses no more than
+/// [`Overflow`](crate::Overflow) says: at most `max_backlog` bytes of messages are held. Dropping it closes the
+/// connection.
 pub struct PubSub {
-    feed: Feed<Machine<Handler>>,
+    handle: PubSubHandle,
     config: Arc<Config>,
     seed: u64,
+    timer: Option<Box<dyn Timer>>,
 }
 
 impl fmt::Debug for PubSub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PubSub")
-            .field("subscribed", &self.feed.machine.is_subscribed())
-            .finish_non_exhaustive()
+        f.debug_struct("PubSub").field("subscribed", &self.is_subscribed()).finish_non_exhaustive()
+    }
+}
+
+impl Deref for PubSub {
+    type Target = PubSubHandle;
+
+    fn deref(&self) -> &PubSubHandle {
+        &self.handle
+    }
+}
+
+impl Drop for PubSub {
+    fn drop(&mut self) {
+        self.subscriber.stop();
     }
 }
 
 impl PubSub {
     pub(crate) fn new(config: Arc<Config>, runtime: Arc<dyn Runtime>, seed: u64) -> Self {
-        let feed = Feed::new(Machine::new(config.clone(), seed), runtime);
-        Self { feed, config, seed }
+        let machine = Machine::new(config.clone(), seed);
+        let handle = PubSubHandle { subscriber: Subscriber::new(machine, runtime) };
+        Self { handle, config, seed, timer: None }
+    }
+
+    /// What other tasks subscribe by while this one reads. Cheap to clone.
+    pub fn handle(&self) -> PubSubHandle {
+        self.subscriber.lock().shared = true;
+        self.handle.clone()
     }
 
     /// Whether confirmations and notices are kept from the reader. They take effect either way.
     pub fn ignore_subscribe_messages(&mut self, ignore: bool) -> &mut Self {
-        self.feed.machine.ignore_subscribe_messages(ignore);
+        self.subscriber.lock().machine().ignore_subscribe_messages(ignore);
         self
-    }
-
-    /// Subscribes to channels. The confirmations are messages.
-    ///
-    /// # Errors
-    ///
-    /// What a connection fails with. The names stay wanted: reading connects again.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
-    pub async fn subscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
-        self.add(Family::Channel, names(channels)?.into_iter().map(|name| (name, None))).await
-    }
-
-    /// Subscribes to a channel whose messages go to `handler` instead of the reader. It runs while
-    /// messages are read, in the reader's task.
-    ///
-    /// # Errors
-    ///
-    /// As [`subscribe`](Self::subscribe).
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
-    pub async fn subscribe_with(
-        &mut self,
-        channel: impl ToArg,
-        handler: impl FnMut(&Message) + Send + 'static,
-    ) -> Result<()> {
-        self.add_with(Family::Channel, channel, Box::new(handler)).await
-    }
-
-    /// Subscribes to patterns, as the server matches them: `h?llo`, `h*llo`, `h[ae]llo`.
-    ///
-    /// # Errors
-    ///
-    /// As [`subscribe`](Self::subscribe).
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
-    pub async fn psubscribe<M>(&mut self, patterns: impl ToArgs<M>) -> Result<()> {
-        self.add(Family::Pattern, names(patterns)?.into_iter().map(|name| (name, None))).await
-    }
-
-    /// As [`subscribe_with`](Self::subscribe_with), for a pattern.
-    ///
-    /// # Errors
-    ///
-    /// As [`subscribe`](Self::subscribe).
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
-    pub async fn psubscribe_with(
-        &mut self,
-        pattern: impl ToArg,
-        handler: impl FnMut(&Message) + Send + 'static,
-    ) -> Result<()> {
-        self.add_with(Family::Pattern, pattern, Box::new(handler)).await
-    }
-
-    /// Subscribes to shard channels, whose messages stay with the node that holds their slot. Since Redis 7.0.
-    ///
-    /// # Errors
-    ///
-    /// As [`subscribe`](Self::subscribe).
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
-    pub async fn ssubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
-        self.add(Family::Shard, names(channels)?.into_iter().map(|name| (name, None))).await
-    }
-
-    /// As [`subscribe_with`](Self::subscribe_with), for a shard channel.
-    ///
-    /// # Errors
-    ///
-    /// As [`subscribe`](Self::subscribe).
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
-    pub async fn ssubscribe_with(
-        &mut self,
-        channel: impl ToArg,
-        handler: impl FnMut(&Message) + Send + 'static,
-    ) -> Result<()> {
-        self.add_with(Family::Shard, channel, Box::new(handler)).await
-    }
-
-    /// Ends subscriptions to channels.
-    ///
-    /// # Errors
-    ///
-    /// What a connection fails with.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
-    pub async fn unsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
-        self.remove(Family::Channel, Some(names(channels)?)).await
-    }
-
-    /// Ends all subscriptions to channels.
-    ///
-    /// # Errors
-    ///
-    /// What a connection fails with.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
-    pub async fn unsubscribe_all(&mut self) -> Result<()> {
-        self.remove(Family::Channel, None).await
-    }
-
-    /// Ends subscriptions to patterns.
-    ///
-    /// # Errors
-    ///
-    /// What a connection fails with.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
-    pub async fn punsubscribe<M>(&mut self, patterns: impl ToArgs<M>) -> Result<()> {
-        self.remove(Family::Pattern, Some(names(patterns)?)).await
-    }
-
-    /// Ends all subscriptions to patterns.
-    ///
-    /// # Errors
-    ///
-    /// What a connection fails with.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
-    pub async fn punsubscribe_all(&mut self) -> Result<()> {
-        self.remove(Family::Pattern, None).await
-    }
-
-    /// Ends subscriptions to shard channels.
-    ///
-    /// # Errors
-    ///
-    /// What a connection fails with.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
-    pub async fn sunsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
-        self.remove(Family::Shard, Some(names(channels)?)).await
-    }
-
-    /// Ends all subscriptions to shard channels.
-    ///
-    /// # Errors
-    ///
-    /// What a connection fails with.
-    ///
-    /// # Cancel safety
-    ///
-    /// Nothing is lost: what was asked for by then is sent by the next call that reads or subscribes.
-    pub async fn sunsubscribe_all(&mut self) -> Result<()> {
-        self.remove(Family::Shard, None).await
-    }
-
-    /// Whether anything is subscribed, or asked for.
-    pub fn is_subscribed(&self) -> bool {
-        self.feed.machine.is_subscribed()
     }
 
     /// The next message, waiting for it at most this long; with zero what is there now. None at the
@@ -254,7 +106,8 @@ impl PubSub {
     /// Reads in a task of its own, which calls the handlers. It takes all subscriptions with it: none are left here.
     ///
     /// `on_error` is given what goes wrong, such as each failed attempt to connect again, and says whether to go
-    /// on. The task also ends when nothing is subscribed any longer, and when the credentials are refused.
+    /// on. What a reader gets as [`Resubscribed`](crate::MessageKind::Resubscribed) or
+    /// [`Lagged`](crate::MessageKind::Lagged) goes there too, as errors of the kinds `Io` and `Limit`. The task also ends when nothing is subscribed any longer, and when the credentials are refused.
     ///
     /// # Errors
     ///
@@ -282,18 +135,15 @@ impl PubSub {
         &mut self,
         on_error: impl FnMut(&Error) -> ControlFlow<()> + Send + Unpin + 'static,
     ) -> Result<PubSubTask> {
-        self.feed.machine.check_handled()?;
-        let runtime = self.feed.runtime().clone();
+        self.subscriber.lock().machine().leave_to_handlers()?;
+        let runtime = self.subscriber.runtime().clone();
         let next = Self::new(self.config.clone(), runtime.clone(), self.seed.wrapping_add(1));
         let stop = Arc::<Stop>::default();
-        let running = Running { pubsub: mem::replace(self, next), stop: stop.clone(), on_error };
-        match runtime.spawn(Box::pin(running)) {
-            Ok(()) => Ok(PubSubTask { stop }),
-            Err(error) => {
-                Err(Error::new(ErrorKind::Connect, format!("no task can be started: {error}"))
-                    .with_source(error))
-            }
-        }
+        let pubsub = mem::replace(self, next);
+        let handle = pubsub.handle.clone();
+        let running = Running { pubsub, stop: stop.clone(), on_error };
+        runtime.spawn(Box::pin(running)).map_err(no_task)?;
+        Ok(PubSubTask { stop, handle })
     }
 
     /// The next message, unless it went to its handler, the deadline passes, or `ends` says so.
@@ -303,70 +153,303 @@ impl PubSub {
         ends: impl Fn(&Machine<Handler>) -> bool,
         deadline: Option<Instant>,
     ) -> Poll<Result<Option<Message>>> {
-        loop {
-            if let Some(result) = self.feed.machine.poll_message() {
-                return Poll::Ready(result.map(|(message, handler)| match handler {
-                    Some(handler) => {
-                        handler(&message);
-                        None
+        let Self { handle: PubSubHandle { subscriber }, timer, .. } = self;
+        let mut state = subscriber.lock();
+        let polled = loop {
+            if let Some(next) = state.poll_message() {
+                break Poll::Ready(next.map(Some));
+            }
+            if ends(state.machine()) {
+                break Poll::Ready(Ok(None));
+            }
+            if state.is_stopped() {
+                break Poll::Ready(Err(closed()));
+            }
+            match deadline {
+                None if state.machine().is_idle() && !state.shared => {
+                    break Poll::Ready(Err(nothing_to_wait_for()));
+                }
+                // The deadline is looked at after what is there: that counts.
+                Some(deadline) if deadline <= Instant::now() => {
+                    if state.turn(cx) {
+                        continue;
                     }
-                    None => Some(message),
-                }));
+                    break Poll::Ready(Ok(None));
+                }
+                _ => {}
             }
-            if ends(&self.feed.machine) {
-                return Poll::Ready(Ok(None));
+            state.reader_waits(cx);
+            if let Some(deadline) = deadline {
+                let timer = timer.get_or_insert_with(|| subscriber.runtime().timer());
+                if timer.poll_at(cx, deadline).is_ready() {
+                    continue;
+                }
             }
-            // The deadline is looked at after what is there: that counts.
-            if self.feed.turn(cx) {
-                continue;
-            }
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-                return Poll::Ready(Ok(None));
-            }
-            if deadline.is_none() && self.feed.machine.is_idle() {
-                return Poll::Ready(Err(nothing_to_wait_for()));
-            }
-            if self.feed.poll_timer(cx, deadline).is_pending() {
-                return Poll::Pending;
-            }
+            break Poll::Pending;
+        };
+        let due = state.take_due();
+        drop(state);
+        due.into_iter().for_each(Waker::wake);
+        let Some((message, handler)) = ready!(polled)? else {
+            return Poll::Ready(Ok(None));
+        };
+        let Some(handler) = handler else {
+            return Poll::Ready(Ok(Some(message)));
+        };
+        // One that panicked is called again, as it would be without the lock.
+        handler.lock().unwrap_or_else(PoisonError::into_inner)(&message);
+        Poll::Ready(Ok(None))
+    }
+}
+
+/// Changes the subscriptions of a [`PubSub`], from any task, also while another one reads.
+///
+/// Names are bytes. What is asked for takes effect in the order of the calls; the confirmations are messages, which
+/// the reader gets. Once the `PubSub` is gone, calls fail with an error of kind `Closed`.
+#[derive(Clone)]
+pub struct PubSubHandle {
+    subscriber: Arc<Subscriber>,
+}
+
+impl fmt::Debug for PubSubHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PubSubHandle").finish_non_exhaustive()
+    }
+}
+
+impl PubSubHandle {
+    /// Subscribes to channels. The confirmations are messages.
+    ///
+    /// # Errors
+    ///
+    /// What a connection fails with: this waits for one. The names stay wanted, and it is tried again. `Closed` when the
+    /// `PubSub` is gone. `Connect` when no task can be started, as outside of the runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// What was asked for by then stays so: nothing is lost.
+    pub async fn subscribe<M>(&self, channels: impl ToArgs<M>) -> Result<()> {
+        self.add(Family::Channel, names(channels)?.into_iter().map(|name| (name, None))).await
+    }
+
+    /// Subscribes to a channel whose messages go to `handler` instead of the reader. It runs while
+    /// messages are read, in the reader's task.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    ///
+    /// # Cancel safety
+    ///
+    /// What was asked for by then stays so: nothing is lost.
+    pub async fn subscribe_with(
+        &self,
+        channel: impl ToArg,
+        handler: impl FnMut(&Message) + Send + 'static,
+    ) -> Result<()> {
+        self.add_with(Family::Channel, channel, Arc::new(Mutex::new(handler))).await
+    }
+
+    /// Subscribes to patterns, as the server matches them: `h?llo`, `h*llo`, `h[ae]llo`.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    ///
+    /// # Cancel safety
+    ///
+    /// What was asked for by then stays so: nothing is lost.
+    pub async fn psubscribe<M>(&self, patterns: impl ToArgs<M>) -> Result<()> {
+        self.add(Family::Pattern, names(patterns)?.into_iter().map(|name| (name, None))).await
+    }
+
+    /// As [`subscribe_with`](Self::subscribe_with), for a pattern.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    ///
+    /// # Cancel safety
+    ///
+    /// What was asked for by then stays so: nothing is lost.
+    pub async fn psubscribe_with(
+        &self,
+        pattern: impl ToArg,
+        handler: impl FnMut(&Message) + Send + 'static,
+    ) -> Result<()> {
+        self.add_with(Family::Pattern, pattern, Arc::new(Mutex::new(handler))).await
+    }
+
+    /// Subscribes to shard channels, whose messages stay with the node that holds their slot. Since Redis 7.0.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    ///
+    /// # Cancel safety
+    ///
+    /// What was asked for by then stays so: nothing is lost.
+    pub async fn ssubscribe<M>(&self, channels: impl ToArgs<M>) -> Result<()> {
+        self.add(Family::Shard, names(channels)?.into_iter().map(|name| (name, None))).await
+    }
+
+    /// As [`subscribe_with`](Self::subscribe_with), for a shard channel.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    ///
+    /// # Cancel safety
+    ///
+    /// What was asked for by then stays so: nothing is lost.
+    pub async fn ssubscribe_with(
+        &self,
+        channel: impl ToArg,
+        handler: impl FnMut(&Message) + Send + 'static,
+    ) -> Result<()> {
+        self.add_with(Family::Shard, channel, Arc::new(Mutex::new(handler))).await
+    }
+
+    /// Ends subscriptions to channels.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` when the `PubSub` is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// What was asked for by then stays so: nothing is lost.
+    pub async fn unsubscribe<M>(&self, channels: impl ToArgs<M>) -> Result<()> {
+        self.remove(Family::Channel, Some(names(channels)?)).await
+    }
+
+    /// Ends all subscriptions to channels.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` when the `PubSub` is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// What was asked for by then stays so: nothing is lost.
+    pub async fn unsubscribe_all(&self) -> Result<()> {
+        self.remove(Family::Channel, None).await
+    }
+
+    /// Ends subscriptions to patterns.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` when the `PubSub` is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// What was asked for by then stays so: nothing is lost.
+    pub async fn punsubscribe<M>(&self, patterns: impl ToArgs<M>) -> Result<()> {
+        self.remove(Family::Pattern, Some(names(patterns)?)).await
+    }
+
+    /// Ends all subscriptions to patterns.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` when the `PubSub` is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// What was asked for by then stays so: nothing is lost.
+    pub async fn punsubscribe_all(&self) -> Result<()> {
+        self.remove(Family::Pattern, None).await
+    }
+
+    /// Ends subscriptions to shard channels.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` when the `PubSub` is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// What was asked for by then stays so: nothing is lost.
+    pub async fn sunsubscribe<M>(&self, channels: impl ToArgs<M>) -> Result<()> {
+        self.remove(Family::Shard, Some(names(channels)?)).await
+    }
+
+    /// Ends all subscriptions to shard channels.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` when the `PubSub` is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// What was asked for by then stays so: nothing is lost.
+    pub async fn sunsubscribe_all(&self) -> Result<()> {
+        self.remove(Family::Shard, None).await
+    }
+
+    /// Whether anything is subscribed, or asked for.
+    pub fn is_subscribed(&self) -> bool {
+        self.subscriber.lock().machine().is_subscribed()
+    }
+
+    /// Asks the server for a sign of life: the reader gets a [`Pong`](crate::MessageKind::Pong) with this text.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` when nothing is subscribed, so that there is no connection; `Io`, `NotSent` while it is lost;
+    /// `Closed` when the `PubSub` is gone.
+    ///
+    /// # Cancel safety
+    ///
+    /// The reader may get the answer all the same.
+    pub async fn ping(&self, text: impl ToArg) -> Result<()> {
+        self.open()?.machine().ping(text)?;
+        poll_fn(|cx| self.subscriber.poll_flush(cx)).await;
+        Ok(())
+    }
+
+    fn open(&self) -> Result<Guard<'_>> {
+        let state = self.subscriber.lock();
+        match state.is_stopped() {
+            true => Err(closed()),
+            false => Ok(state),
         }
     }
 
-    async fn add_with(&mut self, family: Family, name: impl ToArg, handler: Handler) -> Result<()> {
+    async fn add_with(&self, family: Family, name: impl ToArg, handler: Handler) -> Result<()> {
         self.add(family, names(name)?.into_iter().zip([Some(handler)])).await
     }
 
     async fn add(
-        &mut self,
+        &self,
         family: Family,
         names: impl IntoIterator<Item = (Bytes, Option<Handler>)>,
     ) -> Result<()> {
-        self.feed.machine.subscribe(Instant::now(), family, names)?;
+        let failures = self.subscribe_to(family, names)?;
         // Until the link is ready, so that a failure is this call's; the names stay wanted.
-        poll_fn(|cx| self.poll_ready(cx)).await?;
-        poll_fn(|cx| self.feed.poll_flush(cx)).await;
+        poll_fn(|cx| self.subscriber.poll_ready(cx, failures)).await?;
+        poll_fn(|cx| self.subscriber.poll_flush(cx)).await;
         Ok(())
     }
 
-    async fn remove(&mut self, family: Family, names: Option<Vec<Bytes>>) -> Result<()> {
-        self.feed.machine.unsubscribe(Instant::now(), family, names);
-        poll_fn(|cx| self.feed.poll_flush(cx)).await;
-        Ok(())
+    /// Returns how many failures there were before.
+    fn subscribe_to(
+        &self,
+        family: Family,
+        names: impl IntoIterator<Item = (Bytes, Option<Handler>)>,
+    ) -> Result<u64> {
+        let mut state = self.open()?;
+        let failures = state.machine().failures();
+        state.machine().subscribe(Instant::now(), family, names)?;
+        self.subscriber.start(state)?;
+        Ok(failures)
     }
 
-    /// Waits until the link is ready, or fails.
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        loop {
-            if self.feed.machine.is_ready() {
-                return Poll::Ready(Ok(()));
-            }
-            if let Some(error) = self.feed.machine.poll_error() {
-                return Poll::Ready(Err(error));
-            }
-            if !self.feed.turn(cx) && self.feed.poll_timer(cx, None).is_pending() {
-                return Poll::Pending;
-            }
-        }
+    async fn remove(&self, family: Family, names: Option<Vec<Bytes>>) -> Result<()> {
+        self.open()?.machine().unsubscribe(Instant::now(), family, names);
+        poll_fn(|cx| self.subscriber.poll_flush(cx)).await;
+        Ok(())
     }
 }
 
@@ -391,7 +474,7 @@ impl PubSubStream<'_> {
     }
 
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
-        while !self.pubsub.feed.machine.is_over() {
+        while !self.pubsub.subscriber.lock().machine().is_over() {
             let message = ready!(self.pubsub.poll_message(cx, Machine::is_over, None));
             if let Some(item) = message.transpose() {
                 return Poll::Ready(Some(item));
@@ -416,13 +499,24 @@ impl fmt::Debug for PubSubStream<'_> {
 }
 
 /// A task that reads the messages of its subscriptions, started by [`PubSub::run_in_task`]. Dropping this stops it.
-#[derive(Debug)]
 #[must_use = "the task stops when this is dropped"]
 pub struct PubSubTask {
     stop: Arc<Stop>,
+    handle: PubSubHandle,
+}
+
+impl fmt::Debug for PubSubTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PubSubTask").field("finished", &self.is_finished()).finish_non_exhaustive()
+    }
 }
 
 impl PubSubTask {
+    /// What other tasks subscribe by meanwhile: with handlers, since nobody takes other messages.
+    pub fn handle(&self) -> PubSubHandle {
+        self.handle.clone()
+    }
+
     /// Ends the task, which closes its connection; does not wait for it.
     pub fn stop(&self) {
         self.stop.stop();
@@ -462,7 +556,7 @@ impl<F: FnMut(&Error) -> ControlFlow<()> + Unpin> Future for Running<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { pubsub, stop, on_error } = self.get_mut();
         for _ in 0..TURN {
-            if pubsub.feed.machine.is_over() || stop.poll_stopped(cx).is_ready() {
+            if pubsub.subscriber.lock().machine().is_over() || stop.poll_stopped(cx).is_ready() {
                 return Poll::Ready(());
             }
             if let Err(error) = ready!(pubsub.poll_message(cx, Machine::is_over, None))

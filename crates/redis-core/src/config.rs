@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::command::{Block, Cmd};
 use crate::error::{Error, ErrorKind, Result};
+use crate::pubsub::Overflow;
 use crate::retry::Unit;
 use crate::telemetry::{self, Counters, Notice, SharedObserver, Stats};
 
@@ -178,6 +179,11 @@ pub struct Config {
     /// The most bytes waiting to be written on one connection before callers wait. One request more than
     /// this is let through, so that any single one fits. Default: 16 MiB.
     pub max_unsent: usize,
+    /// The most bytes of published messages that wait for a subscriber's reader, what holds them included. A single
+    /// message always fits. Default: 16 MiB.
+    pub max_backlog: usize,
+    /// What happens to messages beyond `max_backlog`. Default: the oldest are dropped, and the reader is told.
+    pub overflow: Overflow,
     /// Limits on what the server may send.
     pub limits: resp_proto::Limits,
     /// Waits between attempts to connect, to send again, and at transactions. Default: 10 ms, doubling up
@@ -218,6 +224,8 @@ impl Default for Config {
             pool_timeout: Duration::from_secs(5),
             max_in_flight: 65_536,
             max_unsent: 16 * 1024 * 1024,
+            max_backlog: 16 * 1024 * 1024,
+            overflow: Overflow::default(),
             limits: resp_proto::Limits::default(),
             backoff: Backoff::default(),
             max_retries: 3,

@@ -65,6 +65,11 @@ pub trait Machine {
 
     /// As [`Connection::read_hint`].
     fn read_hint(&self) -> usize;
+
+    /// Whether to read. If not, the peer's bytes wait until the machine was asked for what it has.
+    fn takes_input(&self) -> bool {
+        true
+    }
 }
 
 /// One logical link: connects on demand, and again after a loss.
@@ -292,6 +297,13 @@ impl Session {
         }
     }
 
+    /// As [`Connection::handle_absence`].
+    pub(crate) fn handle_absence(&mut self, now: Instant) {
+        if let Link::Open(conn) = &mut self.link {
+            conn.handle_absence(now);
+        }
+    }
+
     /// Whether a batch would be taken now.
     pub fn has_room(&self) -> bool {
         match &self.link {
@@ -315,6 +327,11 @@ impl Session {
     /// Whether there is no connection, and none is being opened.
     pub fn is_down(&self) -> bool {
         matches!(self.link, Link::Down | Link::Over)
+    }
+
+    /// Whether there is no connection, and none will be opened before something is asked for.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.is_down() && !self.wanted && self.backlog.is_empty()
     }
 
     /// Whether requests are written at once.
@@ -352,6 +369,10 @@ pub(crate) trait Reads {
     fn take_events(&mut self, now: Instant);
     /// A whole frame has come.
     fn handle_push(&mut self, now: Instant, frame: &[u8]);
+    /// As [`Machine::takes_input`].
+    fn takes_input(&self) -> bool {
+        true
+    }
 }
 
 impl<R: Reads> Machine for R {
@@ -386,6 +407,9 @@ impl<R: Reads> Machine for R {
     }
 
     fn handle_timeout(&mut self, now: Instant) {
+        if !Reads::takes_input(self) {
+            self.session_mut().handle_absence(now);
+        }
         self.session_mut().handle_timeout(now);
         self.take_events(now);
     }
@@ -408,6 +432,10 @@ impl<R: Reads> Machine for R {
 
     fn read_hint(&self) -> usize {
         self.session().read_hint()
+    }
+
+    fn takes_input(&self) -> bool {
+        Reads::takes_input(self)
     }
 }
 

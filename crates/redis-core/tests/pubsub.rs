@@ -1,10 +1,11 @@
 //! Subscriptions over the simulated pair: what is asked, what comes back, and what a loss changes.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use redis_core::pubsub::{Family, Message, MessageKind, PubSub};
+use redis_core::pubsub::{Family, Message, MessageKind, Overflow, PubSub};
+use redis_core::session::Machine;
 use redis_core::{Config, ErrorKind, Protocol};
 use testkit::pair::{Faults, Pair};
 use testkit::scripted::Scripted;
@@ -16,8 +17,31 @@ const PROTOCOLS: [Protocol; 2] = [Protocol::Resp2, Protocol::Resp3];
 fn subscriber(protocol: Protocol, server: Scripted) -> Subscriber {
     let mut config = Config::default();
     config.protocol = protocol;
+    subscriber_with(config, server)
+}
+
+fn subscriber_with(config: Config, server: Scripted) -> Subscriber {
     let machine = PubSub::new(Arc::new(config), 7);
     Pair::new(7, Instant::now(), machine, server, Faults::NONE)
+}
+
+/// Has room for two messages of a few bytes.
+fn slow_subscriber(overflow: Overflow) -> Subscriber {
+    let mut config = Config::default();
+    (config.overflow, config.max_backlog) = (overflow, 300);
+    let mut pair = subscriber_with(config, Scripted::default());
+    subscribe(&mut pair, Family::Channel, &[b"a"]);
+    assert_eq!(shown(&messages(&mut pair)), ["subscribe a 1"]);
+    pair
+}
+
+/// Publishes numbered messages, which come one by one.
+fn publish(pair: &mut Subscriber, numbers: std::ops::Range<u32>) {
+    for number in numbers {
+        let text = number.to_string();
+        pair.push(&push(Protocol::Resp3, &[b"message", b"a", text.as_bytes()]));
+        pair.sleep(Duration::from_secs(1));
+    }
 }
 
 fn subscribe(pair: &mut Subscriber, family: Family, names: &[&'static [u8]]) {
@@ -27,7 +51,7 @@ fn subscribe(pair: &mut Subscriber, family: Family, names: &[&'static [u8]]) {
 
 /// Lets everything happen, and reads what came.
 fn messages(pair: &mut Subscriber) -> Vec<Message> {
-    pair.sleep(std::time::Duration::from_secs(20));
+    pair.sleep(Duration::from_secs(20));
     let mut messages = Vec::new();
     while let Some(message) = pair.machine.poll_message() {
         messages.push(message.expect("a good server refuses nothing").0);
@@ -142,11 +166,11 @@ fn subscribing_again_replaces_the_handler() {
             .expect("there are names");
         messages(&mut pair);
         pair.push(&push(Protocol::Resp3, &[b"message", b"a", b"x"]));
-        pair.sleep(std::time::Duration::from_secs(20));
+        pair.sleep(Duration::from_secs(20));
         let (_, found) = pair.machine.poll_message().unwrap().unwrap();
-        assert_eq!(found.copied(), handler);
+        assert_eq!(found, handler);
     }
-    let error = pair.machine.check_handled().unwrap_err();
+    let error = pair.machine.leave_to_handlers().unwrap_err();
     assert!(error.to_string().starts_with("channel `a` has no handler"), "{error}");
 }
 
@@ -164,7 +188,7 @@ fn a_refused_subscription_is_an_error_and_is_not_wanted_any_longer() {
         subscribe(&mut pair, Family::Channel, &[b"open"]);
         messages(&mut pair);
         subscribe(&mut pair, Family::Channel, &[b"secret"]);
-        pair.sleep(std::time::Duration::from_secs(20));
+        pair.sleep(Duration::from_secs(20));
         let error = pair.machine.poll_message().unwrap().unwrap_err();
         assert_eq!((error.kind(), error.code()), (ErrorKind::Server, Some("NOPERM")));
         pair.reset();
@@ -203,4 +227,95 @@ fn a_wrong_password_is_told_to_the_reader() {
     .unwrap();
     assert_eq!(kind, Some(ErrorKind::Auth));
     assert_eq!(pair.server.connections, 1);
+}
+
+/// Invariant 17.
+#[test]
+fn reader_who_is_away_is_told_how_many_messages_it_missed() {
+    for (overflow, expected) in [
+        (Overflow::DropOldest, ["lagged  None", "message a Some(\"7\")", "message a Some(\"8\")"]),
+        (Overflow::DropNewest, ["message a Some(\"0\")", "message a Some(\"1\")", "lagged  None"]),
+    ] {
+        let mut pair = slow_subscriber(overflow);
+        publish(&mut pair, 0..9);
+        let got = messages(&mut pair);
+        let lagged = got.iter().find(|message| message.kind == MessageKind::Lagged).unwrap();
+        assert_eq!(lagged.count(), Some(7), "{overflow:?}");
+        assert_eq!(shown(&got), expected.map(|line| line.replace("None", "7")));
+    }
+}
+
+/// Invariant 17.
+#[test]
+fn reader_who_is_away_holds_up_the_server_and_the_link_is_not_taken_for_dead() {
+    let mut pair = slow_subscriber(Overflow::Backpressure);
+    for number in 0..5u32 {
+        let text = number.to_string();
+        pair.push(&push(Protocol::Resp3, &[b"message", b"a", text.as_bytes()]));
+    }
+    // Much longer than a peer may be silent.
+    pair.sleep(Duration::from_secs(1000));
+    assert!(pair.machine.is_held() && !pair.machine.takes_input());
+    let expected: Vec<_> = (0..5).map(|n| format!("message a Some(\"{n}\")")).collect();
+    let mut got = Vec::new();
+    pair.run_until("all messages are read", |pair| {
+        got.extend(pair.machine.poll_message().map(|message| message.unwrap().0));
+        got.len() == 5
+    })
+    .unwrap();
+    assert_eq!(shown(&got), expected);
+    pair.sleep(Duration::from_secs(1000));
+    assert_eq!(pair.server.connections, 1);
+}
+
+/// Invariants 11 and 17.
+#[test]
+fn reader_who_is_away_loses_the_link_and_has_it_again_once_everything_is_taken() {
+    let mut pair = slow_subscriber(Overflow::Disconnect);
+    publish(&mut pair, 0..4);
+    pair.sleep(Duration::from_secs(1000));
+    assert_eq!((pair.server.connections, pair.machine.is_ready()), (1, false));
+    for number in 0..2 {
+        let (message, _) = pair.machine.poll_message().unwrap().unwrap();
+        assert_eq!(message.text(), Some(&*number.to_string()));
+    }
+    let error = pair.machine.poll_message().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    pair.sleep(Duration::ZERO);
+    assert_eq!(shown(&messages(&mut pair)), ["resubscribed  None"]);
+    assert_eq!((pair.server.connections, pair.server.subscribed.len()), (2, 1));
+    publish(&mut pair, 9..10);
+    assert_eq!(shown(&messages(&mut pair)), ["message a Some(\"9\")"]);
+}
+
+#[test]
+fn ping_is_answered_by_a_pong_where_there_is_a_link() {
+    for protocol in PROTOCOLS {
+        let mut pair = subscriber(protocol, Scripted::default());
+        let error = pair.machine.ping("x").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidRequest);
+        subscribe(&mut pair, Family::Channel, &[b"a"]);
+        assert_eq!(pair.machine.ping("x").unwrap_err().kind(), ErrorKind::Io);
+        messages(&mut pair);
+        pair.machine.ping("x").unwrap();
+        assert_eq!(shown(&messages(&mut pair)), ["pong  Some(\"x\")"], "{protocol:?}");
+    }
+}
+
+#[test]
+fn failure_is_told_to_who_waits_for_the_link_and_not_again_to_the_reader() {
+    let mut pair = subscriber(Protocol::Resp3, Scripted::default());
+    pair.set_faults(Faults { refuse: 1.0, ..Faults::NONE });
+    let failures = pair.machine.failures();
+    subscribe(&mut pair, Family::Channel, &[b"a"]);
+    assert_eq!(pair.machine.failure_since(failures), None);
+    pair.run_until("it has failed", |pair| pair.machine.failures() > failures).unwrap();
+    let error = pair.machine.failure_since(failures).unwrap();
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    assert!(pair.machine.poll_message().is_none());
+    let failures = pair.machine.failures();
+    assert_eq!(pair.machine.failure_since(failures), None);
+    pair.run_until("it has failed again", |pair| pair.machine.failures() > failures).unwrap();
+    let error = pair.machine.poll_message().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect);
 }

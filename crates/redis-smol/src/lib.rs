@@ -58,9 +58,10 @@ pub use redis_async::derive::{FromReply, ToArg, ToArgs};
 pub use redis_async::{
     Arg, Args, Backoff, Batched, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error,
     ErrorKind, Execute, FromReplies, Limits, Message, MessageData, MessageKind, Monitor,
-    MonitorClient, MonitorEntry, MonitorStream, One, Pipeline, Protocol, PubSub, PubSubStream,
-    PubSubTask, Queue, QueueCommands, ReplyFuture, ReplyReader, Result, ScanStream, Script, Secret,
-    ToPairs, Transaction, Value, Watched, WatchedReply, Written, cmd, keyspace, telemetry, types,
+    MonitorClient, MonitorEntry, MonitorStream, One, Overflow, Pipeline, Protocol, PubSub,
+    PubSubHandle, PubSubStream, PubSubTask, Queue, QueueCommands, ReplyFuture, ReplyReader, Result,
+    ScanStream, Script, Secret, ToPairs, Transaction, Value, Watched, WatchedReply, Written, cmd,
+    keyspace, telemetry, types,
 };
 pub use redis_derive::{SmolFromReply as FromReply, SmolToArg as ToArg, SmolToArgs as ToArgs};
 

@@ -45,12 +45,12 @@
 mod client;
 mod connection;
 mod feed;
+mod keeper;
 mod monitor;
 mod pipeline;
 mod pool;
 mod pubsub;
 mod scan;
-mod stop;
 mod stream;
 mod watch;
 
@@ -61,7 +61,7 @@ pub use redis_core::derive;
 pub use redis_core::derive::{FromReply, ToArg, ToArgs};
 pub use redis_core::monitor::{MonitorClient, MonitorEntry};
 pub use redis_core::pipeline::{Batched, FromReplies};
-pub use redis_core::pubsub::{Message, MessageData, MessageKind};
+pub use redis_core::pubsub::{Message, MessageData, MessageKind, Overflow};
 pub use redis_core::{
     Arg, Args, Backoff, Block, Cmd, Command, Commands, Config, Delivery, Endpoint, Error,
     ErrorKind, Execute, Limits, One, Protocol, Queue, QueueCommands, ReplyReader, Result, Script,
@@ -72,6 +72,6 @@ pub use redis_derive::{SyncFromReply as FromReply, SyncToArg as ToArg, SyncToArg
 pub use crate::client::Client;
 pub use crate::monitor::Monitor;
 pub use crate::pipeline::Pipeline;
-pub use crate::pubsub::{PubSub, PubSubThread};
+pub use crate::pubsub::{PubSub, PubSubHandle, PubSubThread};
 pub use crate::scan::ScanIter;
 pub use crate::watch::{Transaction, Watched};

@@ -38,13 +38,15 @@ impl fmt::Debug for Monitor {
 impl Monitor {
     pub(crate) fn open(config: Arc<Config>, seed: u64) -> Result<Self> {
         let machine = Machine::new(config.clone(), Instant::now(), seed);
-        let mut feed = Feed::new(machine, config);
-        while !feed.machine.is_started() {
-            if let Some(error) = feed.machine.poll_error() {
+        let feed = Feed::new(machine, config);
+        let mut state = feed.lock();
+        while !state.machine.is_started() {
+            if let Some(error) = state.machine.poll_error() {
                 return Err(error);
             }
-            feed.turn(Instant::now(), None)?;
+            state = feed.turn(state, Instant::now(), None)?;
         }
+        drop(state);
         Ok(Self { feed })
     }
 
@@ -59,16 +61,17 @@ impl Monitor {
 
     /// The commands from now on, waiting for each. Why the connection ended is the last item.
     pub fn listen(&mut self) -> impl Iterator<Item = Result<MonitorEntry>> {
-        std::iter::from_fn(|| match self.feed.machine.is_done() {
-            true => None,
-            false => self.next_before(None).transpose(),
+        std::iter::from_fn(|| {
+            let done = self.feed.lock().machine.is_done();
+            if done { None } else { self.next_before(None).transpose() }
         })
     }
 
-    fn next_before(&mut self, deadline: Option<Instant>) -> Result<Option<MonitorEntry>> {
+    fn next_before(&self, deadline: Option<Instant>) -> Result<Option<MonitorEntry>> {
+        let mut state = self.feed.lock();
         let mut last = false;
         loop {
-            if let Some(entry) = self.feed.machine.poll_entry() {
+            if let Some(entry) = state.machine.poll_entry() {
                 return entry.map(Some);
             }
             if last {
@@ -77,7 +80,7 @@ impl Monitor {
             let now = Instant::now();
             // Once more after the deadline: what is there counts.
             last = deadline.is_some_and(|deadline| deadline <= now);
-            self.feed.turn(now, deadline)?;
+            state = self.feed.turn(state, now, deadline)?;
         }
     }
 }

@@ -2,24 +2,29 @@
 
 use std::fmt;
 use std::mem;
-use std::ops::ControlFlow;
-use std::sync::Arc;
+use std::ops::{ControlFlow, Deref};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use redis_core::pubsub::{Family, Message, PubSub as Machine, names};
+use redis_core::pubsub::{Family, Message, Overflow, PubSub as Machine, names};
 use redis_core::{Config, Error, ErrorKind, Result, ToArg, ToArgs};
 
-use crate::feed::Feed;
-use crate::stop::Stop;
+use crate::feed::{Feed, Guard, closed};
+use crate::keeper;
 
-type Handler = Box<dyn FnMut(&Message) + Send>;
+/// Called without anything locked, by the one who reads.
+type Handler = Arc<Mutex<dyn FnMut(&Message) + Send>>;
 
 /// Subscriptions and their messages, on a connection of their own.
 ///
-/// Names are bytes. A lost connection is opened again and everything subscribed again, while messages
-/// are read. Dropping it closes the connection.
+/// Everything that changes the subscriptions is a method of its [`PubSubHandle`], which other threads may have too:
+/// they subscribe while this one reads.
+///
+/// A lost connection is opened again and everything subscribed again. A reader who is away loses no more than
+/// [`Overflow`] says: a thread stands in, which sleeps while there is a reader, and holds at most `max_backlog`
+/// bytes of messages. With [`Overflow::Backpressure`] there is none. Dropping it closes the connection.
 ///
 /// # Examples
 ///
@@ -34,155 +39,46 @@ type Handler = Box<dyn FnMut(&Message) + Send>;
 /// # Ok::<(), redis_sync::Error>(())
 /// ```
 pub struct PubSub {
-    feed: Feed<Machine<Handler>>,
-    config: Arc<Config>,
+    handle: PubSubHandle,
     seed: u64,
 }
 
 impl fmt::Debug for PubSub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PubSub")
-            .field("subscribed", &self.feed.machine.is_subscribed())
-            .finish_non_exhaustive()
+        f.debug_struct("PubSub").field("subscribed", &self.is_subscribed()).finish_non_exhaustive()
+    }
+}
+
+impl Deref for PubSub {
+    type Target = PubSubHandle;
+
+    fn deref(&self) -> &PubSubHandle {
+        &self.handle
+    }
+}
+
+impl Drop for PubSub {
+    fn drop(&mut self) {
+        self.feed.stop();
     }
 }
 
 impl PubSub {
     pub(crate) fn new(config: Arc<Config>, seed: u64) -> Self {
-        let feed = Feed::new(Machine::new(config.clone(), seed), config.clone());
-        Self { feed, config, seed }
+        let feed = Arc::new(Feed::new(Machine::new(config.clone(), seed), config));
+        Self { handle: PubSubHandle { feed }, seed }
+    }
+
+    /// What other threads subscribe by while this one reads. Cheap to clone.
+    pub fn handle(&self) -> PubSubHandle {
+        self.feed.lock().shared = true;
+        self.handle.clone()
     }
 
     /// Whether confirmations and notices are kept from the reader. They take effect either way.
     pub fn ignore_subscribe_messages(&mut self, ignore: bool) -> &mut Self {
-        self.feed.machine.ignore_subscribe_messages(ignore);
+        self.feed.lock().machine.ignore_subscribe_messages(ignore);
         self
-    }
-
-    /// Subscribes to channels. The confirmations are messages.
-    ///
-    /// # Errors
-    ///
-    /// What a connection fails with. The names stay wanted: reading connects again.
-    pub fn subscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
-        self.add(Family::Channel, names(channels)?.into_iter().map(|name| (name, None)))
-    }
-
-    /// Subscribes to a channel whose messages go to `handler` instead of the reader. It runs while
-    /// messages are read, in the reader's thread.
-    ///
-    /// # Errors
-    ///
-    /// As [`subscribe`](Self::subscribe).
-    pub fn subscribe_with(
-        &mut self,
-        channel: impl ToArg,
-        handler: impl FnMut(&Message) + Send + 'static,
-    ) -> Result<()> {
-        self.add_with(Family::Channel, channel, Box::new(handler))
-    }
-
-    /// Subscribes to patterns, as the server matches them: `h?llo`, `h*llo`, `h[ae]llo`.
-    ///
-    /// # Errors
-    ///
-    /// As [`subscribe`](Self::subscribe).
-    pub fn psubscribe<M>(&mut self, patterns: impl ToArgs<M>) -> Result<()> {
-        self.add(Family::Pattern, names(patterns)?.into_iter().map(|name| (name, None)))
-    }
-
-    /// As [`subscribe_with`](Self::subscribe_with), for a pattern.
-    ///
-    /// # Errors
-    ///
-    /// As [`subscribe`](Self::subscribe).
-    pub fn psubscribe_with(
-        &mut self,
-        pattern: impl ToArg,
-        handler: impl FnMut(&Message) + Send + 'static,
-    ) -> Result<()> {
-        self.add_with(Family::Pattern, pattern, Box::new(handler))
-    }
-
-    /// Subscribes to shard channels, whose messages stay with the node that holds their slot. Since Redis 7.0.
-    ///
-    /// # Errors
-    ///
-    /// As [`subscribe`](Self::subscribe).
-    pub fn ssubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
-        self.add(Family::Shard, names(channels)?.into_iter().map(|name| (name, None)))
-    }
-
-    /// As [`subscribe_with`](Self::subscribe_with), for a shard channel.
-    ///
-    /// # Errors
-    ///
-    /// As [`subscribe`](Self::subscribe).
-    pub fn ssubscribe_with(
-        &mut self,
-        channel: impl ToArg,
-        handler: impl FnMut(&Message) + Send + 'static,
-    ) -> Result<()> {
-        self.add_with(Family::Shard, channel, Box::new(handler))
-    }
-
-    /// Ends subscriptions to channels.
-    ///
-    /// # Errors
-    ///
-    /// What a connection fails with.
-    pub fn unsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
-        self.remove(Family::Channel, Some(names(channels)?))
-    }
-
-    /// Ends all subscriptions to channels.
-    ///
-    /// # Errors
-    ///
-    /// What a connection fails with.
-    pub fn unsubscribe_all(&mut self) -> Result<()> {
-        self.remove(Family::Channel, None)
-    }
-
-    /// Ends subscriptions to patterns.
-    ///
-    /// # Errors
-    ///
-    /// What a connection fails with.
-    pub fn punsubscribe<M>(&mut self, patterns: impl ToArgs<M>) -> Result<()> {
-        self.remove(Family::Pattern, Some(names(patterns)?))
-    }
-
-    /// Ends all subscriptions to patterns.
-    ///
-    /// # Errors
-    ///
-    /// What a connection fails with.
-    pub fn punsubscribe_all(&mut self) -> Result<()> {
-        self.remove(Family::Pattern, None)
-    }
-
-    /// Ends subscriptions to shard channels.
-    ///
-    /// # Errors
-    ///
-    /// What a connection fails with.
-    pub fn sunsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
-        self.remove(Family::Shard, Some(names(channels)?))
-    }
-
-    /// Ends all subscriptions to shard channels.
-    ///
-    /// # Errors
-    ///
-    /// What a connection fails with.
-    pub fn sunsubscribe_all(&mut self) -> Result<()> {
-        self.remove(Family::Shard, None)
-    }
-
-    /// Whether anything is subscribed, or asked for.
-    pub fn is_subscribed(&self) -> bool {
-        self.feed.machine.is_subscribed()
     }
 
     /// The next message, waiting for it at most this long; with zero what is there now. None at the
@@ -216,7 +112,7 @@ impl PubSub {
     pub fn listen(&mut self) -> impl Iterator<Item = Result<Message>> {
         std::iter::from_fn(|| {
             loop {
-                if self.feed.machine.is_over() {
+                if self.feed.lock().machine.is_over() {
                     return None;
                 }
                 if let Some(item) = self.next(Machine::is_over, None).transpose() {
@@ -230,7 +126,8 @@ impl PubSub {
     /// subscriptions with it: none are left here.
     ///
     /// `on_error` is given what goes wrong, such as each failed attempt to connect again, and says whether to go
-    /// on. The thread also ends when nothing is subscribed any longer, and when the credentials are refused.
+    /// on. What a reader gets as [`Resubscribed`](crate::MessageKind::Resubscribed) or
+    /// [`Lagged`](crate::MessageKind::Lagged) goes there too, as errors of the kinds `Io` and `Limit`. The thread also ends when nothing is subscribed any longer, and when the credentials are refused.
     ///
     /// # Errors
     ///
@@ -256,26 +153,25 @@ impl PubSub {
         &mut self,
         on_error: impl FnMut(&Error) -> ControlFlow<()> + Send + 'static,
     ) -> Result<PubSubThread> {
-        self.feed.machine.check_handled()?;
-        let next = Self::new(self.config.clone(), self.seed.wrapping_add(1));
+        self.feed.lock().machine.leave_to_handlers()?;
+        let next = Self::new(self.feed.config().clone(), self.seed.wrapping_add(1));
         let mut pubsub = mem::replace(self, next);
-        let stop = pubsub.feed.stop().clone();
+        let feed = pubsub.feed.clone();
         let run = move || pubsub.run(on_error);
         match thread::Builder::new().name("redis-pubsub".to_owned()).spawn(run) {
-            Ok(thread) => Ok(PubSubThread { stop, thread: Some(thread) }),
-            Err(error) => {
-                Err(Error::new(ErrorKind::Limit, format!("no thread can be started: {error}"))
-                    .with_source(error))
-            }
+            Ok(thread) => Ok(PubSubThread { feed, thread: Some(thread) }),
+            Err(error) => Err(no_thread(error)),
         }
     }
 
     fn run(&mut self, mut on_error: impl FnMut(&Error) -> ControlFlow<()>) {
-        let stop = self.feed.stop().clone();
-        while !stop.is_stopped() && !self.feed.machine.is_over() {
-            let next = self.next(|machine| stop.is_stopped() || machine.is_over(), None);
-            if let Err(error) = next
-                && !stop.is_stopped()
+        let over = || {
+            let state = self.feed.lock();
+            state.is_stopped() || state.machine.is_over()
+        };
+        while !over() {
+            if let Err(error) = self.next(Machine::is_over, None)
+                && !self.feed.lock().is_stopped()
                 && on_error(&error).is_break()
             {
                 return;
@@ -285,74 +181,283 @@ impl PubSub {
 
     /// The next message, unless it went to its handler, the deadline passes, or `ends` says so.
     fn next(
-        &mut self,
+        &self,
         ends: impl Fn(&Machine<Handler>) -> bool,
         deadline: Option<Instant>,
     ) -> Result<Option<Message>> {
+        let mut state = self.feed.lock();
         let mut last = false;
         loop {
-            if let Some(result) = self.feed.machine.poll_message() {
+            if let Some(result) = state.machine.poll_message() {
+                self.feed.leave(state);
                 let (message, handler) = result?;
-                return Ok(match handler {
-                    Some(handler) => {
-                        handler(&message);
-                        None
-                    }
-                    None => Some(message),
-                });
+                let Some(handler) = handler else {
+                    return Ok(Some(message));
+                };
+                // One that panicked is called again, as it would be without the lock.
+                handler.lock().unwrap_or_else(PoisonError::into_inner)(&message);
+                return Ok(None);
             }
-            if last || ends(&self.feed.machine) {
+            if last || ends(&state.machine) {
+                self.feed.leave(state);
                 return Ok(None);
             }
             let now = Instant::now();
             // Once more after the deadline: what is there counts.
             last = deadline.is_some_and(|deadline| deadline <= now);
-            self.feed.turn(now, deadline)?;
+            state = self.feed.turn(state, now, deadline)?;
+        }
+    }
+}
+
+/// Changes the subscriptions of a [`PubSub`], from any thread, also while another one reads.
+///
+/// Names are bytes. What is asked for takes effect in the order of the calls; the confirmations are messages, which
+/// the reader gets. Once the `PubSub` is gone, calls fail with an error of kind `Closed`.
+///
+/// # Examples
+///
+/// ```no_run
+/// # let client = redis_sync::Client::open("redis://localhost")?;
+/// let mut pubsub = client.pubsub();
+/// pubsub.subscribe(["news"])?;
+/// let handle = pubsub.handle();
+/// let reader = std::thread::spawn(move || {
+///     for message in pubsub.listen() {
+///         println!("{:?}", message);
+///     }
+/// });
+/// handle.subscribe(["weather"])?;
+/// # Ok::<(), redis_sync::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct PubSubHandle {
+    feed: Arc<Feed<Machine<Handler>>>,
+}
+
+impl fmt::Debug for PubSubHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PubSubHandle").finish_non_exhaustive()
+    }
+}
+
+impl PubSubHandle {
+    /// Subscribes to channels. The confirmations are messages.
+    ///
+    /// # Errors
+    ///
+    /// What a connection fails with: this waits for one. The names stay wanted, and reading connects again. `Closed` when
+    /// the `PubSub` is gone.
+    pub fn subscribe<M>(&self, channels: impl ToArgs<M>) -> Result<()> {
+        self.add(Family::Channel, names(channels)?.into_iter().map(|name| (name, None)))
+    }
+
+    /// Subscribes to a channel whose messages go to `handler` instead of the reader. It runs while
+    /// messages are read, in the reader's thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn subscribe_with(
+        &self,
+        channel: impl ToArg,
+        handler: impl FnMut(&Message) + Send + 'static,
+    ) -> Result<()> {
+        self.add_with(Family::Channel, channel, Arc::new(Mutex::new(handler)))
+    }
+
+    /// Subscribes to patterns, as the server matches them: `h?llo`, `h*llo`, `h[ae]llo`.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn psubscribe<M>(&self, patterns: impl ToArgs<M>) -> Result<()> {
+        self.add(Family::Pattern, names(patterns)?.into_iter().map(|name| (name, None)))
+    }
+
+    /// As [`subscribe_with`](Self::subscribe_with), for a pattern.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn psubscribe_with(
+        &self,
+        pattern: impl ToArg,
+        handler: impl FnMut(&Message) + Send + 'static,
+    ) -> Result<()> {
+        self.add_with(Family::Pattern, pattern, Arc::new(Mutex::new(handler)))
+    }
+
+    /// Subscribes to shard channels, whose messages stay with the node that holds their slot. Since Redis 7.0.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn ssubscribe<M>(&self, channels: impl ToArgs<M>) -> Result<()> {
+        self.add(Family::Shard, names(channels)?.into_iter().map(|name| (name, None)))
+    }
+
+    /// As [`subscribe_with`](Self::subscribe_with), for a shard channel.
+    ///
+    /// # Errors
+    ///
+    /// As [`subscribe`](Self::subscribe).
+    pub fn ssubscribe_with(
+        &self,
+        channel: impl ToArg,
+        handler: impl FnMut(&Message) + Send + 'static,
+    ) -> Result<()> {
+        self.add_with(Family::Shard, channel, Arc::new(Mutex::new(handler)))
+    }
+
+    /// Ends subscriptions to channels.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` when the `PubSub` is gone.
+    pub fn unsubscribe<M>(&self, channels: impl ToArgs<M>) -> Result<()> {
+        self.remove(Family::Channel, Some(names(channels)?))
+    }
+
+    /// Ends all subscriptions to channels.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` when the `PubSub` is gone.
+    pub fn unsubscribe_all(&self) -> Result<()> {
+        self.remove(Family::Channel, None)
+    }
+
+    /// Ends subscriptions to patterns.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` when the `PubSub` is gone.
+    pub fn punsubscribe<M>(&self, patterns: impl ToArgs<M>) -> Result<()> {
+        self.remove(Family::Pattern, Some(names(patterns)?))
+    }
+
+    /// Ends all subscriptions to patterns.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` when the `PubSub` is gone.
+    pub fn punsubscribe_all(&self) -> Result<()> {
+        self.remove(Family::Pattern, None)
+    }
+
+    /// Ends subscriptions to shard channels.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` when the `PubSub` is gone.
+    pub fn sunsubscribe<M>(&self, channels: impl ToArgs<M>) -> Result<()> {
+        self.remove(Family::Shard, Some(names(channels)?))
+    }
+
+    /// Ends all subscriptions to shard channels.
+    ///
+    /// # Errors
+    ///
+    /// `Closed` when the `PubSub` is gone.
+    pub fn sunsubscribe_all(&self) -> Result<()> {
+        self.remove(Family::Shard, None)
+    }
+
+    /// Whether anything is subscribed, or asked for.
+    pub fn is_subscribed(&self) -> bool {
+        self.feed.lock().machine.is_subscribed()
+    }
+
+    /// Asks the server for a sign of life: the reader gets a [`Pong`](crate::MessageKind::Pong) with this text.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` when nothing is subscribed, so that there is no connection; `Io`, `NotSent` while it is lost;
+    /// `Closed` when the `PubSub` is gone.
+    pub fn ping(&self, text: impl ToArg) -> Result<()> {
+        let mut state = self.open()?;
+        state.machine.ping(text)?;
+        self.feed.leave(self.feed.flush(state));
+        Ok(())
+    }
+
+    fn open(&self) -> Result<Guard<'_, Machine<Handler>>> {
+        let state = self.feed.lock();
+        match state.is_stopped() {
+            true => Err(closed()),
+            false => Ok(state),
         }
     }
 
-    fn add_with(&mut self, family: Family, name: impl ToArg, handler: Handler) -> Result<()> {
+    fn add_with(&self, family: Family, name: impl ToArg, handler: Handler) -> Result<()> {
         self.add(family, names(name)?.into_iter().zip([Some(handler)]))
     }
 
     fn add(
-        &mut self,
+        &self,
         family: Family,
         names: impl IntoIterator<Item = (Bytes, Option<Handler>)>,
     ) -> Result<()> {
-        self.feed.machine.subscribe(Instant::now(), family, names)?;
+        let mut state = self.open()?;
+        let failures = state.machine.failures();
+        state.machine.subscribe(Instant::now(), family, names)?;
+        if !state.kept && self.feed.config().overflow != Overflow::Backpressure {
+            keeper::start(&self.feed, Machine::needs_reader).map_err(no_thread)?;
+            state.kept = true;
+        }
+        self.feed.changed();
         // Until the link is ready, so that a failure is this call's; the names stay wanted.
-        while !self.feed.machine.is_ready() {
-            self.feed.turn(Instant::now(), None)?;
-            if let Some(error) = self.feed.machine.poll_error() {
+        while !state.machine.is_ready() {
+            if let Some(error) = state.machine.failure_since(failures) {
+                self.feed.leave(state);
                 return Err(error);
             }
+            state = self.feed.turn(state, Instant::now(), None)?;
         }
-        self.feed.flush();
+        self.feed.leave(self.feed.flush(state));
         Ok(())
     }
 
-    fn remove(&mut self, family: Family, names: Option<Vec<Bytes>>) -> Result<()> {
-        self.feed.machine.unsubscribe(Instant::now(), family, names);
-        self.feed.flush();
+    fn remove(&self, family: Family, names: Option<Vec<Bytes>>) -> Result<()> {
+        let mut state = self.open()?;
+        state.machine.unsubscribe(Instant::now(), family, names);
+        self.feed.changed();
+        self.feed.leave(self.feed.flush(state));
         Ok(())
     }
+}
+
+fn no_thread(error: std::io::Error) -> Error {
+    Error::new(ErrorKind::Limit, format!("no thread can be started: {error}")).with_source(error)
 }
 
 /// A thread that reads the messages of its subscriptions, started by [`PubSub::run_in_thread`]. Dropping this stops
 /// it.
-#[derive(Debug)]
 #[must_use = "the thread stops when this is dropped"]
 pub struct PubSubThread {
-    stop: Arc<Stop>,
+    feed: Arc<Feed<Machine<Handler>>>,
     thread: Option<JoinHandle<()>>,
 }
 
+impl fmt::Debug for PubSubThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PubSubThread")
+            .field("finished", &self.is_finished())
+            .finish_non_exhaustive()
+    }
+}
+
 impl PubSubThread {
+    /// What other threads subscribe by meanwhile: with handlers, since nobody takes other messages.
+    pub fn handle(&self) -> PubSubHandle {
+        PubSubHandle { feed: self.feed.clone() }
+    }
+
     /// Ends the thread, which closes its connection; does not wait for it. A handler that is running ends first, and
     /// so does an attempt to connect.
     pub fn stop(&self) {
-        self.stop.stop();
+        self.feed.stop();
     }
 
     /// Whether the thread has ended.
@@ -372,6 +477,6 @@ impl PubSubThread {
 
 impl Drop for PubSubThread {
     fn drop(&mut self) {
-        self.stop.stop();
+        self.feed.stop();
     }
 }

@@ -86,6 +86,15 @@ impl Stream {
         }
     }
 
+    /// Writes everything, as long as the peer takes some of it in time.
+    pub(crate) fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let n = self.writer().write(&[IoSlice::new(bytes)])?;
+            bytes = &bytes[n..];
+        }
+        Ok(())
+    }
+
     pub(crate) fn writer(&self) -> Writer<'_> {
         Writer(&self.socket)
     }

@@ -171,7 +171,7 @@ impl<M: Machine, S: Server> Pair<M, S> {
         let (to_server, to_client, opening) = match &self.link {
             Link::Down => (None, None, None),
             Link::Opening(at) => (None, None, Some(*at)),
-            Link::Up(wire) => (wire.to_server.due(), wire.to_client.due(), None),
+            Link::Up(wire) => (wire.to_server.due(), self.to_client_due(wire), None),
         };
         let timer = self.machine.poll_timeout();
         let Some(at) = [to_server, to_client, opening, timer].into_iter().flatten().min() else {
@@ -239,10 +239,15 @@ impl<M: Machine, S: Server> Pair<M, S> {
             Link::Down => None,
             Link::Opening(at) => Some(*at),
             Link::Up(wire) => {
-                [wire.to_server.due(), wire.to_client.due()].into_iter().flatten().min()
+                [wire.to_server.due(), self.to_client_due(wire)].into_iter().flatten().min()
             }
         };
         [link, self.machine.poll_timeout()].into_iter().flatten().min()
+    }
+
+    /// When something arrives at the machine, unless it wants nothing for now.
+    fn to_client_due(&self, wire: &Wire) -> Option<Instant> {
+        wire.to_client.due().filter(|_| self.machine.takes_input())
     }
 
     /// Takes what the machine gives, until it gives nothing more.

@@ -150,9 +150,16 @@ impl Server for Scripted {
                 reply.simple_string(b"OK");
                 return;
             }
-            b"PING" => {
-                reply.simple_string(b"PONG");
+            // Of a subscriber under RESP2, where it is a message like the others.
+            b"PING" if self.protocol == Protocol::Resp2 && !self.subscribed.is_empty() => {
+                reply.array(2);
+                reply.bulk(b"pong");
+                reply.bulk(args.get(1).map_or(b"", |text| text));
             }
+            b"PING" => match args.get(1) {
+                Some(text) => drop(reply.bulk(text)),
+                None => drop(reply.simple_string(b"PONG")),
+            },
             b"ECHO" if args.len() == 2 => {
                 reply.bulk(&args[1]);
             }

@@ -172,22 +172,22 @@ pub(super) static MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "subscriptions-are-not-restored",
-        &[("pubsub.rs", "for restore in [true, false] {", "for restore in [false] {")],
+        &[("pubsub/registry.rs", "for restore in [true, false] {", "for restore in [false] {")],
     ),
     mutant(
         "unsubscribed-is-still-wanted",
         &[(
-            "pubsub.rs",
-            "        for name in &names {\n            self.wanted.remove(&(family, name.clone()));\n        }\n        self.ask",
-            "        self.ask",
+            "pubsub/registry.rs",
+            "let before = self.wanted.remove(&(family, name.clone()));\n            self.forget(before);\n        }\n        self.ask",
+            "let _ = name;\n        }\n        self.ask",
         )],
     ),
     mutant(
         "restore-stops-at-half",
         &[(
-            "pubsub.rs",
-            "let names = self.names_by(family, restore).into();",
-            "let names = self.names_by(family, restore).into_iter().take(1).collect();",
+            "pubsub/registry.rs",
+            "let names = wanted.collect();",
+            "let names = wanted.take(1).collect();",
         )],
     ),
     mutant(

@@ -50,6 +50,10 @@ impl Health {
         self.heard = now;
     }
 
+    pub(super) fn handle_absence(&mut self, now: Instant) {
+        self.heard = now;
+    }
+
     /// When there is something to do. `waits`: answers are owed to those who have deadlines of their own,
     /// or may be held for ever; `overdue`: some are owed to nobody any longer.
     pub(super) fn poll_timeout(&self, waits: bool, overdue: bool) -> Option<Instant> {

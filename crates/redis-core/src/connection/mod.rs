@@ -357,6 +357,11 @@ impl Connection {
         self.fail(error);
     }
 
+    /// For a while nobody read: the peer's silence begins now.
+    pub(crate) fn handle_absence(&mut self, now: Instant) {
+        self.health.handle_absence(now);
+    }
+
     /// Looks for deadlines that have passed.
     pub fn handle_timeout(&mut self, now: Instant) {
         if let State::Handshake(handshake) = &self.state

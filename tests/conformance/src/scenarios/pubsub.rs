@@ -686,12 +686,22 @@ async fn running_beside_survives_a_lost_link<S: Subject>(cx: Context<S>) -> Outc
     let mut pubsub = client.pubsub();
     let (handler, seen) = lines_sent();
     pubsub.subscribe_with("c", handler).await?;
-    let running = pubsub.run_beside(|error| panic!("{error}"))?;
-    for n in 0..3 {
+    let (errors, told) = mpsc::channel();
+    let running = pubsub.run_beside(move |error| {
+        let _ = errors.send(error.clone());
+        ControlFlow::Continue(())
+    })?;
+    for _ in 0..3 {
         subscribers(&cx, &client, "c", 1).await?;
-        client.publish("c", n).await?;
+        client.publish("c", "m").await?;
         cx.until("it has come", async || Ok(seen.try_iter().next().is_some())).await?;
         assert_eq!(kill(&client).await?, 1);
+        cx.until("the loss is told", async || {
+            let error = told.try_iter().next();
+            assert!(error.as_ref().is_none_or(|error| error.kind() == ErrorKind::Io), "{error:?}");
+            Ok(error.is_some_and(|error| error.to_string().contains("subscribed again")))
+        })
+        .await?;
     }
     running.stop();
     running.join().await;

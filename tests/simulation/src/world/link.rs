@@ -27,7 +27,7 @@ pub(crate) enum Style {
 pub(crate) enum Kind {
     Session(Session),
     Sync(Blocking),
-    PubSub(PubSub<u8>),
+    PubSub(Box<PubSub<u8>>),
 }
 
 pub(crate) struct Link {
@@ -75,7 +75,7 @@ impl Link {
         match &mut self.kind {
             Kind::Session(session) => session,
             Kind::Sync(blocking) => blocking,
-            Kind::PubSub(pubsub) => pubsub,
+            Kind::PubSub(pubsub) => &mut **pubsub,
         }
     }
 

@@ -216,7 +216,8 @@ impl World {
         let session = Session::new(config.clone(), Role::Commands, seed);
         let shared = self.add_link(Link::new(at, Style::Shared, Kind::Session(session), now));
         let machine = PubSub::new(config.clone(), seed ^ 1);
-        let pubsub = self.add_link(Link::new(at, Style::Subscriber, Kind::PubSub(machine), now));
+        let pubsub =
+            self.add_link(Link::new(at, Style::Subscriber, Kind::PubSub(Box::new(machine)), now));
         self.clients.push(Client {
             dedicated: Pool::new(&config),
             blocking: Pool::new(&config),
