@@ -43,13 +43,15 @@ pub struct Subject {
 }
 
 /// In the order of tables.
-pub const SUBJECTS: [Subject; 7] = [
+pub const SUBJECTS: [Subject; 8] = [
     Subject { name: "raw", side: Side::Raw, flavour: None, threads: usize::MAX },
     subject("raw-tokio", Side::Raw, Flavour::Async, 1),
     subject("ours-sync", Side::Ours, Flavour::Sync, 1),
     subject(OURS_TOKIO, Side::Ours, Flavour::Async, usize::MAX),
     subject("ours-smol", Side::Ours, Flavour::Async, 1),
     subject(REDIS_RS_SYNC, Side::Peer, Flavour::Sync, 1),
+    // Not built by cargo.
+    subject("hiredis", Side::Peer, Flavour::Sync, 1),
     subject(REDIS_RS_TOKIO, Side::Peer, Flavour::Async, usize::MAX),
 ];
 

@@ -98,6 +98,10 @@ fn run(mut args: Args) -> Result<()> {
     }
     build(&features, &[])?;
     let target = target()?;
+    let programs = target.join("release");
+    if peers && let Err(why) = hiredis::build(&hiredis::CLIENT, &programs) {
+        eprintln!("hiredis is left out: {why}");
+    }
     let plan = Plan {
         verbs,
         rows,
@@ -108,7 +112,7 @@ fn run(mut args: Args) -> Result<()> {
         length: Length::For(Duration::try_from_secs_f64(seconds.unwrap_or(0.25))?),
         server_place,
         client_place,
-        programs: target.join("release"),
+        programs,
     };
     let progress = |line: &str| eprintln!("{line}");
     let table = match callgrind {
@@ -147,7 +151,7 @@ fn run_codec(choice: Choice) -> Result<()> {
 
 /// The subjects that can't be built here.
 fn missing(programs: &Path) -> Vec<(&'static str, String)> {
-    let built = hiredis::build(programs);
+    let built = hiredis::build(&hiredis::CODEC, programs);
     built.err().map(|why| (codec::rows::HIREDIS, why)).into_iter().collect()
 }
 
