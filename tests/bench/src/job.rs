@@ -13,7 +13,7 @@ use std::{
 use crate::{
     meter::{Meter, Sample},
     pin::{self, Place},
-    wire::KEYS,
+    wire::{KEYS, WINDOW},
 };
 
 /// A subject that has not ended by then has hung.
@@ -31,13 +31,19 @@ pub enum Workload {
     PipelineSet,
     /// One GET of a pipeline of [`KEYS`].
     PipelineGet,
+    /// One message of [`WINDOW`] that somebody else publishes, each asked for by itself.
+    GetMessage,
+    /// The same, taken from an iterator or a stream.
+    Listen,
 }
 
 impl Workload {
-    const ALL: [(Self, &str); 3] = [
+    const ALL: [(Self, &str); 5] = [
         (Self::Get, "get"),
         (Self::PipelineSet, "pipeline-set"),
         (Self::PipelineGet, "pipeline-get"),
+        (Self::GetMessage, "get-message"),
+        (Self::Listen, "listen"),
     ];
 
     fn name(self) -> &'static str {
@@ -50,7 +56,7 @@ impl Workload {
 pub enum Length {
     /// About this long, after a warm-up that finds out how many operations that takes.
     For(Duration),
-    /// This many operations and no warm-up, to the next whole pipeline or turn of all tasks.
+    /// This many operations and no warm-up, to the next whole pipeline, window or turn of all tasks.
     Ops(u64),
 }
 
@@ -94,8 +100,10 @@ impl Job {
     /// In words, when it says something else.
     pub fn from_args(args: &[String]) -> Result<Self, String> {
         let usage = || {
-            "usage: SUBJECT HOST:PORT get|pipeline-set|pipeline-get TASKS THREADS any|first|last ms|ops COUNT"
-                .to_owned()
+            let workloads = Workload::ALL.map(|(_, name)| name).join("|");
+            format!(
+                "usage: SUBJECT HOST:PORT {workloads} TASKS THREADS any|first|last ms|ops COUNT"
+            )
         };
         let [addr, workload, tasks, threads, place, unit, count] = args else {
             return Err(usage());
@@ -119,8 +127,8 @@ impl Job {
         })
     }
 
-    /// Does the job by calling `run` with how often each task, or the one that sends pipelines, is
-    /// to do its turn: the first times to warm up, the last time measured.
+    /// Does the job by calling `run` with how often each task, or the one that sends pipelines or
+    /// receives windows, is to do its turn: the first times to warm up, the last time measured.
     ///
     /// # Errors
     /// What `run` fails with.
@@ -128,6 +136,7 @@ impl Job {
         let unit = match self.workload {
             Workload::Get => self.tasks,
             Workload::PipelineSet | Workload::PipelineGet => KEYS,
+            Workload::GetMessage | Workload::Listen => WINDOW,
         } as u64;
         let turns = match self.length {
             Length::Ops(ops) => ops.div_ceil(unit),

@@ -9,6 +9,7 @@
 //! cargo xtask bench                                   every row with a server, medians of 7 rounds
 //! cargo xtask bench mux --row get-64,get-1024 --subject ours,redis-rs --rounds 15
 //! cargo xtask bench pipeline --cpus own               client and server on processors of their own
+//! cargo xtask bench pubsub                            a subscriber's CPU for each message
 //! cargo xtask bench --callgrind --subject ours        instructions an operation, under valgrind
 //! cargo xtask bench codec                             no server and no client: see [`codec`]
 //! ```
@@ -24,6 +25,7 @@ pub mod codec;
 pub mod job;
 pub mod meter;
 pub mod pin;
+pub mod publisher;
 pub mod report;
 pub mod rows;
 pub mod runner;

@@ -43,13 +43,15 @@ pub struct Subject {
 }
 
 /// In the order of tables.
-pub const SUBJECTS: [Subject; 7] = [
+pub const SUBJECTS: [Subject; 8] = [
     Subject { name: "raw", side: Side::Raw, flavour: None, threads: usize::MAX },
     subject("raw-tokio", Side::Raw, Flavour::Async, 1),
     subject("ours-sync", Side::Ours, Flavour::Sync, 1),
     subject(OURS_TOKIO, Side::Ours, Flavour::Async, usize::MAX),
     subject("ours-smol", Side::Ours, Flavour::Async, 1),
     subject(REDIS_RS_SYNC, Side::Peer, Flavour::Sync, 1),
+    // Not built by cargo.
+    subject("hiredis", Side::Peer, Flavour::Sync, 1),
     subject(REDIS_RS_TOKIO, Side::Peer, Flavour::Async, usize::MAX),
 ];
 
@@ -60,7 +62,7 @@ const fn subject(name: &'static str, side: Side, flavour: Flavour, threads: usiz
 /// The same work for all subjects of one flavour.
 #[derive(Debug)]
 pub struct Row {
-    /// The verb that runs it: `mux` or `pipeline`.
+    /// The verb that runs it: `mux`, `pipeline` or `pubsub`.
     pub verb: &'static str,
     /// What tables call it.
     pub name: &'static str,
@@ -80,7 +82,7 @@ pub struct Row {
 pub const SMOL: &[Target] = &[Target::Tokio(1.15)];
 
 /// In the order of tables.
-pub const ROWS: [Row; 11] = [
+pub const ROWS: [Row; 15] = [
     mux("get-sync", 1, 1, Flavour::Sync, &[Target::Raw(1.02)]),
     mux("get-1", 1, 1, Flavour::Async, &[Target::Raw(1.05)]),
     mux("get-16", 16, 1, Flavour::Async, &[peer(0.80, 0.87)]),
@@ -92,10 +94,16 @@ pub const ROWS: [Row; 11] = [
     pipeline("get-sync", Workload::PipelineGet, Flavour::Sync, SYNC_PIPELINE),
     pipeline("set-async", Workload::PipelineSet, Flavour::Async, ASYNC_PIPELINE),
     pipeline("get-async", Workload::PipelineGet, Flavour::Async, ASYNC_PIPELINE),
+    pubsub("get-message-sync", Workload::GetMessage, Flavour::Sync, SYNC_PUBSUB),
+    pubsub("listen-sync", Workload::Listen, Flavour::Sync, SYNC_PUBSUB),
+    pubsub("get-message-async", Workload::GetMessage, Flavour::Async, ASYNC_PUBSUB),
+    pubsub("listen-async", Workload::Listen, Flavour::Async, ASYNC_PUBSUB),
 ];
 
 const SYNC_PIPELINE: &[Target] = &[peer(0.45, 0.87), Target::Raw(2.0)];
 const ASYNC_PIPELINE: &[Target] = &[peer(0.50, 0.77)];
+const SYNC_PUBSUB: &[Target] = &[peer(0.72, 0.31), Target::Raw(3.3)];
+const ASYNC_PUBSUB: &[Target] = &[peer(0.36, 0.75), Target::Raw(5.6)];
 
 const fn peer(times: f64, best: f64) -> Target {
     Target::Peer { times, best }
@@ -118,6 +126,15 @@ const fn pipeline(
     target: &'static [Target],
 ) -> Row {
     Row { verb: "pipeline", name, workload, tasks: 1, threads: 1, flavour, target }
+}
+
+const fn pubsub(
+    name: &'static str,
+    workload: Workload,
+    flavour: Flavour,
+    target: &'static [Target],
+) -> Row {
+    Row { verb: "pubsub", name, workload, tasks: 1, threads: 1, flavour, target }
 }
 
 impl Row {

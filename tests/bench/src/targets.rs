@@ -2,7 +2,7 @@
 //!
 //! Nanoseconds drift from machine to machine, ratios hardly do. Raw is the limit, the best peer is
 //! the one to beat. Not every peer is measured in every run: [`Target::Peer`] also knows how the
-//! best of redis 1.8.1 and 2.0.0-rc.2, fred 10.1 and rustis 0.27 did beside redis 1.8.1 on a
+//! best of redis 1.8.1 and 2.0.0-rc.2, fred 10.1, rustis 0.27 and hiredis did beside redis 1.8.1 on a
 //! 2-core machine, so that a weak field does not make a target easy.
 
 use std::fmt;

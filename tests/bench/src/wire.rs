@@ -16,6 +16,13 @@ pub const VALUE_LEN: usize = 64;
 /// The value of every key.
 pub const VALUE: [u8; VALUE_LEN] = [b'v'; VALUE_LEN];
 
+/// The channel of all messages, whose payload is [`VALUE`].
+pub const CHANNEL: &str = "channel";
+
+/// How many messages are published at once. Of few bytes beside what a server keeps for a subscriber
+/// that is behind (8 MB for a minute), and so many that asking for them costs next to nothing.
+pub const WINDOW: usize = 4000;
+
 /// The key of a number; numbers past [`KEYS`] start over.
 pub fn key(number: usize) -> [u8; KEY_LEN] {
     let mut key = *b"key:000000000000";
@@ -37,6 +44,26 @@ pub fn sets(numbers: Range<usize>) -> Vec<u8> {
     numbers.flat_map(|number| request(&[b"SET", &key(number), &VALUE])).collect()
 }
 
+/// A SUBSCRIBE to [`CHANNEL`].
+pub fn subscribe() -> Vec<u8> {
+    request(&[b"SUBSCRIBE", CHANNEL.as_bytes()])
+}
+
+/// How many bytes confirm it.
+pub fn confirmation_len() -> usize {
+    format!("*3\r\n$9\r\nsubscribe\r\n$7\r\n{CHANNEL}\r\n:1\r\n").len()
+}
+
+/// One PUBLISH for each message of a window.
+pub fn publishes() -> Vec<u8> {
+    request(&[b"PUBLISH", CHANNEL.as_bytes(), &VALUE]).repeat(WINDOW)
+}
+
+/// How many bytes a message has.
+pub fn message_len() -> usize {
+    request(&[b"message", CHANNEL.as_bytes(), &VALUE]).len()
+}
+
 /// How many bytes answer a GET.
 pub fn get_reply_len() -> usize {
     format!("${VALUE_LEN}\r\n\r\n").len() + VALUE_LEN
@@ -49,9 +76,9 @@ pub fn set_reply_len() -> usize {
 
 /// One turn of a job: what is written at once, and how many bytes answer.
 pub struct Exchange {
-    /// One GET for each task, or the whole pipeline.
+    /// One GET for each task, or the whole pipeline; nothing for messages, which come by themselves.
     pub request: Vec<u8>,
-    /// The bytes of all replies.
+    /// The bytes of all replies, or of a window of messages.
     pub reply_len: usize,
 }
 
@@ -62,6 +89,7 @@ impl Exchange {
             Workload::Get => (gets(0..job.tasks), job.tasks * get_reply_len()),
             Workload::PipelineSet => (sets(0..KEYS), KEYS * set_reply_len()),
             Workload::PipelineGet => (gets(0..KEYS), KEYS * get_reply_len()),
+            Workload::GetMessage | Workload::Listen => (Vec::new(), WINDOW * message_len()),
         };
         Self { request, reply_len }
     }

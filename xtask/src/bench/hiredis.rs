@@ -1,4 +1,4 @@
-//! Builds the one subject that cargo can't: a program in C, on a library out of a package.
+//! Builds the subjects that cargo can't: programs in C, on a library out of a package.
 
 use std::{fs, path::Path, process::Command};
 
@@ -6,15 +6,31 @@ use testkit::{libraries, servers};
 
 use crate::workspace;
 
-/// Counted by wrappers in the program.
-const WRAPPED: &str = "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc";
+/// A subject in C.
+pub(super) struct Program {
+    name: &'static str,
+    /// Where its source is, in the package `bench`.
+    source: &'static str,
+    options: &'static [&'static str],
+}
+
+/// The client.
+pub(super) const CLIENT: Program =
+    Program { name: "bench-hiredis", source: "src/bin/hiredis.c", options: &[] };
+
+/// The reader and the encoder, whose allocations are counted by wrappers in the program.
+pub(super) const CODEC: Program = Program {
+    name: "bench-codec-hiredis",
+    source: "src/bin/codec/hiredis.c",
+    options: &["-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"],
+};
 
 /// Compiles the program into `programs`, with the optimization that others are built with.
 ///
 /// # Errors
 /// In words, when there is no compiler or no library: the machine lacks something, and the other
 /// subjects do without.
-pub(super) fn build(programs: &Path) -> Result<(), String> {
+pub(super) fn build(program: &Program, programs: &Path) -> Result<(), String> {
     // Looked for first, so that nothing is fetched in vain.
     run(Command::new("cc").arg("--version"))?;
     let unpacked = libraries::hiredis(&servers::folder(), &|line| eprintln!("{line}"))?;
@@ -30,10 +46,10 @@ pub(super) fn build(programs: &Path) -> Result<(), String> {
         .args(["-std=gnu11", "-O3", "-Wall", "-Wextra", "-I"])
         .arg(usr.join("include"))
         .arg("-o")
-        .arg(programs.join("bench-codec-hiredis"))
-        .arg(workspace().join("tests/bench/src/bin/codec/hiredis.c"))
+        .arg(programs.join(program.name))
+        .arg(workspace().join("tests/bench").join(program.source))
         .arg(library)
-        .arg(WRAPPED);
+        .args(program.options);
     run(&mut command)
 }
 

@@ -22,13 +22,13 @@ use crate::{
 
 pub(crate) const VERB: Verb = Verb {
     name: "bench",
-    options: "[mux] [pipeline] | build [--no-peers] | codec [--rounds N] [--seconds S] [--row NAME] [--subject NAME] \
+    options: "[mux] [pipeline] [pubsub] | build [--no-peers] | codec [--rounds N] [--seconds S] [--row NAME] [--subject NAME] \
               [--no-peers] [--server NAME] [--cpus shared|own|any] [--callgrind]",
     purpose: "client CPU per operation beside other clients; codec: ns per value in memory; build: CPU seconds, crates and bytes of a small program",
     run,
 };
 
-const VERBS: [&str; 2] = ["mux", "pipeline"];
+const VERBS: [&str; 3] = ["mux", "pipeline", "pubsub"];
 
 /// Need no server, and are not run with the others.
 const CODEC: &str = "codec";
@@ -98,6 +98,10 @@ fn run(mut args: Args) -> Result<()> {
     }
     build(&features, &[])?;
     let target = target()?;
+    let programs = target.join("release");
+    if peers && let Err(why) = hiredis::build(&hiredis::CLIENT, &programs) {
+        eprintln!("hiredis is left out: {why}");
+    }
     let plan = Plan {
         verbs,
         rows,
@@ -108,7 +112,7 @@ fn run(mut args: Args) -> Result<()> {
         length: Length::For(Duration::try_from_secs_f64(seconds.unwrap_or(0.25))?),
         server_place,
         client_place,
-        programs: target.join("release"),
+        programs,
     };
     let progress = |line: &str| eprintln!("{line}");
     let table = match callgrind {
@@ -147,7 +151,7 @@ fn run_codec(choice: Choice) -> Result<()> {
 
 /// The subjects that can't be built here.
 fn missing(programs: &Path) -> Vec<(&'static str, String)> {
-    let built = hiredis::build(programs);
+    let built = hiredis::build(&hiredis::CODEC, programs);
     built.err().map(|why| (codec::rows::HIREDIS, why)).into_iter().collect()
 }
 

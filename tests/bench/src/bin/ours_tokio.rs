@@ -1,18 +1,22 @@
 //! Ours, on tokio.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use bench::{
     job::{self, Job, Result, Workload},
     meter::Sample,
+    publisher::Publisher,
     wire,
 };
 use bytes::Bytes;
-use redis_tokio::{Client, Commands, QueueCommands};
+use redis_tokio::{Client, Commands, Message, PubSub, QueueCommands};
 use tokio::{
     runtime::{Builder, Runtime},
     task::JoinSet,
 };
+
+/// For a message that somebody is about to publish.
+const WAIT: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     job::subject(measure)
@@ -54,7 +58,49 @@ fn measure(job: &Job) -> Result<Sample> {
                 Ok(())
             })
         }),
+        Workload::GetMessage => {
+            let (mut pubsub, mut publisher) = runtime.block_on(subscribe(job, &client))?;
+            job.measure(|turns| {
+                runtime.block_on(async {
+                    for window in publisher.windows(turns) {
+                        window?;
+                        for _ in 0..wire::WINDOW {
+                            expect_message(pubsub.get_message(WAIT).await?)?;
+                        }
+                    }
+                    Ok(())
+                })
+            })
+        }
+        Workload::Listen => {
+            let (mut pubsub, mut publisher) = runtime.block_on(subscribe(job, &client))?;
+            let mut messages = pubsub.listen();
+            job.measure(|turns| {
+                runtime.block_on(async {
+                    for window in publisher.windows(turns) {
+                        window?;
+                        for _ in 0..wire::WINDOW {
+                            expect_message(messages.next().await.transpose()?)?;
+                        }
+                    }
+                    Ok(())
+                })
+            })
+        }
     }
+}
+
+/// Subscribed, so that nothing is missed of what is asked for.
+async fn subscribe(job: &Job, client: &Client) -> Result<(PubSub, Publisher)> {
+    let mut pubsub = client.pubsub();
+    pubsub.subscribe(wire::CHANNEL).await?;
+    pubsub.get_message(WAIT).await?.ok_or("the subscription was not confirmed")?;
+    Ok((pubsub, Publisher::start(job)?))
+}
+
+fn expect_message(message: Option<Message>) -> Result<()> {
+    let message = message.ok_or("a message is missing")?;
+    job::expect_value(message.payload().unwrap_or_default())
 }
 
 fn gets(runtime: &Runtime, client: &Client, tasks: usize, turns: u64) -> Result<()> {

@@ -1,4 +1,5 @@
-//! The limit: writes bytes that were encoded before, and counts the bytes that answer.
+//! The limit: writes bytes that were encoded before, and counts the bytes that answer, or that come
+//! with messages.
 
 use std::{
     io::{Read, Write},
@@ -7,9 +8,10 @@ use std::{
 };
 
 use bench::{
-    job::{self, Job, Result},
+    job::{self, Job, Result, Workload},
     meter::Sample,
-    wire::Exchange,
+    publisher::Publisher,
+    wire::{self, Exchange},
 };
 
 fn main() -> ExitCode {
@@ -21,12 +23,38 @@ fn measure(job: &Job) -> Result<Sample> {
     socket.set_nodelay(true)?;
     let exchange = Exchange::of(job);
     let mut buffer = vec![0; 64 * 1024];
+    if let Workload::GetMessage | Workload::Listen = job.workload {
+        return messages(job, &mut socket, &exchange, &mut buffer);
+    }
     job.measure(|turns| {
         for _ in 0..turns {
             socket.write_all(&exchange.request)?;
             let mut left = exchange.reply_len;
             while left > 0 {
                 left = exchange.left(left, socket.read(&mut buffer)?)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn messages(
+    job: &Job,
+    socket: &mut TcpStream,
+    window: &Exchange,
+    buffer: &mut [u8],
+) -> Result<Sample> {
+    socket.write_all(&wire::subscribe())?;
+    socket.read_exact(&mut vec![0; wire::confirmation_len()])?;
+    let mut publisher = Publisher::start(job)?;
+    job.measure(|turns| {
+        for asked in publisher.windows(turns) {
+            asked?;
+            let mut left = window.reply_len;
+            while left > 0 {
+                // The next window may be there already.
+                let space = left.min(buffer.len());
+                left = window.left(left, socket.read(&mut buffer[..space])?)?;
             }
         }
         Ok(())

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use bench::{
     job::{self, Job, Result, Workload},
     meter::Sample,
+    publisher::Publisher,
     wire,
 };
 use redis::{Client, Commands, Pipeline};
@@ -47,5 +48,20 @@ fn measure(job: &Job) -> Result<Sample> {
             }
             Ok(())
         }),
+        // It has no iterator.
+        Workload::GetMessage | Workload::Listen => {
+            let mut pubsub = connection.as_pubsub();
+            pubsub.subscribe(wire::CHANNEL)?;
+            let mut publisher = Publisher::start(job)?;
+            job.measure(|turns| {
+                for window in publisher.windows(turns) {
+                    window?;
+                    for _ in 0..wire::WINDOW {
+                        job::expect_value(pubsub.get_message()?.get_payload_bytes())?;
+                    }
+                }
+                Ok(())
+            })
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! A peer: the `redis` crate's multiplexed connection on tokio.
 
-use std::process::ExitCode;
+use std::{future::poll_fn, pin::pin, process::ExitCode};
 
 use bench::{
     job::{self, Job, Result, Workload},
     meter::Sample,
+    publisher::Publisher,
     wire,
 };
+use futures_core::Stream;
 use redis::{AsyncCommands, Client, Pipeline, aio::MultiplexedConnection};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -54,6 +56,26 @@ fn measure(job: &Job) -> Result<Sample> {
                 Result::Ok(())
             })
         }),
+        // It has nothing but a stream.
+        Workload::GetMessage | Workload::Listen => {
+            let mut pubsub = runtime.block_on(client.get_async_pubsub())?;
+            runtime.block_on(pubsub.subscribe(wire::CHANNEL))?;
+            let mut publisher = Publisher::start(job)?;
+            let mut messages = pin!(pubsub.on_message());
+            job.measure(|turns| {
+                runtime.block_on(async {
+                    for window in publisher.windows(turns) {
+                        window?;
+                        for _ in 0..wire::WINDOW {
+                            let message = poll_fn(|cx| messages.as_mut().poll_next(cx)).await;
+                            let message = message.ok_or("a message is missing")?;
+                            job::expect_value(message.get_payload_bytes())?;
+                        }
+                    }
+                    Ok(())
+                })
+            })
+        }
     }
 }
 

@@ -7,15 +7,11 @@
  * chunks too: after each reply it moves what is left to the front, which in one large buffer would
  * be all of it each time.
  */
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/time.h>
-#include <time.h>
 
 #include <hiredis/hiredis.h>
+
+#include "../meter.h"
 
 #define CHUNK (16 * 1024)
 #define BATCH 100
@@ -40,16 +36,6 @@ void *__wrap_calloc(size_t count, size_t size) {
 void *__wrap_realloc(void *old, size_t size) {
     allocations++;
     return __real_realloc(old, size);
-}
-
-static void fail(const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    fputs("error: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-    va_end(args);
-    exit(1);
 }
 
 /* The job. */
@@ -212,16 +198,6 @@ static size_t encode(void) {
     return total;
 }
 
-static long long nanos(struct timeval time) {
-    return 1000000000LL * time.tv_sec + 1000LL * time.tv_usec;
-}
-
-static long long now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return 1000000000LL * time.tv_sec + time.tv_nsec;
-}
-
 /* As `Job::measure` does it. */
 static void measure(size_t (*pass)(void)) {
     double limit = 1e6 * (double)limit_ms;
@@ -237,9 +213,7 @@ static void measure(size_t (*pass)(void)) {
         long long wall = now() - began;
         getrusage(RUSAGE_SELF, &after);
         if ((double)wall >= limit / 2) {
-            printf("%lld %lld %lld %lld\n", count * (long long)values,
-                   nanos(after.ru_utime) - nanos(before.ru_utime),
-                   nanos(after.ru_stime) - nanos(before.ru_stime), wall);
+            print_sample(count * (long long)values, before, after, wall);
             return;
         }
         double times = limit / (double)(wall > 0 ? wall : 1);
