@@ -28,7 +28,7 @@ fn subscriber_with(config: Config, server: Scripted) -> Subscriber {
 /// Has room for two messages of a few bytes.
 fn slow_subscriber(overflow: Overflow) -> Subscriber {
     let mut config = Config::default();
-    (config.overflow, config.max_backlog) = (overflow, 300);
+    (config.overflow, config.max_backlog) = (overflow, 100);
     let mut pair = subscriber_with(config, Scripted::default());
     subscribe(&mut pair, Family::Channel, &[b"a"]);
     assert_eq!(shown(&messages(&mut pair)), ["subscribe a 1"]);

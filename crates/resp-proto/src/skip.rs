@@ -64,6 +64,21 @@ pub(crate) fn leaf(kind: u8, tail: &[u8], limit: usize) -> Option<&[u8]> {
     }
 }
 
+/// What follows so many bulk strings: the elements of a message, or of another short list.
+#[inline(never)] // The other frames are shorter still.
+fn few_bulks<'a>(count: usize, mut rest: &'a [u8], limits: &Limits) -> Option<&'a [u8]> {
+    if count > limits.aggregate || limits.depth == 0 {
+        return None;
+    }
+    for _ in 0..count {
+        let [b'$', tail @ ..] = rest else {
+            return None;
+        };
+        rest = bulk(tail, limits.bulk)?;
+    }
+    Some(rest)
+}
+
 /// The length of the frame `input` starts with, if that is one of the commonest and there as a whole.
 #[inline(always)]
 pub(crate) fn common_frame(input: &[u8], limits: &Limits) -> Option<usize> {
@@ -71,6 +86,9 @@ pub(crate) fn common_frame(input: &[u8], limits: &Limits) -> Option<usize> {
         [b'$', tail @ ..] => bulk(tail, limits.bulk)?,
         [b'+', b'O', b'K', b'\r', b'\n', rest @ ..] => rest,
         [b':', tail @ ..] => number::skip_integer(tail)?,
+        [b'*' | b'>', count @ b'1'..=b'9', b'\r', b'\n', rest @ ..] => {
+            few_bulks(usize::from(count - b'0'), rest, limits)?
+        }
         _ => return None,
     };
     let len = input.len() - rest.len();

@@ -6,7 +6,8 @@
 
 use std::collections::VecDeque;
 
-use super::message::{Message, MessageData, MessageKind};
+use super::message::{Message, MessageData, MessageKind, Reading};
+use super::spool::Spool;
 use crate::error::{Error, ErrorKind, Result};
 
 /// What happens to messages beyond `max_backlog`, while nobody reads them.
@@ -34,10 +35,9 @@ const NOTICES: usize = 256;
 pub(super) struct Backlog {
     overflow: Overflow,
     max: usize,
-    published: VecDeque<(u64, Message)>,
+    published: Spool,
+    reading: Reading,
     notices: VecDeque<(u64, Notice)>,
-    /// Of what was published.
-    bytes: usize,
     /// The position of what comes next.
     next: u64,
     /// The oldest, up to this position, were dropped: so many.
@@ -61,9 +61,9 @@ impl Backlog {
         Self {
             overflow,
             max,
-            published: VecDeque::new(),
+            published: Spool::default(),
+            reading: Reading::default(),
             notices: VecDeque::new(),
-            bytes: 0,
             next: 0,
             dropped: None,
             held: false,
@@ -71,25 +71,22 @@ impl Backlog {
         }
     }
 
-    /// Takes what was published, or drops something and remembers that. False when the connection is to be closed.
+    /// Takes the frame of what was published, or drops something and remembers that. False when the connection is to
+    /// be closed.
     #[inline]
-    pub(super) fn push(&mut self, message: Message) -> bool {
+    pub(super) fn push(&mut self, frame: &[u8]) -> bool {
         let position = self.next;
         self.next += 1;
-        let bytes = self.bytes + cost(&message);
         // A single one always fits.
-        if bytes <= self.max || self.published.is_empty() || self.overflow == Overflow::DropOldest {
-            self.bytes = bytes;
-            self.published.push_back((position, message));
-            if bytes > self.max && self.published.len() > 1 {
-                self.drop_oldest();
-            }
+        if self.published.bytes_with(frame) <= self.max || self.published.is_empty() {
+            self.published.push(position, frame);
             return true;
         }
         match self.overflow {
-            Overflow::DropOldest | Overflow::Backpressure => {
-                self.bytes = bytes;
-                self.published.push_back((position, message));
+            Overflow::Backpressure => self.published.push(position, frame),
+            Overflow::DropOldest => {
+                self.published.push(position, frame);
+                self.drop_oldest();
             }
             Overflow::DropNewest => self.drop_newest(position),
             Overflow::Disconnect => {
@@ -105,18 +102,17 @@ impl Backlog {
     }
 
     fn drop_oldest(&mut self) {
-        while self.bytes > self.max
+        while self.published.bytes() > self.max
             && self.published.len() > 1
-            && let Some((position, message)) = self.published.pop_front()
+            && let Some((position, ())) = self.published.pop(|_| ())
         {
-            self.bytes -= cost(&message);
             let (_, before) = self.dropped.unwrap_or_default();
             self.dropped = Some((position, before + 1));
         }
     }
 
     fn drop_newest(&mut self, position: u64) {
-        let last = self.published.back().map(|(position, _)| *position);
+        let last = self.published.last();
         match self.notices.back_mut() {
             Some((at, Notice::Lagged(count))) if last.is_none_or(|last| last < *at) => *count += 1,
             _ => self.notices.push_back((position, Notice::Lagged(1))),
@@ -162,15 +158,15 @@ impl Backlog {
     #[inline]
     fn pop_next(&mut self) -> Option<Result<Message>> {
         if self.notices.is_empty() && self.dropped.is_none() {
-            return self.pop_published().map(Ok);
+            return self.pop_published();
         }
-        let published = self.published.front().map_or(u64::MAX, |(position, _)| *position);
+        let published = self.published.first().unwrap_or(u64::MAX);
         let notice = self.notices.front().map_or(u64::MAX, |(position, _)| *position);
         if let Some((_, count)) = self.dropped.take_if(|(at, _)| *at < published.min(notice)) {
             return Some(self.lagged(count));
         }
         if published < notice {
-            return self.pop_published().map(Ok);
+            return self.pop_published();
         }
         Some(match self.notices.pop_front()?.1 {
             Notice::Confirmed(message) => Ok(message),
@@ -185,10 +181,9 @@ impl Backlog {
     }
 
     #[inline]
-    fn pop_published(&mut self) -> Option<Message> {
-        let (_, message) = self.published.pop_front()?;
-        self.bytes -= cost(&message);
-        Some(message)
+    fn pop_published(&mut self) -> Option<Result<Message>> {
+        let reading = &mut self.reading;
+        self.published.pop(|frame| reading.read_published(frame)).map(|(_, message)| message)
     }
 
     fn lagged(&self, count: i64) -> Result<Message> {
@@ -214,7 +209,7 @@ impl Backlog {
 
     /// Whether nothing is to be read before the reader has taken something.
     pub(super) fn is_full(&self) -> bool {
-        self.overflow == Overflow::Backpressure && self.bytes >= self.max
+        self.overflow == Overflow::Backpressure && self.published.bytes() >= self.max
     }
 
     /// Whether the connection was closed for a reader who has not taken everything yet.
@@ -223,26 +218,14 @@ impl Backlog {
     }
 }
 
-/// The memory that a message takes while it waits.
-fn cost(message: &Message) -> usize {
-    let payload = message.payload().map_or(0, <[u8]>::len);
-    size_of::<(u64, Message)>() + payload + message.channel.len()
-}
-
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use proptest::prelude::*;
 
     use super::*;
 
-    fn message(number: usize) -> Message {
-        Message {
-            kind: MessageKind::Message,
-            channel: Bytes::new(),
-            pattern: None,
-            data: MessageData::Payload(number.to_string().into()),
-        }
+    fn frame(text: &str) -> Vec<u8> {
+        format!(">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n${}\r\n{text}\r\n", text.len()).into()
     }
 
     fn confirmation(count: i64) -> Message {
@@ -251,11 +234,12 @@ mod tests {
 
     /// One that holds three messages of one digit.
     fn small(overflow: Overflow) -> Backlog {
-        Backlog::new(overflow, 3 * cost(&message(0)))
+        Backlog::new(overflow, 3 * Spool::default().bytes_with(&frame("0")))
     }
 
     fn fill(backlog: &mut Backlog, numbers: std::ops::Range<usize>) -> bool {
-        numbers.map(|number| backlog.push(message(number))).fold(true, |all, one| all & one)
+        let pushed = numbers.map(|number| backlog.push(&frame(&number.to_string())));
+        pushed.fold(true, |all, one| all & one)
     }
 
     fn shown(backlog: &mut Backlog) -> Vec<String> {
@@ -294,7 +278,7 @@ mod tests {
                 ["subscribe 1", "0", "1", "resubscribed", "Io", "2"],
                 "{overflow:?}"
             );
-            assert!(backlog.is_empty() && backlog.bytes == 0);
+            assert!(backlog.is_empty() && backlog.published.bytes() == 0);
         }
     }
 
@@ -386,11 +370,11 @@ mod tests {
             };
             for (push, pop, len) in steps {
                 for _ in 0..push {
-                    let mut message = message(0);
-                    message.data = MessageData::Payload(format!("{}{pushed}", "x".repeat(len)).into());
-                    prop_assert!(backlog.push(message));
+                    let text = format!("{}{pushed}", "x".repeat(len));
+                    prop_assert!(backlog.push(&frame(&text)));
                     pushed += 1;
-                    prop_assert!(backlog.bytes <= max || backlog.published.len() == 1);
+                    let published = &backlog.published;
+                    prop_assert!(published.bytes() <= max || published.len() == 1);
                 }
                 for message in (0..pop).map_while(|_| backlog.pop()) {
                     expect(message.unwrap());
@@ -400,7 +384,7 @@ mod tests {
                 expect(message.unwrap());
             }
             prop_assert_eq!(next, pushed);
-            prop_assert_eq!(backlog.bytes, 0);
+            prop_assert_eq!(backlog.published.bytes(), 0);
         }
     }
 }

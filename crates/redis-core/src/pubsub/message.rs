@@ -4,7 +4,7 @@ use bytes::Bytes;
 use resp_proto::Token;
 
 use super::registry::Family;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::reply::{ReplyReader, mismatch};
 
 /// What a message is.
@@ -57,7 +57,6 @@ impl MessageKind {
         }
     }
 
-    #[inline]
     fn parse(name: &[u8]) -> Option<Self> {
         Some(match name {
             b"message" => Self::Message,
@@ -142,7 +141,61 @@ impl Message {
     }
 }
 
-/// Reads messages. Most name the channel that the one before named: its bytes are shared.
+/// How a frame of what is published begins, behind its first byte, as servers write it.
+const PUBLISHED: [(&[u8], MessageKind); 3] = [
+    (b"3\r\n$7\r\nmessage\r\n", MessageKind::Message),
+    (b"4\r\n$8\r\npmessage\r\n", MessageKind::PMessage),
+    (b"3\r\n$8\r\nsmessage\r\n", MessageKind::SMessage),
+];
+
+/// Whether this is the frame of what was published, and where its names begin. Not all are known by their look:
+/// [`read`] knows the others.
+#[inline]
+pub(super) fn published(frame: &[u8]) -> Option<(MessageKind, &[u8])> {
+    let [b'>' | b'*', rest @ ..] = frame else {
+        return None;
+    };
+    PUBLISHED.iter().find_map(|&(prefix, kind)| Some((kind, rest.strip_prefix(prefix)?)))
+}
+
+/// Reads a push, or under RESP2 a reply. None for a push of another kind.
+pub(super) fn read(frame: &[u8]) -> Result<Option<Message>> {
+    let mut reply = ReplyReader::new(frame);
+    // RESP3 answers a PING as usual.
+    if let Token::SimpleString(_) | Token::BulkString(_) = reply.peek()? {
+        let text = reply.string()?;
+        let payload = if *text == *b"PONG" { Bytes::new() } else { reply.bytes(text) };
+        return Ok(Some(Message::notice(MessageKind::Pong, MessageData::Payload(payload))));
+    }
+    reply.list()?;
+    let Some(kind) = MessageKind::parse(&reply.string()?) else {
+        return Ok(None);
+    };
+    if kind.is_published() {
+        return Reading::default().read_rest(kind, reply).map(Some);
+    }
+    let channel = match kind {
+        MessageKind::Pong => Bytes::new(),
+        // Null when there was nothing to unsubscribe from.
+        _ if reply.peek()? == Token::Null => reply.token().map(|_| Bytes::new())?,
+        _ => read_bytes(&mut reply)?,
+    };
+    let data = match kind {
+        MessageKind::Pong => MessageData::Payload(read_bytes(&mut reply)?),
+        _ => match reply.token()? {
+            Token::Integer(count) => MessageData::Count(count),
+            token => return Err(mismatch("a count of subscriptions", token)),
+        },
+    };
+    Ok(Some(Message { kind, channel, pattern: None, data }))
+}
+
+fn read_bytes(reply: &mut ReplyReader<'_>) -> Result<Bytes> {
+    let text = reply.string()?;
+    Ok(reply.bytes(text))
+}
+
+/// Reads what is published. Most messages name the channel that the one before named: its bytes are shared.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     channel: Bytes,
@@ -150,45 +203,28 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    /// Reads a push, or under RESP2 a reply. None for a push of another kind.
-    pub(super) fn read(&mut self, frame: &[u8]) -> Result<Option<Message>> {
-        let mut reply = ReplyReader::new(frame);
-        // RESP3 answers a PING as usual.
-        if let Token::SimpleString(_) | Token::BulkString(_) = reply.peek()? {
-            let text = reply.string()?;
-            let payload = if *text == *b"PONG" { Bytes::new() } else { reply.bytes(text) };
-            return Ok(Some(Message::notice(MessageKind::Pong, MessageData::Payload(payload))));
+    /// Reads a frame that [`published`] or [`read`] says is one.
+    #[inline]
+    pub(super) fn read_published(&mut self, frame: &[u8]) -> Result<Message> {
+        if let Some((kind, names)) = published(frame) {
+            return self.read_rest(kind, ReplyReader::new(names));
         }
-        reply.list()?;
-        let Some(kind) = MessageKind::parse(&reply.string()?) else {
-            return Ok(None);
-        };
+        read(frame)?.ok_or_else(|| Error::decode("what was published is no message any longer"))
+    }
+
+    #[inline]
+    fn read_rest(&mut self, kind: MessageKind, mut reply: ReplyReader<'_>) -> Result<Message> {
         let pattern = match kind {
             MessageKind::PMessage => Some(read_name(&mut self.pattern, &mut reply)?),
             _ => None,
         };
-        let channel = match kind {
-            MessageKind::Pong => Bytes::new(),
-            // Null when there was nothing to unsubscribe from.
-            _ if !kind.is_published() && reply.peek()? == Token::Null => {
-                reply.token().map(|_| Bytes::new())?
-            }
-            _ => read_name(&mut self.channel, &mut reply)?,
-        };
-        let data = match kind {
-            kind if kind.is_published() || kind == MessageKind::Pong => {
-                let text = reply.string()?;
-                MessageData::Payload(reply.bytes(text))
-            }
-            _ => match reply.token()? {
-                Token::Integer(count) => MessageData::Count(count),
-                token => return Err(mismatch("a count of subscriptions", token)),
-            },
-        };
-        Ok(Some(Message { kind, channel, pattern, data }))
+        let channel = read_name(&mut self.channel, &mut reply)?;
+        let data = MessageData::Payload(read_bytes(&mut reply)?);
+        Ok(Message { kind, channel, pattern, data })
     }
 }
 
+#[inline]
 fn read_name(last: &mut Bytes, reply: &mut ReplyReader<'_>) -> Result<Bytes> {
     let text = reply.string()?;
     if **last != *text {

@@ -7,6 +7,7 @@
 mod backlog;
 mod message;
 mod registry;
+mod spool;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,8 +16,8 @@ use bytes::Bytes;
 
 use self::backlog::Backlog;
 pub use self::backlog::Overflow;
-use self::message::Reading;
 pub use self::message::{Message, MessageData, MessageKind};
+use self::message::{published, read};
 pub use self::registry::Family;
 use self::registry::{Answer, Registry};
 use crate::command::{Cmd, ToArg, ToArgs};
@@ -32,7 +33,6 @@ pub struct PubSub<H> {
     session: Session,
     registry: Registry<H>,
     backlog: Backlog,
-    reading: Reading,
     /// A link was ready since the last loss.
     established: bool,
     /// Why there is no link, the last time that was found out.
@@ -53,7 +53,6 @@ impl<H> PubSub<H> {
             registry: Registry::default(),
             backlog: Backlog::new(config.overflow, config.max_backlog),
             session: Session::new(config, Role::Subscriber, seed),
-            reading: Reading::default(),
             established: false,
             failure: None,
             failures: 0,
@@ -203,13 +202,14 @@ impl<H> PubSub<H> {
         Ok(())
     }
 
-    fn handle_message(&mut self, now: Instant, message: Message) {
-        if message.kind.is_published() {
-            if !self.backlog.push(message) {
-                self.give_up_link(now);
-            }
-            return;
+    #[inline]
+    fn handle_published(&mut self, now: Instant, frame: &[u8]) {
+        if !self.backlog.push(frame) {
+            self.give_up_link(now);
         }
+    }
+
+    fn handle_message(&mut self, message: Message) {
         if message.kind == MessageKind::Pong {
             return self.backlog.confirm(message);
         }
@@ -244,13 +244,18 @@ impl<H> Reads for PubSub<H> {
         &mut self.session
     }
 
+    #[inline]
     fn handle_push(&mut self, now: Instant, frame: &[u8]) {
         // What was read together with the message that was too much.
         if self.backlog.is_held() {
             return;
         }
-        match self.reading.read(frame) {
-            Ok(Some(message)) => self.handle_message(now, message),
+        if published(frame).is_some() {
+            return self.handle_published(now, frame);
+        }
+        match read(frame) {
+            Ok(Some(message)) if message.kind.is_published() => self.handle_published(now, frame),
+            Ok(Some(message)) => self.handle_message(message),
             Ok(None) => {}
             Err(error) if error.is_server() => match self.registry.handle_refused() {
                 Some((command, answer)) => {
