@@ -176,8 +176,13 @@ async fn connection_that_owes_replies_is_never_used_again<S: Subject>(cx: Contex
     })?;
     for round in 1..=3 {
         cx.step(format!("round {round}: a transaction whose replies are held"));
-        let mut watched = client.watch(&["k"]).await?;
-        let id = watched.client_id().await?;
+        let (watched, id) = cx
+            .in_time(async || {
+                let mut watched = client.watch(&["k"]).await?;
+                let id = watched.client_id().await?;
+                Ok((watched, id))
+            })
+            .await?;
         proxy.flow(ToClient, Flow::Hold);
         let transaction = watched.multi().incr("k").get("k");
         let error = failed(transaction.execute::<(i64, i64)>().await)?;
@@ -185,12 +190,15 @@ async fn connection_that_owes_replies_is_never_used_again<S: Subject>(cx: Contex
         cx.until("it ran", async || Ok(direct.get::<i64>("k").await? == Some(round))).await?;
         proxy.heal();
         cx.step(format!("round {round}: the place is another connection's"));
-        let mut watched = client.watch(&["k"]).await?;
-        assert_ne!(watched.client_id().await?, id);
-        for n in 0..10 {
-            assert_eq!(watched.echo::<i64>(n).await?, n);
-        }
-        watched.reset().await?;
+        let answered = async || {
+            let mut watched = client.watch(&["k"]).await?;
+            assert_ne!(watched.client_id().await?, id);
+            for n in 0..10 {
+                assert_eq!(watched.echo::<i64>(n).await?, n);
+            }
+            watched.reset().await
+        };
+        cx.in_time(answered).await?;
     }
     Ok(())
 }
