@@ -35,7 +35,7 @@ fn lab_with(set: impl FnOnce(&mut Config)) -> (Lab, Client) {
         config.backoff.base = Duration::ZERO;
         set(config);
     }));
-    lab.block_on(client.execute(echo("warm"))).expect("the server answers");
+    while lab.wait_for(&mut client.execute(echo("warm"))).is_err() {}
     (lab, client)
 }
 

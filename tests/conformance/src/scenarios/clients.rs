@@ -290,15 +290,21 @@ async fn attempts_end_at_their_limit_and_at_the_deadline<S: Subject>(cx: Context
         config.command_timeout = Some(SHORT);
         config.backoff.cap = Duration::from_millis(5);
     })?;
-    let before = proxy.connections();
-    let (errors, took) = cx.timed(calls(&client)).await;
-    for error in errors? {
-        assert_eq!(error.delivery(), Delivery::NotSent, "{error:?}");
+    loop {
+        let before = proxy.connections();
+        let (errors, took) = cx.timed(calls(&client)).await;
+        for error in errors? {
+            assert_eq!(error.delivery(), Delivery::NotSent, "{error:?}");
+        }
+        assert!(took < PROMPT, "{took:?}");
+        // A busy machine may not leave the time for more than an attempt each.
+        if proxy.connections() > before + 3 {
+            break;
+        }
     }
-    assert!(took < PROMPT, "{took:?}");
-    assert!(proxy.connections() > before + 3, "they tried again");
     proxy.heal();
-    assert_eq!(client.incr("n").await?, 1);
-    assert_eq!(direct.get::<i64>("n").await?, Some(1), "nothing of all that ran");
+    assert_eq!(cx.in_time(async || client.echo::<i64>(7).await).await?, 7);
+    assert_eq!(direct.get::<i64>("n").await?, None, "nothing of all that ran");
+    assert_eq!(direct.incr("n").await?, 1);
     Ok(())
 }

@@ -603,7 +603,7 @@ async fn what_happens_to_keys_is_published_as_events<S: Subject>(cx: Context<S>)
     client.set("k", 1).await?;
     other.rpush(b"\xff\0".as_slice(), ["e"]).await?;
     // Not over before the server has it, which would be another event.
-    client.pexpire("k", Duration::from_millis(200)).await?;
+    client.pexpire("k", Duration::from_millis(100)).await?;
     // It is noticed as expired when it is looked for, if not before.
     cx.until("it has expired", async || Ok(client.exists("k").await? == 0)).await?;
     for (database, key, event) in [

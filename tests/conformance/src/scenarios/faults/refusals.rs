@@ -125,9 +125,9 @@ async fn loading_server_is_waited_for<S: Subject>(cx: Context<S>) -> Outcome {
     for client in [&client, &waiting, &hasty] {
         client.ping().await?;
     }
-    admin.execute(Cmd::<()>::raw("DEBUG POPULATE 2000 key 100")).await?;
-    // Microseconds a key: longer than any scenario, until it is told to hurry.
-    set(&admin, "key-load-delay", "20000").await?;
+    admin.execute(Cmd::<()>::raw("DEBUG POPULATE 10000 key 100")).await?;
+    // Microseconds a key, until it is told to hurry: it is seen however late somebody looks.
+    set(&admin, "key-load-delay", "4000").await?;
     let reloading = cx.spawn(async move { admin.execute(Cmd::<()>::raw("DEBUG RELOAD")).await });
     let mut refusal = None;
     cx.until("it loads", async || {
