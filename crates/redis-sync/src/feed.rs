@@ -42,6 +42,9 @@ impl<M: Machine> Feed<M> {
 
     /// Does what the machine asks, then waits for bytes until the deadline.
     pub(crate) fn turn(&mut self, now: Instant, deadline: Option<Instant>) -> Result<()> {
+        // Nobody may have read for long: what has come by now tells more of the peer than the clock.
+        let overdue = self.machine.poll_timeout().is_some_and(|due| due <= now);
+        let has_come = overdue && self.read_now();
         self.machine.handle_timeout(now);
         while let Some(action) = self.machine.poll_action() {
             match action {
@@ -73,6 +76,9 @@ impl<M: Machine> Feed<M> {
             }
         }
         self.flush();
+        if has_come {
+            return Ok(());
+        }
         let until = [deadline, self.machine.poll_timeout()].into_iter().flatten().min();
         let Some(stream) = &mut self.stream else {
             // Nothing to read from: a new attempt is due, or the reader's time is up.
@@ -82,7 +88,21 @@ impl<M: Machine> Feed<M> {
             }
             return Ok(());
         };
-        match stream.read(self.recv.space(self.machine.read_hint()), now, until) {
+        let read = stream.read(self.recv.space(self.machine.read_hint()), now, until);
+        self.take(read);
+        Ok(())
+    }
+
+    /// Reads what is there. False when there is nothing.
+    fn read_now(&mut self) -> bool {
+        let Some(stream) = &self.stream else { return false };
+        let read = stream.read_now(self.recv.space(self.machine.read_hint()));
+        self.take(read)
+    }
+
+    /// Hands on what was read, or the end. False when there was nothing.
+    fn take(&mut self, read: io::Result<usize>) -> bool {
+        match read {
             Ok(0) => self.machine.handle_disconnect(Instant::now(), None),
             Ok(n) => {
                 self.recv.advance(n);
@@ -91,10 +111,13 @@ impl<M: Machine> Feed<M> {
                 self.recv.consume(used);
             }
             Err(error)
-                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+            {
+                return false;
+            }
             Err(error) => self.machine.handle_disconnect(Instant::now(), Some(error.kind())),
         }
-        Ok(())
+        true
     }
 
     /// Writes what there is to write.

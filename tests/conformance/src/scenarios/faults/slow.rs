@@ -29,6 +29,7 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
             .drops_waiting_calls(),
         Scenario::new(half_open_link_fails_commands_at_their_deadline).over_tcp(),
         Scenario::new(half_open_link_is_found_by_a_subscriber).over_tcp(),
+        Scenario::new(subscriber_that_reads_seldom_loses_nothing),
         Scenario::new(idle_half_open_link_is_found_before_it_is_needed).over_tcp(),
     ]
 }
@@ -312,6 +313,21 @@ async fn half_open_link_is_found_by_a_subscriber<S: Subject>(cx: Context<S>) -> 
     assert_eq!(direct.publish("c", "heard").await?, 2);
     let message = pubsub.get_message(LONG).await?;
     assert_eq!(message.as_ref().and_then(|message| message.text()), Some("heard"));
+    Ok(())
+}
+
+async fn subscriber_that_reads_seldom_loses_nothing<S: Subject>(cx: Context<S>) -> Outcome {
+    let client = cx.client()?;
+    let mut pubsub = cx.client_with(|config| watchful(config, SHORT))?.pubsub();
+    pubsub.subscribe(&["c"]).await?;
+    assert!(pubsub.get_message(LONG).await?.is_some());
+    for n in 0..3 {
+        // Longer than the peer has for a sign of life, which it gives, and nobody reads it.
+        cx.sleep(PATIENCE + SHORT).await;
+        assert_eq!(client.publish("c", n).await?, 1, "message {n}");
+        let message = pubsub.get_message(LONG).await?;
+        assert_eq!(message.as_ref().and_then(|message| message.text()), Some(&*n.to_string()));
+    }
     Ok(())
 }
 
