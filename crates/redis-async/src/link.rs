@@ -399,8 +399,11 @@ impl Driver {
             let now = Instant::now();
             self.armed = self.armed.filter(|&armed| armed > now);
             let due = self.take_inbox(link, now, cx);
+            // This task may not have run for long: what has come by now tells more than the clock.
+            let overdue = self.session.poll_timeout().is_some_and(|due| due <= now);
+            let mut progress = overdue && self.read(link, now, cx);
             self.session.handle_timeout(now);
-            let mut progress = self.pump.act(&mut self.session, &*link.runtime, now, cx);
+            progress |= self.pump.act(&mut self.session, &*link.runtime, now, cx);
             progress |= self.pump.write(&mut self.session, cx);
             progress |= self.read(link, now, cx);
             progress |= self.deliver(link, Bytes::new());

@@ -143,6 +143,11 @@ impl Pump {
         self.timer.get_or_insert_with(|| runtime.timer()).poll_at(cx, at)
     }
 
+    /// Whether there is a socket to read from.
+    pub(crate) fn is_open(&self) -> bool {
+        self.socket.is_some()
+    }
+
     /// Whether there is a socket that takes bytes, now or later.
     pub(crate) fn can_write(&self) -> bool {
         self.socket.is_some() && self.broken.is_none()

@@ -170,7 +170,8 @@ fn a_link_lost_in_the_middle_hands_on_what_had_come_and_asks_nothing_again() {
 
 #[test]
 fn the_deadline_holds_while_results_wait_to_be_taken() {
-    let timeout = Duration::from_millis(50);
+    // Time enough to send them.
+    let timeout = Duration::from_millis(500);
     let (lab, client) = lab_with(|config| config.command_timeout = Some(timeout));
     let mut pipeline = many(&client, 30_000);
     let mut seen = Vec::new();

@@ -15,9 +15,6 @@ use redis_core::{Config, Endpoint, Error, ErrorKind, Result};
 
 use crate::stream::Stream;
 
-/// After so long without a turn what has come is read before the peer's silence is judged.
-const ABSENCE: Duration = Duration::from_secs(1);
-
 pub(crate) struct Feed<M> {
     config: Arc<Config>,
     state: Mutex<State<M>>,
@@ -39,8 +36,6 @@ pub(crate) struct State<M> {
     events: Vec<Event>,
     /// Somebody has the turn.
     turning: bool,
-    /// When the last turn ended.
-    turned: Instant,
     /// Threads that wait for what comes of another's turn.
     waiting: usize,
     stopped: bool,
@@ -71,7 +66,6 @@ impl<M: Machine> Feed<M> {
             writer: None,
             events: Vec::new(),
             turning: false,
-            turned: Instant::now(),
             waiting: 0,
             stopped: false,
             shared: false,
@@ -111,7 +105,6 @@ impl<M: Machine> Feed<M> {
         state.turning = true;
         let (mut state, result) = self.take_turn(state, now, deadline);
         state.turning = false;
-        state.turned = Instant::now();
         if state.waiting > 0 {
             self.moved.notify_all();
         }
@@ -124,7 +117,8 @@ impl<M: Machine> Feed<M> {
         now: Instant,
         deadline: Option<Instant>,
     ) -> (Guard<'a, M>, Result<()>) {
-        if now.saturating_duration_since(state.turned) > ABSENCE {
+        // Nobody may have read for long: what has come by now tells more of the peer than the clock.
+        if state.machine.poll_timeout().is_some_and(|due| due <= now) {
             state = self.read(state, now, Some(now));
         }
         state.machine.handle_timeout(now);

@@ -2,7 +2,7 @@
 //! failure that says where, and those behind it run all the same.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::panic;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use testkit::servers::{Server, ServerOptions};
 
 use crate::coverage::{self, Words};
-use crate::scenario::{Combination, Context, Outcome, Progress, Scenario, lock};
+use crate::scenario::{Combination, Context, LONG, Outcome, Progress, Scenario, lock};
 use crate::subject::Subject;
 
 /// What became of a scenario.
@@ -137,15 +137,32 @@ fn explain(step: &str, text: &str, panics: &str) -> String {
     parts.join(": ")
 }
 
-/// Empties the server and its statistics, without the clients that are tried here.
+/// Empties the server and its statistics, without the clients that are tried here, once the connections
+/// of the scenario before are gone: what they sent last is run by then.
 fn clear(server: &Server) -> io::Result<()> {
-    let mut stream = UnixStream::connect(server.socket_path())?;
-    stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+    let mut stream = BufReader::new(UnixStream::connect(server.socket_path())?);
+    stream.get_ref().set_read_timeout(Some(LONG))?;
+    let mut ask = |command: &str| {
+        stream.get_ref().write_all(format!("{command}\r\n").as_bytes())?;
+        let mut reply = String::new();
+        stream.read_line(&mut reply)?;
+        if let Some(length) = reply.strip_prefix('$') {
+            let length: usize = length.trim_end().parse().map_err(io::Error::other)?;
+            let mut text = vec![0; length + 2];
+            stream.read_exact(&mut text)?;
+            reply = String::from_utf8_lossy(&text).into_owned();
+        }
+        Ok::<_, io::Error>(reply)
+    };
+    let deadline = Instant::now() + LONG;
+    while !ask("INFO clients")?.contains("connected_clients:1\r\n") {
+        if Instant::now() >= deadline {
+            return Err(io::Error::other("connections are left"));
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
     for command in ["FLUSHALL", "CONFIG RESETSTAT"] {
-        stream.write_all(format!("{command}\r\n").as_bytes())?;
-        let mut reply = [0; 5];
-        stream.read_exact(&mut reply)?;
-        if reply != *b"+OK\r\n" {
+        if ask(command)? != "+OK\r\n" {
             return Err(io::Error::other(format!("{command} failed")));
         }
     }
@@ -182,7 +199,8 @@ mod tests {
         let combination =
             Combination { installed, protocol: Protocol::Resp3, transport: Transport::Tcp };
         let mut hanging = Scenario::new(never_ends);
-        hanging.deadline = Duration::from_millis(50);
+        // Time enough to come to that place.
+        hanging.deadline = Duration::from_secs(2);
         let scenarios =
             vec![hanging, Scenario::new(panics_in_a_task), Scenario::new(passes_behind_them)];
         let mut reports = Vec::new();

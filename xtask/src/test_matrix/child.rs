@@ -18,7 +18,7 @@ use super::{
 use crate::{Result, process::tied};
 
 /// The scenarios keep their own deadlines, which are shorter: this finds a process that can't.
-const SILENCE: Duration = Duration::from_secs(120);
+const SILENCE: Duration = Duration::from_secs(300);
 
 /// Runs the scenarios whose name contains one of `parts`, or all.
 pub(super) fn run(program: &Path, combination: &Combination, parts: &[String]) -> Ran {

@@ -47,7 +47,8 @@ const SCRIPT: &[(&str, &str, Option<&str>)] = &[
     ("DBSIZE", "(integer) 0", None),
     ("SELECT 0", "OK", None),
     ("EXPIRE t 100", "(integer) 1", None),
-    ("TTL t", "(integer) 100", None),
+    ("PERSIST t", "(integer) 1", None),
+    ("TTL t", "(integer) -1", None),
     ("DEL t none", "(integer) 1", None),
     ("ECHO 'last one'", "\"last one\"", None),
 ];

@@ -18,6 +18,9 @@ const KEPT: usize = 1 << 20;
 /// Pieces that are written before the other links have their turn.
 const TURN: usize = 256;
 
+/// As many of them as let others run behind each: on a busy machine all would take seconds.
+const POLITE: usize = 16;
+
 const BUFFER: usize = 64 * 1024;
 
 pub(super) struct Link {
@@ -132,7 +135,7 @@ impl Link {
         if pipe.reads(flow, self.silent)
             && let Some(from) = from
         {
-            pipe.read(from, flow, self.silent, now).map_err(|_| failed(true))?;
+            pipe.read(from, flow, self.silent).map_err(|_| failed(true))?;
         }
         if self.silent {
             return Ok(false);
@@ -176,20 +179,15 @@ impl Pipe {
         !self.ended && flow != Flow::Stall && (silent || flow == Flow::Hold || self.bytes < KEPT)
     }
 
-    fn read(
-        &mut self,
-        mut from: &TcpStream,
-        flow: Flow,
-        silent: bool,
-        now: Instant,
-    ) -> io::Result<()> {
+    fn read(&mut self, mut from: &TcpStream, flow: Flow, silent: bool) -> io::Result<()> {
         let mut buffer = vec![0; BUFFER];
         match from.read(&mut buffer) {
             Ok(0) => self.ended = true,
             Ok(n) if !silent && flow != Flow::Swallow => {
                 buffer.truncate(n);
                 let due = match flow {
-                    Flow::Delay(time) => Some(now + time),
+                    // From when it has come, which may be long after this turn began.
+                    Flow::Delay(time) => Some(Instant::now() + time),
                     _ => None,
                 };
                 self.bytes += n;
@@ -221,7 +219,7 @@ impl Pipe {
             self.bytes = 0;
         }
         self.blocked = false;
-        for _ in 0..TURN {
+        for n in 0..TURN {
             let Some(first) = self.pieces.front_mut() else {
                 break;
             };
@@ -251,12 +249,14 @@ impl Pipe {
                 return Err(ending);
             }
             if let Flow::Pieces { pause, .. } = flow {
-                self.not_before = Some(now + pause);
                 if !pause.is_zero() {
+                    self.not_before = Some(Instant::now() + pause);
                     return Ok(false);
                 }
                 // Whoever reads there may have this piece before the next one comes.
-                std::thread::yield_now();
+                if n < POLITE {
+                    std::thread::yield_now();
+                }
             }
         }
         if self.pieces.is_empty() && self.ended && !self.told {

@@ -90,7 +90,7 @@ fn finish_as(program: &str, mut command: Command, limit: Duration) -> Result<Fin
         }
     };
     // A grandchild may hold the pipe open: what it would say is not waited for.
-    let _ = ended.recv_timeout(Duration::from_secs(1));
+    let _ = ended.recv_timeout(Duration::from_secs(5));
     let output = output.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(Finished { status, output: String::from_utf8_lossy(&output).into_owned() })
 }

@@ -17,8 +17,8 @@ use super::{
     life::{LOG_FILE, Ward},
 };
 
-const READY_LIMIT: Duration = Duration::from_secs(10);
-const STOP_LIMIT: Duration = Duration::from_secs(5);
+const READY_LIMIT: Duration = Duration::from_secs(60);
+const STOP_LIMIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(1);
 /// Other programs may take a port between our look and the server's.
 const ATTEMPTS: usize = 20;
@@ -50,7 +50,7 @@ impl Server {
     ///
     /// # Errors
     /// When the server can't be started, ends before it answers (the error shows its log), or does
-    /// not answer within 10 s.
+    /// not answer within 60 s.
     pub fn start(installed: &Installed, options: ServerOptions) -> io::Result<Self> {
         if options.tls.is_some() && !installed.tls {
             return Err(io::Error::new(
@@ -84,7 +84,7 @@ impl Server {
         self.ward.kill()
     }
 
-    /// Asks the server to shut down and waits for its end; after 5 s it is killed.
+    /// Asks the server to shut down and waits for its end; after 20 s it is killed.
     ///
     /// # Errors
     /// When the servers of this process were ended by a signal.
@@ -255,7 +255,7 @@ impl Server {
             command.args(["--databases", &count.to_string()]);
         }
         if self.options.cluster {
-            command.args(["--cluster-enabled", "yes", "--cluster-node-timeout", "2000"]);
+            command.args(["--cluster-enabled", "yes", "--cluster-node-timeout", "10000"]);
         }
         if self.options.debug_commands && self.installed.version >= Version::new(7, 0, 0) {
             command.args(["--enable-debug-command", "yes"]);
@@ -285,7 +285,7 @@ impl Server {
             let why = if self.ward.has_ended()? {
                 "ended before it was ready"
             } else if Instant::now() >= deadline {
-                "did not answer within 10 s"
+                "did not answer within 60 s"
             } else {
                 thread::sleep(PAUSE);
                 continue;

@@ -6,17 +6,19 @@ use redis_core::cmd::Side;
 use redis_core::{Cmd, Commands, Execute, cmd};
 
 use crate::client::Client;
-use crate::scenario::{Context, Outcome, Scenario, TICK};
+use crate::scenario::{Context, LONG, Outcome, Scenario, TICK};
 use crate::subject::Subject;
+use crate::task::Join;
 
 /// A deadline that blocking commands outlive.
-const SHORT: Duration = Duration::from_millis(150);
+pub(super) const SHORT: Duration = Duration::from_millis(150);
 
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
     vec![
         Scenario::new(blpop_wakes_when_another_client_pushes),
         Scenario::new(blpop_takes_what_is_there_at_once),
         Scenario::new(blpop_gives_none_when_its_time_is_over),
+        Scenario::new(usual_deadline_comes_on_top_of_the_time_of_blpop),
         Scenario::new(blpop_without_a_timeout_outlives_the_usual_deadline),
         Scenario::new(raw_blocking_command_outlives_the_usual_deadline),
         Scenario::new(blocking_move_waits_and_moves),
@@ -36,6 +38,18 @@ pub(super) async fn blocked<S: Subject>(
         Ok(info.number::<u64>("blocked_clients")? == count)
     })
     .await
+}
+
+/// Waits until a call blocks, and for longer than [`SHORT`], which must not end it.
+pub(super) async fn outlives_the_usual_deadline<S: Subject, T>(
+    cx: &Context<S>,
+    client: &Client<S>,
+    waiting: &Join<T>,
+) -> redis_core::Result<()> {
+    blocked(cx, client, 1).await?;
+    cx.sleep(2 * SHORT).await;
+    assert!(!waiting.is_done(), "it still waits");
+    Ok(())
 }
 
 type Popped = Option<(String, String)>;
@@ -68,14 +82,22 @@ async fn blpop_takes_what_is_there_at_once<S: Subject>(cx: Context<S>) -> Outcom
 }
 
 async fn blpop_gives_none_when_its_time_is_over<S: Subject>(cx: Context<S>) -> Outcome {
-    // The usual deadline comes on top of the command's own time.
-    let usual = Duration::from_millis(500);
-    let client = cx.client_with(|config| config.command_timeout = Some(usual))?;
-    let time = usual + Duration::from_millis(100);
+    let client = cx.client()?;
+    let time = Duration::from_millis(100);
     let (reply, took) = cx.timed(client.blpop::<String, String>(["none"], time)).await;
     assert_eq!(reply?, None);
     assert!(took + TICK >= time, "{took:?}");
     client.ping().await?;
+    Ok(())
+}
+
+async fn usual_deadline_comes_on_top_of_the_time_of_blpop<S: Subject>(cx: Context<S>) -> Outcome {
+    let client = cx.client_with(|config| config.command_timeout = Some(SHORT))?;
+    let other = cx.client()?;
+    let waiting = cx.spawn(async move { client.blpop::<String, String>(["l"], LONG).await });
+    outlives_the_usual_deadline(&cx, &other, &waiting).await?;
+    other.rpush("l", "late").await?;
+    assert_eq!(waiting.await??, popped("l", "late"));
     Ok(())
 }
 
@@ -85,9 +107,7 @@ async fn blpop_without_a_timeout_outlives_the_usual_deadline<S: Subject>(
     let client = cx.client_with(|config| config.command_timeout = Some(SHORT))?;
     let other = cx.client()?;
     let waiting = cx.spawn(async move { client.blpop::<String, String>(["l"], None).await });
-    blocked(&cx, &other, 1).await?;
-    cx.sleep(2 * SHORT).await;
-    assert!(!waiting.is_done(), "it still waits");
+    outlives_the_usual_deadline(&cx, &other, &waiting).await?;
     other.rpush("l", "late").await?;
     assert_eq!(waiting.await??, popped("l", "late"));
     Ok(())
@@ -98,9 +118,7 @@ async fn raw_blocking_command_outlives_the_usual_deadline<S: Subject>(cx: Contex
     let other = cx.client()?;
     let waiting =
         cx.spawn(async move { client.execute(Cmd::<Popped>::raw("BLPOP").key("l").arg(0)).await });
-    blocked(&cx, &other, 1).await?;
-    cx.sleep(2 * SHORT).await;
-    assert!(!waiting.is_done(), "it still waits");
+    outlives_the_usual_deadline(&cx, &other, &waiting).await?;
     other.rpush("l", "late").await?;
     assert_eq!(waiting.await??, popped("l", "late"));
     Ok(())

@@ -176,8 +176,13 @@ async fn connection_that_owes_replies_is_never_used_again<S: Subject>(cx: Contex
     })?;
     for round in 1..=3 {
         cx.step(format!("round {round}: a transaction whose replies are held"));
-        let mut watched = client.watch(&["k"]).await?;
-        let id = watched.client_id().await?;
+        let (watched, id) = cx
+            .in_time(async || {
+                let mut watched = client.watch(&["k"]).await?;
+                let id = watched.client_id().await?;
+                Ok((watched, id))
+            })
+            .await?;
         proxy.flow(ToClient, Flow::Hold);
         let transaction = watched.multi().incr("k").get("k");
         let error = failed(transaction.execute::<(i64, i64)>().await)?;
@@ -185,12 +190,15 @@ async fn connection_that_owes_replies_is_never_used_again<S: Subject>(cx: Contex
         cx.until("it ran", async || Ok(direct.get::<i64>("k").await? == Some(round))).await?;
         proxy.heal();
         cx.step(format!("round {round}: the place is another connection's"));
-        let mut watched = client.watch(&["k"]).await?;
-        assert_ne!(watched.client_id().await?, id);
-        for n in 0..10 {
-            assert_eq!(watched.echo::<i64>(n).await?, n);
-        }
-        watched.reset().await?;
+        let answered = async || {
+            let mut watched = client.watch(&["k"]).await?;
+            assert_ne!(watched.client_id().await?, id);
+            for n in 0..10 {
+                assert_eq!(watched.echo::<i64>(n).await?, n);
+            }
+            watched.reset().await
+        };
+        cx.in_time(answered).await?;
     }
     Ok(())
 }
@@ -282,15 +290,21 @@ async fn attempts_end_at_their_limit_and_at_the_deadline<S: Subject>(cx: Context
         config.command_timeout = Some(SHORT);
         config.backoff.cap = Duration::from_millis(5);
     })?;
-    let before = proxy.connections();
-    let (errors, took) = cx.timed(calls(&client)).await;
-    for error in errors? {
-        assert_eq!(error.delivery(), Delivery::NotSent, "{error:?}");
+    loop {
+        let before = proxy.connections();
+        let (errors, took) = cx.timed(calls(&client)).await;
+        for error in errors? {
+            assert_eq!(error.delivery(), Delivery::NotSent, "{error:?}");
+        }
+        assert!(took < PROMPT, "{took:?}");
+        // A busy machine may not leave the time for more than an attempt each.
+        if proxy.connections() > before + 3 {
+            break;
+        }
     }
-    assert!(took < PROMPT, "{took:?}");
-    assert!(proxy.connections() > before + 3, "they tried again");
     proxy.heal();
-    assert_eq!(client.incr("n").await?, 1);
-    assert_eq!(direct.get::<i64>("n").await?, Some(1), "nothing of all that ran");
+    assert_eq!(cx.in_time(async || client.echo::<i64>(7).await).await?, 7);
+    assert_eq!(direct.get::<i64>("n").await?, None, "nothing of all that ran");
+    assert_eq!(direct.incr("n").await?, 1);
     Ok(())
 }

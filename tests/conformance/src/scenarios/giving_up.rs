@@ -1,11 +1,10 @@
 //! Calls that are dropped before they are done, or never begun: nobody else notices.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use redis_core::{Commands, Execute, QueueCommands, Result, cmd};
 
-use crate::scenario::{Context, Outcome, Scenario};
+use crate::scenario::{Context, LONG, Outcome, Scenario};
 use crate::subject::Subject;
 use crate::task::{all, poll_once};
 
@@ -95,12 +94,12 @@ async fn subscriptions_survive_a_read_that_is_given_up<S: Subject>(cx: Context<S
     for n in 0..50 {
         client.publish("c", n).await?;
         // Whether it is there yet or not, nothing is lost.
-        let read = poll_once(&mut pin!(pubsub.get_message(Duration::from_secs(20)))).await;
+        let read = poll_once(&mut pin!(pubsub.get_message(LONG))).await;
         seen.extend(read.transpose()?.flatten());
     }
     while seen.len() < 51 {
         cx.step(format!("{} messages of 51", seen.len()));
-        seen.extend(pubsub.get_message(Duration::from_secs(20)).await?);
+        seen.extend(pubsub.get_message(LONG).await?);
     }
     let texts: Vec<_> = seen.iter().filter_map(|message| message.text()).collect();
     assert_eq!(texts, (0..50).map(|n| n.to_string()).collect::<Vec<_>>());

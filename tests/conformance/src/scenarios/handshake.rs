@@ -1,7 +1,6 @@
 //! What a connection says first: who it is, where it is, and which protocol it speaks.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use redis_core::types::ClientInfo;
 use redis_core::{Cmd, Commands, Delivery, ErrorKind, Execute, Secret, cmd};
@@ -178,7 +177,6 @@ async fn failed_handshake_gives_its_place_back<S: Subject>(cx: Context<S>) -> Ou
     let client = own.client_with::<S>(|config| {
         config.password = Some(Secret::new("wrong"));
         config.pool_size = 1;
-        config.pool_timeout = Duration::from_millis(100);
     })?;
     for _ in 0..5 {
         let error = failed(client.watch(&["k"]).await.map(drop))?;

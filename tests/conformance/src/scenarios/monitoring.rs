@@ -8,7 +8,7 @@ use redis_core::{Commands, Endpoint, Error, ErrorKind, Execute, Result, cmd};
 use testkit::servers::ServerOptions;
 
 use crate::client::Monitor;
-use crate::scenario::{Context, Failure, Outcome, Scenario, failed};
+use crate::scenario::{Context, Failure, LONG, Outcome, Scenario, failed};
 use crate::subject::Subject;
 
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
@@ -25,7 +25,7 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
 /// The next command with this name.
 async fn next<S: Subject>(monitor: &mut Monitor<S>, name: &str) -> Result<MonitorEntry, Failure> {
     loop {
-        match monitor.next_command(Duration::from_secs(10)).await? {
+        match monitor.next_command(LONG).await? {
             Some(entry) if entry.args[0].eq_ignore_ascii_case(name.as_bytes()) => return Ok(entry),
             Some(_) => {}
             None => return Err(format!("`{name}` was not shown").into()),
@@ -93,8 +93,9 @@ async fn idle_monitor_goes_on_and_its_own_signs_of_life_are_not_shown<S: Subject
     cx.until("it was asked for three signs of life", async || {
         assert_eq!(monitor.next_command(Duration::from_millis(50)).await?, None);
         let stats = client.execute(cmd::info().sections("commandstats")).await?.command_stats()?;
-        // What this asks is shown.
-        while monitor.next_command(Duration::ZERO).await?.is_some() {}
+        // What this asks is shown, and nothing else.
+        let shown = monitor.next_command(LONG).await?;
+        assert!(shown.is_some_and(|shown| shown.args[0].eq_ignore_ascii_case(b"INFO")));
         Ok(stats.get("ping").is_some_and(|ping| ping.calls >= 4))
     })
     .await?;

@@ -10,8 +10,9 @@ use testkit::faulty::Direction::ToClient;
 use testkit::faulty::Flow;
 use testkit::servers::ServerOptions;
 
+use super::blocking::{SHORT, outlives_the_usual_deadline};
 use crate::client::Client;
-use crate::scenario::{Context, Failure, Outcome, Scenario, TICK, failed, open};
+use crate::scenario::{Context, Failure, LONG, Outcome, Scenario, TICK, failed, open};
 use crate::subject::Subject;
 
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
@@ -523,14 +524,23 @@ async fn blocking_command_in_a_transaction_does_not_block<S: Subject>(cx: Contex
 }
 
 async fn blocking_command_in_a_plain_pipeline_waits<S: Subject>(cx: Context<S>) -> Outcome {
-    let client =
-        cx.client_with(|config| config.command_timeout = Some(Duration::from_millis(500)))?;
+    let client = cx.client()?;
     let mut pipeline = client.pipeline();
     pipeline.transaction(false);
-    let wait = Duration::from_millis(600);
+    let wait = Duration::from_millis(100);
     let queued = pipeline.blpop(["none"], wait).incr("n");
     let (popped, took) = cx.timed(queued.execute::<(Option<(String, String)>, i64)>()).await;
     assert_eq!(popped?, (None, 1));
     assert!(took + TICK >= wait, "{took:?}");
+    cx.step("for longer than the usual deadline, which comes on top");
+    let patient = cx.client_with(|config| config.command_timeout = Some(SHORT))?;
+    let waiting = cx.spawn(async move {
+        let mut pipeline = patient.pipeline();
+        let queued = pipeline.transaction(false).blpop(["l"], LONG).incr("n");
+        queued.execute::<(Option<(String, String)>, i64)>().await
+    });
+    outlives_the_usual_deadline(&cx, &client, &waiting).await?;
+    client.rpush("l", "late").await?;
+    assert_eq!(waiting.await??, (Some(("l".to_owned(), "late".to_owned())), 2));
     Ok(())
 }

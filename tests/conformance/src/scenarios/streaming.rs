@@ -11,8 +11,9 @@ use redis_core::{
 use testkit::faulty::Direction::{ToClient, ToServer};
 use testkit::faulty::{Ending, Flow};
 
+use super::blocking::{SHORT, outlives_the_usual_deadline};
 use crate::client::{Client, Pipeline};
-use crate::scenario::{Context, Outcome, Scenario, TICK, failed, open};
+use crate::scenario::{Context, LONG, Outcome, Scenario, TICK, failed, open};
 use crate::subject::Subject;
 use crate::task::poll_once;
 
@@ -160,17 +161,31 @@ async fn transaction_refused_while_queueing_hands_nothing_on<S: Subject>(
 }
 
 async fn blocking_command_in_a_streamed_pipeline_waits<S: Subject>(cx: Context<S>) -> Outcome {
-    let client =
-        cx.client_with(|config| config.command_timeout = Some(Duration::from_millis(500)))?;
-    let mut pipeline = pipeline(&client, false);
-    let wait = Duration::from_millis(600);
-    let queued = pipeline.incr("n").blpop(["none"], wait).incr("n");
+    let client = cx.client()?;
+    let mut timed = pipeline(&client, false);
+    let wait = Duration::from_millis(100);
+    let queued = timed.incr("n").blpop(["none"], wait).incr("n");
     let mut seen = Vec::new();
     let (done, took) =
         cx.timed(queued.execute_each(|_, reply: Result<Value>| seen.push(reply))).await;
     done?;
     assert_eq!(seen, [Ok(Value::Integer(1)), Ok(Value::Null), Ok(Value::Integer(2))]);
     assert!(took + TICK >= wait, "{took:?}");
+    cx.step("for longer than the usual deadline, which comes on top");
+    let patient = cx.client_with(|config| config.command_timeout = Some(SHORT))?;
+    let waiting = cx.spawn(async move {
+        let mut pipeline = pipeline(&patient, false);
+        let mut seen = Vec::new();
+        let queued = pipeline.incr("n").lpop("none").blpop(["l"], LONG).incr("n");
+        let done = queued.execute_each(|_, reply: Result<Value>| seen.push(reply)).await;
+        done.map(|()| seen)
+    });
+    outlives_the_usual_deadline(&cx, &client, &waiting).await?;
+    client.rpush("l", "late").await?;
+    let seen = waiting.await??;
+    assert_eq!((seen.len(), &seen[0]), (4, &Ok(Value::Integer(3))));
+    assert_eq!(seen[3], Ok(Value::Integer(4)));
+    cx.saw("popped", &seen[2]);
     Ok(())
 }
 
@@ -338,6 +353,8 @@ async fn streamed_pipeline_that_is_given_up_closes_its_connection<S: Subject>(
         for _ in 0..20_000 {
             pipeline.push(cmd::get::<Vec<u8>>("k"));
         }
+        // However fast they come, it is not at its end.
+        pipeline.push(cmd::blpop::<String, String>(["none"], None));
         let so_far = AtomicUsize::new(0);
         let mut streamed = Box::pin(pipeline.execute_each(|index, reply: Result<Vec<u8>>| {
             assert!(reply.is_ok_and(|reply| reply == value), "reply {index}");

@@ -9,9 +9,9 @@ use redis_core::pubsub::MessageKind;
 use redis_core::{Commands, Delivery, Error, ErrorKind, Execute, QueueCommands, cmd};
 use testkit::servers::{ServerOptions, Signal};
 
-use super::{PROMPT, blocked, is_clear, until_it_works};
+use super::{blocked, is_clear, until_it_works};
 use crate::client::Client;
-use crate::scenario::{Context, Outcome, Scenario, failed};
+use crate::scenario::{Context, LONG, Outcome, Scenario, failed};
 use crate::subject::Subject;
 
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
@@ -53,9 +53,10 @@ async fn crashes_under_load_double_nothing<S: Subject>(cx: Context<S>) -> Outcom
     let mut own = cx.start_server(ServerOptions::new())?;
     let client = own.client::<S>()?;
     let stop = Arc::new(AtomicBool::new(false));
-    let done = Arc::new(AtomicU64::new(0));
+    let done: Vec<_> = (0..8).map(|_| Arc::new(AtomicU64::new(0))).collect();
     let tasks: Vec<_> = (0..8_u32)
-        .map(|key| {
+        .zip(&done)
+        .map(|(key, done)| {
             let (client, stop, done) = (client.clone(), stop.clone(), done.clone());
             let cx = cx.clone();
             cx.clone().spawn(async move {
@@ -76,9 +77,11 @@ async fn crashes_under_load_double_nothing<S: Subject>(cx: Context<S>) -> Outcom
         })
         .collect();
     for round in 0..3 {
-        let before = done.load(Ordering::Relaxed);
+        let so_far = || done.iter().map(|done| done.load(Ordering::Relaxed));
+        let before: Vec<_> = so_far().collect();
+        // Of each task: the last crash is behind all of them then.
         cx.until(&format!("commands run in round {round}"), async || {
-            Ok(done.load(Ordering::Relaxed) > before + 100)
+            Ok(so_far().zip(&before).all(|(now, before)| now > before + 10))
         })
         .await?;
         if round < 2 {
@@ -100,7 +103,7 @@ async fn frozen_server_delivers_its_messages_later_and_once<S: Subject>(cx: Cont
     let client = own.client::<S>()?;
     let mut pubsub = client.pubsub();
     pubsub.subscribe(&["c"]).await?;
-    assert!(pubsub.get_message(PROMPT).await?.is_some());
+    assert!(pubsub.get_message(LONG).await?.is_some());
     client.ping().await?;
     own.server.signal(Signal::Stop)?;
     let publisher = client.clone();
@@ -110,7 +113,7 @@ async fn frozen_server_delivers_its_messages_later_and_once<S: Subject>(cx: Cont
     own.server.signal(Signal::Continue)?;
     cx.step("once the server goes on");
     assert_eq!(publishing.await??, 1);
-    let message = pubsub.get_message(PROMPT).await?;
+    let message = pubsub.get_message(LONG).await?;
     assert_eq!(message.as_ref().and_then(|message| message.text()), Some("late"));
     assert_eq!(pubsub.get_message(Duration::from_millis(10)).await?, None);
     Ok(())
@@ -126,7 +129,7 @@ async fn killing_every_connection_at_once_is_told_to_each_user<S: Subject>(
         client.ping().await?;
         let mut pubsub = client.pubsub();
         pubsub.subscribe(&["c"]).await?;
-        assert!(pubsub.get_message(PROMPT).await?.is_some());
+        assert!(pubsub.get_message(LONG).await?.is_some());
         let watched = client.watch(&["k"]).await?;
         let popping = client.clone();
         let pop = cx.spawn(async move { popping.blpop::<String, String>(["l"], None).await });
@@ -142,7 +145,7 @@ async fn killing_every_connection_at_once_is_told_to_each_user<S: Subject>(
         // The loss was found before the transaction was written, or not.
         assert!(error.is_watch() || error.delivery() == Delivery::MaybeExecuted, "{error:?}");
         cx.step(format!("round {round}: the subscriber"));
-        let message = pubsub.get_message(PROMPT).await?;
+        let message = pubsub.get_message(LONG).await?;
         assert_eq!(message.map(|message| message.kind), Some(MessageKind::Resubscribed));
         cx.step(format!("round {round}: the client"));
         until_it_works(&cx, &client).await?;

@@ -11,7 +11,7 @@ use testkit::faulty::Direction::{ToClient, ToServer};
 use testkit::faulty::{Arrivals, Direction, Ending};
 
 use super::{PROMPT, blocked, until_it_works};
-use crate::scenario::{Context, Outcome, Scenario, failed};
+use crate::scenario::{Context, LONG, Outcome, Scenario, failed};
 use crate::subject::Subject;
 
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
@@ -102,7 +102,7 @@ async fn silent_connection_is_given_up_and_another_one_opened<S: Subject>(
 ) -> Outcome {
     let (proxy, direct) = (cx.proxy()?, cx.client()?);
     let client = proxy.client_with::<S>(|config| {
-        config.connect_timeout = Duration::from_millis(60);
+        config.connect_timeout = Duration::from_millis(200);
         config.max_retries = 10_000;
     })?;
     proxy.arrivals(Arrivals::Silence);
@@ -120,7 +120,7 @@ async fn command_cut_while_it_is_written_is_sent_again_whole<S: Subject>(
     cx: Context<S>,
 ) -> Outcome {
     let (proxy, direct) = (cx.proxy()?, cx.client()?);
-    let client = proxy.client::<S>()?;
+    let client = proxy.client_with::<S>(|config| config.command_timeout = None)?;
     client.ping().await?;
     // More than the buffers between hold, so that the last byte can't have been written by then.
     let large = Bytes::from(vec![b'x'; 24 << 20]);
@@ -357,20 +357,20 @@ async fn subscriber_cut_within_a_message_goes_on_behind_it<S: Subject>(cx: Conte
     let client = proxy.client::<S>()?;
     let mut pubsub = client.pubsub();
     pubsub.subscribe(&["c"]).await?;
-    pubsub.get_message(PROMPT).await?;
+    pubsub.get_message(LONG).await?;
     for (round, ending) in [Ending::Close, Ending::ResetClient].into_iter().enumerate() {
         for after in [0, 3, 20] {
             cx.step(format!("{ending:?} after {after} bytes"));
             direct.publish("c", "before").await?;
-            let message = pubsub.get_message(PROMPT).await?;
+            let message = pubsub.get_message(LONG).await?;
             assert_eq!(message.as_ref().and_then(|message| message.text()), Some("before"));
             proxy.cut_after(ToClient, after, ending);
             direct.publish("c", "torn").await?;
-            let message = pubsub.get_message(PROMPT).await?;
+            let message = pubsub.get_message(LONG).await?;
             let kind = message.as_ref().map(|message| message.kind);
             assert_eq!(kind, Some(MessageKind::Resubscribed), "{message:?}");
             assert_eq!(direct.publish("c", round).await?, 1);
-            let message = pubsub.get_message(PROMPT).await?;
+            let message = pubsub.get_message(LONG).await?;
             let text = message.as_ref().and_then(|message| message.text());
             assert_eq!(text, Some(&*round.to_string()));
         }
@@ -382,7 +382,6 @@ async fn cut_links_leave_no_connection_and_no_place_behind<S: Subject>(cx: Conte
     let (proxy, direct) = (cx.proxy()?, cx.client()?);
     let client = proxy.client_with::<S>(|config| {
         config.pool_size = 1;
-        config.pool_timeout = Duration::from_millis(500);
         config.client_name = Some("broken".into());
     })?;
     for round in 0..5 {

@@ -7,7 +7,7 @@ use redis_core::types::{ClientInfo, TrackingFlag, TrackingRedirect};
 use redis_core::{Commands, ErrorKind, Execute, cmd};
 use testkit::servers::ServerOptions;
 
-use crate::scenario::{Context, Outcome, Scenario, TICK, failed, since};
+use crate::scenario::{Context, LONG, Outcome, Scenario, TICK, failed, since};
 use crate::subject::Subject;
 
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
@@ -265,11 +265,7 @@ async fn channels_and_their_subscribers_are_counted<S: Subject>(cx: Context<S>) 
     let mut pubsub = client.pubsub();
     pubsub.subscribe(&["typed:a", "typed:b"]).await?;
     pubsub.psubscribe(&["typed:*"]).await?;
-    while pubsub
-        .get_message(Duration::from_secs(5))
-        .await?
-        .is_some_and(|m| m.kind.as_str() != "psubscribe")
-    {}
+    while pubsub.get_message(LONG).await?.is_some_and(|m| m.kind.as_str() != "psubscribe") {}
     let channels = cmd::pubsub_channels::<String>().pattern("typed:*");
     let mut channels = client.execute(channels).await?;
     channels.sort();

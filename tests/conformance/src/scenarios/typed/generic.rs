@@ -9,7 +9,7 @@ use redis_core::types::{
 use redis_core::{Commands, ErrorKind, Execute, cmd};
 use testkit::servers::ServerOptions;
 
-use crate::scenario::{Context, Outcome, Scenario, TICK, failed, since};
+use crate::scenario::{Context, LONG, Outcome, Scenario, TICK, failed, since};
 use crate::subject::Subject;
 
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
@@ -242,7 +242,7 @@ async fn keys_move_to_another_server<S: Subject>(cx: Context<S>) -> Outcome {
     let own = cx.start_server(ServerOptions::new().password("secret"))?;
     let (client, there) = (cx.client()?, own.client::<S>()?);
     there.acl_setuser("mover", ["on", ">pw", "~*", "+@all"]).await?;
-    let (host, port, wait) = ("127.0.0.1", own.server.port(), Duration::from_secs(5));
+    let (host, port, wait) = ("127.0.0.1", own.server.port(), LONG);
     client.mset([("a", "1"), ("b", "2"), ("c", "3")]).await?;
     cx.step("one key");
     let migrate = || cmd::migrate(host, port, "a", 0, wait);
@@ -286,7 +286,7 @@ async fn waiting_for_disks_counts_them<S: Subject>(cx: Context<S>) -> Outcome {
     let own = cx.start_server(options.arg("--appendfsync").arg("always"))?;
     let client = own.client::<S>()?;
     client.set("k", "v").await?;
-    let acks: AofAcks = client.waitaof(1, 0, Duration::from_secs(5)).await?;
+    let acks: AofAcks = client.waitaof(1, 0, LONG).await?;
     assert_eq!((acks.local, acks.replicas), (1, 0));
     let acks = client.waitaof(0, 1, Duration::from_millis(20)).await?;
     assert_eq!(acks.replicas, 0);

@@ -21,7 +21,7 @@ async fn sentinel_tells_what_it_watches<S: Subject>(cx: Context<S>) -> Outcome {
     let peer = "a".repeat(40);
     let sentinel = cx.start_server(ServerOptions::new().sentinel(format!(
         "sentinel monitor main 127.0.0.1 {port} 3\n\
-         sentinel down-after-milliseconds main 5000\n\
+         sentinel down-after-milliseconds main 60000\n\
          sentinel known-replica main 127.0.0.1 1\n\
          sentinel known-sentinel main 127.0.0.1 2 {peer}\n"
     )))?;
@@ -36,7 +36,7 @@ async fn sentinel_tells_what_it_watches<S: Subject>(cx: Context<S>) -> Outcome {
     let [main] = &all[..] else { return Err(format!("{all:?}").into()) };
     assert_eq!((&*main.instance.name, main.instance.port), ("main", port));
     assert_eq!(main.instance.flags, [SentinelFlag::Primary]);
-    assert_eq!((main.instance.down_after.as_secs(), main.instance.s_down_time), (5, None));
+    assert_eq!((main.instance.down_after.as_secs(), main.instance.s_down_time), (60, None));
     assert_eq!((main.num_replicas, main.num_other_sentinels, main.quorum), (1, 1, 3));
     assert_eq!((&*main.role_reported, main.parallel_syncs), ("master", 1));
     cx.saw("more of the primary", &main.other);

@@ -246,7 +246,7 @@ async fn slow_commands_are_remembered<S: Subject>(cx: Context<S>) -> Outcome {
     let entry = entry.ok_or("the command is not there")?;
     assert_eq!(entry.args, ["SET", "k", "v"]);
     assert_eq!(entry.client_name.as_deref(), Some("slow"));
-    assert!(entry.client_addr.is_some() && entry.duration < Duration::from_secs(1));
+    assert!(entry.client_addr.is_some() && entry.duration < Duration::from_secs(60));
     assert!(entry.time > UNIX_EPOCH + Duration::from_secs(1_600_000_000));
     assert_eq!(client.execute(cmd::slowlog_get().count(1)).await?.len(), 1);
     assert!(client.slowlog_len().await? > 0);
@@ -276,7 +276,7 @@ async fn large_commands_are_remembered<S: Subject>(cx: Context<S>) -> Outcome {
             entries.iter().find(|entry| entry.args.first().is_some_and(|first| first == word));
         let entry = entry.ok_or("the command is not there")?;
         match log {
-            CommandLogType::Slow => assert!(entry.amount < 1_000_000),
+            CommandLogType::Slow => assert!(entry.amount < 60_000_000),
             _ => assert!((2000..3000).contains(&entry.amount), "{entry:?}"),
         }
         assert!(client.commandlog_len(log).await? > 0);
@@ -291,12 +291,12 @@ async fn large_commands_are_remembered<S: Subject>(cx: Context<S>) -> Outcome {
 }
 
 async fn latency_is_watched<S: Subject>(cx: Context<S>) -> Outcome {
-    let options = ServerOptions::new().debug_commands();
-    let own = cx.start_server(options.arg("--latency-monitor-threshold").arg("100"))?;
+    let own = cx.start_server(ServerOptions::new().debug_commands())?;
     let client = own.client::<S>()?;
-    client.execute(Cmd::<()>::raw("DEBUG SLEEP").arg(0.15)).await?;
     // Any other command may be slow too, on a busy machine.
-    client.config_set([("latency-monitor-threshold", "0")]).await?;
+    let threshold = |millis| cmd::config_set([("latency-monitor-threshold", millis)]);
+    let sleep = Cmd::<()>::raw("DEBUG SLEEP").arg(0.15);
+    client.batch((threshold("100"), sleep, threshold("0"))).await?;
     let latest = client.latency_latest().await?;
     let event = latest.iter().find(|event| event.event == "command").ok_or("no such event")?;
     assert!(event.latest >= Duration::from_millis(149) && event.max >= event.latest, "{event:?}");
