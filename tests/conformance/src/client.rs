@@ -229,11 +229,11 @@ impl<S: Subject> PubSub<S> {
     }
 
     pub(crate) async fn subscribe<N: AsRef<[u8]>>(&mut self, channels: &[N]) -> Result<()> {
-        S::subscribe(&mut self.0, Names::Channels, owned(channels)).await
+        S::subscribe(&self.0, Names::Channels, owned(channels)).await
     }
 
     pub(crate) async fn psubscribe<N: AsRef<[u8]>>(&mut self, patterns: &[N]) -> Result<()> {
-        S::subscribe(&mut self.0, Names::Patterns, owned(patterns)).await
+        S::subscribe(&self.0, Names::Patterns, owned(patterns)).await
     }
 
     pub(crate) async fn subscribe_with(
@@ -242,7 +242,7 @@ impl<S: Subject> PubSub<S> {
         handler: impl FnMut(&Message) + Send + 'static,
     ) -> Result<()> {
         let handler = Box::new(handler);
-        S::subscribe_with(&mut self.0, Names::Channels, channel.into(), handler).await
+        S::subscribe_with(&self.0, Names::Channels, channel.into(), handler).await
     }
 
     pub(crate) async fn psubscribe_with(
@@ -251,15 +251,15 @@ impl<S: Subject> PubSub<S> {
         handler: impl FnMut(&Message) + Send + 'static,
     ) -> Result<()> {
         let handler = Box::new(handler);
-        S::subscribe_with(&mut self.0, Names::Patterns, pattern.into(), handler).await
+        S::subscribe_with(&self.0, Names::Patterns, pattern.into(), handler).await
     }
 
     pub(crate) async fn unsubscribe<N: AsRef<[u8]>>(&mut self, channels: &[N]) -> Result<()> {
-        S::unsubscribe(&mut self.0, Names::Channels, Some(owned(channels))).await
+        S::unsubscribe(&self.0, Names::Channels, Some(owned(channels))).await
     }
 
     pub(crate) async fn ssubscribe<N: AsRef<[u8]>>(&mut self, channels: &[N]) -> Result<()> {
-        S::subscribe(&mut self.0, Names::Shards, owned(channels)).await
+        S::subscribe(&self.0, Names::Shards, owned(channels)).await
     }
 
     pub(crate) async fn ssubscribe_with(
@@ -268,15 +268,15 @@ impl<S: Subject> PubSub<S> {
         handler: impl FnMut(&Message) + Send + 'static,
     ) -> Result<()> {
         let handler = Box::new(handler);
-        S::subscribe_with(&mut self.0, Names::Shards, channel.into(), handler).await
+        S::subscribe_with(&self.0, Names::Shards, channel.into(), handler).await
     }
 
     pub(crate) async fn sunsubscribe<N: AsRef<[u8]>>(&mut self, channels: &[N]) -> Result<()> {
-        S::unsubscribe(&mut self.0, Names::Shards, Some(owned(channels))).await
+        S::unsubscribe(&self.0, Names::Shards, Some(owned(channels))).await
     }
 
     pub(crate) async fn sunsubscribe_all(&mut self) -> Result<()> {
-        S::unsubscribe(&mut self.0, Names::Shards, None).await
+        S::unsubscribe(&self.0, Names::Shards, None).await
     }
 
     pub(crate) fn run_beside(
@@ -291,23 +291,54 @@ impl<S: Subject> PubSub<S> {
     }
 
     pub(crate) async fn unsubscribe_all(&mut self) -> Result<()> {
-        S::unsubscribe(&mut self.0, Names::Channels, None).await
+        S::unsubscribe(&self.0, Names::Channels, None).await
     }
 
     pub(crate) async fn punsubscribe<N: AsRef<[u8]>>(&mut self, patterns: &[N]) -> Result<()> {
-        S::unsubscribe(&mut self.0, Names::Patterns, Some(owned(patterns))).await
+        S::unsubscribe(&self.0, Names::Patterns, Some(owned(patterns))).await
     }
 
     pub(crate) async fn punsubscribe_all(&mut self) -> Result<()> {
-        S::unsubscribe(&mut self.0, Names::Patterns, None).await
+        S::unsubscribe(&self.0, Names::Patterns, None).await
     }
 
     pub(crate) async fn get_message(&mut self, timeout: Duration) -> Result<Option<Message>> {
         S::get_message(&mut self.0, timeout).await
     }
 
+    pub(crate) fn handle(&self) -> Handle<S> {
+        Handle(S::handle(&self.0))
+    }
+
+    pub(crate) async fn ping(&self, text: &str) -> Result<()> {
+        S::ping_subscribed(&self.0, text).await
+    }
+
     pub(crate) fn is_subscribed(&self) -> bool {
         S::is_subscribed(&self.0)
+    }
+}
+
+/// What others subscribe by while a subject's `PubSub` is read.
+pub(crate) struct Handle<S: Subject>(S::Handle);
+
+impl<S: Subject> Clone for Handle<S> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<S: Subject> Handle<S> {
+    pub(crate) async fn subscribe<N: AsRef<[u8]>>(&self, channels: &[N]) -> Result<()> {
+        S::subscribe(&self.0, Names::Channels, owned(channels)).await
+    }
+
+    pub(crate) async fn unsubscribe<N: AsRef<[u8]>>(&self, channels: &[N]) -> Result<()> {
+        S::unsubscribe(&self.0, Names::Channels, Some(owned(channels))).await
+    }
+
+    pub(crate) async fn ping(&self, text: &str) -> Result<()> {
+        S::ping_subscribed(&self.0, text).await
     }
 }
 

@@ -10,7 +10,7 @@ mod sync;
 mod tokio;
 
 use std::io;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Deref};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -54,7 +54,8 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
     /// Commands that are applied if no watched key has changed.
     type Transaction<V: Send + 'static>: Send + 'static;
     /// Subscriptions.
-    type PubSub: Send + 'static;
+    type PubSub: Deref<Target = Self::Handle> + Send + 'static;
+    type Handle: Clone + Send + Sync + 'static;
     /// What the server runs.
     type Monitor: Send + 'static;
     /// Subscriptions that are read beside.
@@ -147,21 +148,26 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
 
     fn ignore_subscribe_messages(pubsub: &mut Self::PubSub);
     fn subscribe(
-        pubsub: &mut Self::PubSub,
+        pubsub: &Self::Handle,
         names: Names,
         list: Vec<Vec<u8>>,
     ) -> impl Future<Output = Result<()>> + Send;
     fn subscribe_with(
-        pubsub: &mut Self::PubSub,
+        pubsub: &Self::Handle,
         names: Names,
         name: Vec<u8>,
         handler: Handler,
     ) -> impl Future<Output = Result<()>> + Send;
     /// With no list: all.
     fn unsubscribe(
-        pubsub: &mut Self::PubSub,
+        pubsub: &Self::Handle,
         names: Names,
         list: Option<Vec<Vec<u8>>>,
+    ) -> impl Future<Output = Result<()>> + Send;
+    fn handle(pubsub: &Self::PubSub) -> Self::Handle;
+    fn ping_subscribed(
+        pubsub: &Self::Handle,
+        text: &str,
     ) -> impl Future<Output = Result<()>> + Send;
     fn get_message(
         pubsub: &mut Self::PubSub,

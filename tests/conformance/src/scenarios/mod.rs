@@ -1,5 +1,6 @@
 //! The scenarios, a file for each part of the client. A scenario's name is its function's.
 
+mod backlogs;
 mod blocking;
 mod clients;
 mod commands;
@@ -29,6 +30,7 @@ pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(streaming::list());
     all.extend(watching::list());
     all.extend(pubsub::list());
+    all.extend(backlogs::list());
     all.extend(blocking::list());
     all.extend(sharing::list());
     all.extend(clients::list());

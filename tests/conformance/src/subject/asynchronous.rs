@@ -5,7 +5,8 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use redis_async::{
-    Monitor, Pipeline, PubSub, PubSubTask, ReplyFuture, Transaction, Watched, WatchedReply,
+    Monitor, Pipeline, PubSub, PubSubHandle, PubSubTask, ReplyFuture, Transaction, Watched,
+    WatchedReply,
 };
 use redis_core::monitor::MonitorEntry;
 use redis_core::pipeline::{Batched, FromReplies};
@@ -41,6 +42,8 @@ impl<A: Adapter> Subject for On<A> {
     type Watched = Watched;
     type Transaction<V: Send + 'static> = Transaction<V>;
     type PubSub = PubSub;
+
+    type Handle = PubSubHandle;
     type Monitor = Monitor;
     type Running = PubSubTask;
 
@@ -220,7 +223,7 @@ impl<A: Adapter> Subject for On<A> {
         pubsub.ignore_subscribe_messages(true);
     }
 
-    async fn subscribe(pubsub: &mut PubSub, names: Names, list: Vec<Vec<u8>>) -> Result<()> {
+    async fn subscribe(pubsub: &PubSubHandle, names: Names, list: Vec<Vec<u8>>) -> Result<()> {
         match names {
             Names::Channels => pubsub.subscribe(list).await,
             Names::Patterns => pubsub.psubscribe(list).await,
@@ -229,7 +232,7 @@ impl<A: Adapter> Subject for On<A> {
     }
 
     async fn subscribe_with(
-        pubsub: &mut PubSub,
+        pubsub: &PubSubHandle,
         names: Names,
         name: Vec<u8>,
         handler: Handler,
@@ -242,7 +245,7 @@ impl<A: Adapter> Subject for On<A> {
     }
 
     async fn unsubscribe(
-        pubsub: &mut PubSub,
+        pubsub: &PubSubHandle,
         names: Names,
         list: Option<Vec<Vec<u8>>>,
     ) -> Result<()> {
@@ -254,6 +257,14 @@ impl<A: Adapter> Subject for On<A> {
             (Names::Shards, Some(list)) => pubsub.sunsubscribe(list).await,
             (Names::Shards, None) => pubsub.sunsubscribe_all().await,
         }
+    }
+
+    fn handle(pubsub: &PubSub) -> PubSubHandle {
+        pubsub.handle()
+    }
+
+    async fn ping_subscribed(pubsub: &PubSubHandle, text: &str) -> Result<()> {
+        pubsub.ping(text).await
     }
 
     async fn get_message(pubsub: &mut PubSub, timeout: Duration) -> Result<Option<Message>> {

@@ -15,7 +15,9 @@ use redis_core::types::ScanPage;
 use redis_core::{
     Cmd, Command, Config, Error, ErrorKind, Execute, FromReply, Queue, Result, Value,
 };
-use redis_sync::{Client, Monitor, Pipeline, PubSub, PubSubThread, Transaction, Watched};
+use redis_sync::{
+    Client, Monitor, Pipeline, PubSub, PubSubHandle, PubSubThread, Transaction, Watched,
+};
 
 use super::{Handler, Names, OnError, Subject, Task};
 
@@ -69,6 +71,8 @@ impl Subject for Client {
     type Watched = Watched;
     type Transaction<V: Send + 'static> = Transaction<V>;
     type PubSub = PubSub;
+
+    type Handle = PubSubHandle;
     type Monitor = Monitor;
     type Running = PubSubThread;
 
@@ -238,7 +242,7 @@ impl Subject for Client {
         pubsub.ignore_subscribe_messages(true);
     }
 
-    async fn subscribe(pubsub: &mut PubSub, names: Names, list: Vec<Vec<u8>>) -> Result<()> {
+    async fn subscribe(pubsub: &PubSubHandle, names: Names, list: Vec<Vec<u8>>) -> Result<()> {
         match names {
             Names::Channels => pubsub.subscribe(list),
             Names::Patterns => pubsub.psubscribe(list),
@@ -247,7 +251,7 @@ impl Subject for Client {
     }
 
     async fn subscribe_with(
-        pubsub: &mut PubSub,
+        pubsub: &PubSubHandle,
         names: Names,
         name: Vec<u8>,
         handler: Handler,
@@ -260,7 +264,7 @@ impl Subject for Client {
     }
 
     async fn unsubscribe(
-        pubsub: &mut PubSub,
+        pubsub: &PubSubHandle,
         names: Names,
         list: Option<Vec<Vec<u8>>>,
     ) -> Result<()> {
@@ -272,6 +276,14 @@ impl Subject for Client {
             (Names::Shards, Some(list)) => pubsub.sunsubscribe(list),
             (Names::Shards, None) => pubsub.sunsubscribe_all(),
         }
+    }
+
+    fn handle(pubsub: &PubSub) -> PubSubHandle {
+        pubsub.handle()
+    }
+
+    async fn ping_subscribed(pubsub: &PubSubHandle, text: &str) -> Result<()> {
+        pubsub.ping(text)
     }
 
     async fn get_message(pubsub: &mut PubSub, timeout: Duration) -> Result<Option<Message>> {
