@@ -199,6 +199,11 @@ impl<'a, R> ReplyFuture<'a, R> {
         Self::at(On::Shared(link), cmd)
     }
 
+    /// On a connection of its own that is there already.
+    pub(crate) fn pooled(pooled: Pooled, cmd: Cmd<R>) -> Self {
+        Self::at(On::Pooled(pooled), cmd)
+    }
+
     /// On the connection of a watch: it is sent once, whatever happens.
     pub(crate) fn watched(link: &'a Arc<Link>, cmd: Cmd<R>) -> Self {
         Self::at(On::Watched(link), cmd)
