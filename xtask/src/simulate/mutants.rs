@@ -386,6 +386,14 @@ pub(super) static MUTANTS: &[Mutant] = &[
         &[("pipeline/each.rs", "self.handed_on += 1;", "self.handed_on += 2;")],
     ),
     mutant(
+        "replies-behind-the-first-of-a-read-are-kept-back",
+        &[(
+            "connection/mod.rs",
+            "                    self.handle_frame(&input[range.clone()], range, events);\n",
+            "                    self.handle_frame(&input[range.clone()], range, events);\n                    if self.is_ready() {\n                        return used;\n                    }\n",
+        )],
+    ),
+    mutant(
         "second-ignored-reply-is-handed-on",
         &[("pipeline/replies.rs", "        self.ignored = rest;\n", "        let _ = rest;\n")],
     ),

@@ -376,7 +376,10 @@ impl Audit {
         }
         let last = self.peers.get_mut(&ran.client).and_then(|peer| {
             let exclusive = peer.exclusive;
-            peer.last.replace(op).filter(|last| exclusive && *last != op)
+            // A call whose script was missing may go on elsewhere, as what is refused does.
+            let missing = ran.reply.starts_with(b"-NOSCRIPT");
+            let last = std::mem::replace(&mut peer.last, (!missing).then_some(op));
+            last.filter(|last| exclusive && *last != op)
         });
         if let Some(last) = last.and_then(|last| Some((last, self.ops.get(&last)?))) {
             let (last, before) = last;

@@ -703,7 +703,9 @@ impl World {
     fn is_quiescent(&self) -> bool {
         let still = |wire: &Wire| wire.to_server.is_empty() && self.client_reads(wire).is_none();
         let whole = (0..self.clients.len()).all(|client| self.has_wanted(client));
-        whole && self.wires.values().all(still)
+        // What was left for nobody is still sent.
+        let left = self.tickets.values().any(|life| matches!(life, Life::Nobodys(_)));
+        whole && !left && self.wires.values().all(still)
     }
 
     /// Whether the server has the subscriptions that the client wants.
