@@ -13,7 +13,7 @@ use redis_core::scan::Scan;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::watch::{self, Attempts as Conflicts};
-use redis_core::{Block, Cmd, Command, Config, Execute, FromReply, Result, ToArgs, cmd};
+use redis_core::{Cmd, Command, Config, Execute, FromReply, Result, ToArgs, cmd};
 
 use crate::attempts::Attempts;
 use crate::inbox::Closing;
@@ -220,7 +220,7 @@ impl Client {
         self.shared.link.submit_for_nobody(&cmd)
     }
 
-    /// Opens the shared connection, and this many of the pool, or as many as it may have.
+    /// Opens the shared connection, and others until the pool has this many, or as many as it may.
     ///
     /// # Errors
     ///
@@ -231,14 +231,9 @@ impl Client {
     /// Dropping the future closes what was not open yet.
     pub async fn warm_up(&self, connections: usize) -> Result<()> {
         self.execute(cmd::ping()).await?;
-        // Each is kept on loan until all are open, so that each is another one.
-        let mut open = Vec::new();
-        for _ in 0..connections.min(self.shared.pool.size()) {
-            let deadline = Deadline::from(self.config().timeout(Block::Never));
-            let ping = cmd::ping().into_cmd();
-            let mut pong = ReplyFuture::dedicated(self.shared.pool.acquire(deadline), ping);
-            (&mut pong).await?;
-            open.push(pong);
+        for _ in 0..connections {
+            let Some(pooled) = self.shared.pool.one_more(connections) else { break };
+            ReplyFuture::pooled(pooled, cmd::ping().into_cmd()).await?;
         }
         Ok(())
     }

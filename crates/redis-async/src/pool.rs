@@ -57,7 +57,7 @@ impl Pool {
                 if let Some(pooled) = place.try_acquire(cx.waker()) {
                     return Poll::Ready(Ok((pooled, deadline)));
                 }
-                timer.poll_at(cx, until).map(|()| Err(pool.config.pool_is_full()))
+                timer.poll_at(cx, until).map(|()| Err(pool.config.pool_is_full(pool.lock().size())))
             })
             .await;
             pool.config.tell(&Notice::Waited { took: start.elapsed() });
@@ -65,16 +65,27 @@ impl Pool {
         })
     }
 
+    /// A new link, unless the pool has this many or no place that nobody waits for.
+    pub(crate) fn one_more(self: &Arc<Self>, connections: usize) -> Option<Pooled> {
+        let taken = self.change(|state| state.open() < connections && state.take_place());
+        taken.then(|| self.open(Instant::now()))
+    }
+
+    /// A new link in a place that was taken for it.
+    fn open(self: &Arc<Self>, now: Instant) -> Pooled {
+        let (config, runtime) = (self.config.clone(), self.runtime.clone());
+        self.lend(Link::once(config, runtime, self.seeds.clone()), now)
+    }
+
+    fn lend(self: &Arc<Self>, link: Arc<Link>, born: Instant) -> Pooled {
+        Pooled { link, born, dedicated: false, pool: self.clone() }
+    }
+
     /// Changes how many connections there may be.
     pub(crate) fn resize(&self, size: usize) -> Result<()> {
         let excess = self.change(|state| state.resize(size))?;
         excess.iter().for_each(|link| link.close(Closing::Drain));
         Ok(())
-    }
-
-    /// How many connections there may be.
-    pub(crate) fn size(&self) -> usize {
-        self.lock().size()
     }
 
     /// What was counted, and what the pool has.
@@ -120,7 +131,7 @@ impl Place<'_> {
                 (state.acquire(now, self.turn, waker), expired)
             });
             expired.iter().for_each(|link| link.close(Closing::Drain));
-            let (link, born) = match acquired {
+            let pooled = match acquired {
                 Acquired::Wait(turn) => {
                     self.turn = Some(turn);
                     return None;
@@ -132,14 +143,11 @@ impl Place<'_> {
                     pool.change(Places::forget);
                     continue;
                 }
-                Acquired::Idle(idle) => (idle.connection, idle.born),
-                Acquired::Place => {
-                    let (config, runtime) = (pool.config.clone(), pool.runtime.clone());
-                    (Link::once(config, runtime, pool.seeds.clone()), now)
-                }
+                Acquired::Idle(idle) => pool.lend(idle.connection, idle.born),
+                Acquired::Place => pool.open(now),
             };
             self.turn = None;
-            return Some(Pooled { link, born, dedicated: false, pool: pool.clone() });
+            return Some(pooled);
         }
     }
 }

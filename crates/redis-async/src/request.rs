@@ -45,6 +45,13 @@ impl<L: AsRef<Arc<Link>>> Request<L> {
         self
     }
 
+    /// The deadline counts from now, unless it does already.
+    fn fix_deadline(&mut self) {
+        if let Deadline::In(_) = self.deadline {
+            self.deadline = self.deadline.from_now(Instant::now());
+        }
+    }
+
     /// Once it is done: begins anew, under the same deadline.
     fn restart(&mut self) {
         self.state = Stage::Start(Waiting::default());
@@ -192,6 +199,11 @@ impl<'a, R> ReplyFuture<'a, R> {
         Self::at(On::Shared(link), cmd)
     }
 
+    /// On a connection of its own that is there already.
+    pub(crate) fn pooled(pooled: Pooled, cmd: Cmd<R>) -> Self {
+        Self::at(On::Pooled(pooled), cmd)
+    }
+
     /// On the connection of a watch: it is sent once, whatever happens.
     pub(crate) fn watched(link: &'a Arc<Link>, cmd: Cmd<R>) -> Self {
         Self::at(On::Watched(link), cmd)
@@ -204,11 +216,7 @@ impl<'a, R> ReplyFuture<'a, R> {
 
     #[inline]
     fn at(on: On<'a>, cmd: Cmd<R>) -> Self {
-        let mut deadline = Deadline::from(on.as_ref().config().timeout(cmd.block()));
-        if cmd.calls_script() {
-            // One deadline for both times that it may be sent.
-            deadline = deadline.from_now(Instant::now());
-        }
+        let deadline = Deadline::from(on.as_ref().config().timeout(cmd.block()));
         Self::before(on, cmd, deadline)
     }
 
@@ -261,6 +269,10 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
         loop {
             match &mut this.state {
                 State::Request(request) => {
+                    if this.cmd.calls_script() {
+                        // One deadline, from now on, for both times that it may be sent.
+                        request.fix_deadline();
+                    }
                     let polled = request.poll(cx, |batch, ticket, deadline| {
                         batch.push(ticket, &this.cmd, deadline);
                     });
@@ -406,4 +418,54 @@ fn note<T>(link: &On<'_>, result: Result<T>) -> Result<T> {
         link.as_ref().poison();
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::task::Waker;
+
+    use redis_core::config::Seeds;
+    use redis_core::{Command as _, Config, Endpoint, Script};
+
+    use super::*;
+    use crate::runtime::{BoxFuture, Runtime, Socket};
+
+    /// Never runs what it is given.
+    struct Nothing;
+
+    impl Runtime for Nothing {
+        fn connect(&self, _: Endpoint) -> BoxFuture<io::Result<Box<dyn Socket>>> {
+            Box::pin(std::future::pending())
+        }
+
+        fn timer(&self) -> Box<dyn Timer> {
+            unreachable!("nothing waits for a time")
+        }
+
+        fn spawn(&self, task: BoxFuture<()>) -> io::Result<()> {
+            // Dropped, it would tell its link that the runtime has ended.
+            std::mem::forget(task);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn the_deadline_of_a_script_counts_from_the_first_poll() {
+        let seeds = Arc::new(Seeds::new(1));
+        let link = Link::new(Arc::new(Config::default()), Arc::new(Nothing), seeds);
+        let call = Script::<i64>::new("return 1").call().into_cmd();
+        let mut future = ReplyFuture::on(&link, call);
+        let deadline = |future: &ReplyFuture<'_, i64>| match &future.state {
+            State::Request(request) => request.deadline,
+            _ => unreachable!("it is on a link"),
+        };
+        assert!(matches!(deadline(&future), Deadline::In(_)), "it has not begun");
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut future).poll(&mut cx).is_pending());
+        let first = deadline(&future);
+        assert!(matches!(first, Deadline::At(_)));
+        assert!(Pin::new(&mut future).poll(&mut cx).is_pending());
+        assert_eq!(deadline(&future), first, "it has one for both times that it may be sent");
+    }
 }

@@ -265,9 +265,8 @@ impl Config {
         deadline.map_or(until, |deadline| until.min(deadline))
     }
 
-    /// The error of a pool that had no connection to give before the deadline.
-    pub fn pool_is_full(&self) -> Error {
-        let size = self.pool_size;
+    /// The error of a pool of this size, as it is now, that had no connection to give before the deadline.
+    pub fn pool_is_full(&self, size: usize) -> Error {
         Error::new(
             ErrorKind::Limit,
             format!(

@@ -21,6 +21,10 @@ use crate::reply::FromReply;
 /// other commands must not run twice, the first call of each script is sent as `EVAL` at once and all
 /// others as `EVALSHA`. So a script must not return an error of its own that begins with `NOSCRIPT`.
 ///
+/// Where that first call of a pipeline without a transaction is refused before it runs, as by a server that is
+/// loading or for a key that the user may not touch, or the server is told to forget its scripts in the
+/// middle, the calls behind it may be answered with `NOSCRIPT`; those have not run.
+///
 /// # Examples
 ///
 /// ```

@@ -116,12 +116,11 @@ impl Pool {
     /// Opens connections until there are this many, or as many as there may be.
     pub(crate) fn warm_up(self: &Arc<Self>, connections: usize) -> Result<()> {
         let until = Instant::now() + self.config.connect_timeout;
-        let mut opened = Vec::new();
-        while self.lock().open() < connections {
-            if !self.change(|state| state.take_place()) {
+        for _ in 0..connections {
+            if !self.change(|state| state.open() < connections && state.take_place()) {
                 break;
             }
-            opened.push(self.open(Some(until))?);
+            drop(self.open(Some(until))?);
         }
         Ok(())
     }
@@ -147,7 +146,7 @@ impl Pool {
             if until <= now {
                 self.change(|state| state.give_up(turn));
                 told();
-                return Err(self.config.pool_is_full());
+                return Err(self.config.pool_is_full(self.lock().size()));
             }
             thread::park_timeout(until - now);
         }

@@ -317,6 +317,86 @@ pub(super) static MUTANTS: &[Mutant] = &[
         "pool-has-no-limit",
         &[("pool.rs", "None if self.open < self.max => {", "None if self.open < usize::MAX => {")],
     ),
+    mutant(
+        "shrunk-pool-keeps-what-is-given-back",
+        &[("pool.rs", "if old || self.open > self.max {", "if old {")],
+    ),
+    mutant(
+        "shrunk-pool-keeps-what-is-idle",
+        &[(
+            "pool.rs",
+            "let excess = self.open.saturating_sub(max).min(self.idle.len());",
+            "let excess = 0;",
+        )],
+    ),
+    mutant(
+        "larger-pool-wakes-nobody",
+        &[(
+            "pool.rs",
+            "let room = !self.idle.is_empty() || self.open < self.max;",
+            "let room = !self.idle.is_empty();",
+        )],
+    ),
+    mutant(
+        "warming-up-goes-beyond-the-size",
+        &[(
+            "pool.rs",
+            "let room = self.open < self.max && self.waiting.is_empty();",
+            "let room = self.waiting.is_empty();",
+        )],
+    ),
+    mutant(
+        "missing-script-is-its-callers-business",
+        &[("script.rs", "Some(\"NOSCRIPT\")).then", "Some(\"NOSUCH\")).then")],
+    ),
+    mutant(
+        "script-is-sent-whole-without-its-number-of-keys",
+        &[("script.rs", ".enumerate().skip(1)", ".enumerate().skip(2)")],
+    ),
+    mutant(
+        "one-known-script-stands-for-all",
+        &[(
+            "script.rs",
+            "self.0.iter().any(|known| known.sha1 == source.sha1)",
+            "!self.0.is_empty()",
+        )],
+    ),
+    mutant(
+        "script-for-nobody-is-sent-by-its-hash",
+        &[("command/mod.rs", "Ok(self.with_source().unwrap_or(self))", "Ok(self)")],
+    ),
+    mutant(
+        "command-for-nobody-may-block",
+        &[(
+            "command/mod.rs",
+            "        if self.is_blocking() {\n            let name",
+            "        if false {\n            let name",
+        )],
+    ),
+    mutant(
+        "streamed-pipeline-starts-over",
+        &[(
+            "retry.rs",
+            "Self { repeatable: false, ..Self::from(sent) }",
+            "Self { ..Self::from(sent) }",
+        )],
+    ),
+    mutant(
+        "streamed-results-skip-places",
+        &[("pipeline/each.rs", "self.handed_on += 1;", "self.handed_on += 2;")],
+    ),
+    mutant(
+        "replies-behind-the-first-of-a-read-are-kept-back",
+        &[(
+            "connection/mod.rs",
+            "                    self.handle_frame(&input[range.clone()], range, events);\n",
+            "                    self.handle_frame(&input[range.clone()], range, events);\n                    if self.is_ready() {\n                        return used;\n                    }\n",
+        )],
+    ),
+    mutant(
+        "second-ignored-reply-is-handed-on",
+        &[("pipeline/replies.rs", "        self.ignored = rest;\n", "        let _ = rest;\n")],
+    ),
 ];
 
 #[cfg(test)]

@@ -30,6 +30,9 @@ pub(super) struct Health {
     asked: Option<Instant>,
 }
 
+/// How such a server begins its refusals.
+const WITHOUT_DATA: [&str; 2] = ["LOADING ", "MASTERDOWN "];
+
 /// What it is time for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
@@ -87,7 +90,8 @@ impl Health {
         self.asked = None;
     }
 
-    /// Whether this frame is the answer that a subscriber gets: a bulk string, or `pong` and the string.
+    /// Whether this frame is the answer that a subscriber gets: a bulk string, or `pong` and the string; or a
+    /// refusal of a server without data, which runs no PING then and takes every subscription.
     pub(super) fn is_answer(&self, frame: &[u8]) -> bool {
         if self.asked.is_none() {
             return false;
@@ -97,6 +101,9 @@ impl Health {
         let mut next = || reader.next_data().ok().flatten();
         match next() {
             Some(Token::BulkString(text)) => text == answer,
+            Some(Token::SimpleError(text)) => {
+                WITHOUT_DATA.iter().any(|code| text.starts_with(code.as_bytes()))
+            }
             Some(Token::Array(Some(2)) | Token::Push(2)) => {
                 next() == Some(Token::BulkString(b"pong"))
                     && next() == Some(Token::BulkString(answer))

@@ -577,6 +577,8 @@ fn sign_of_life_of_a_subscriber_is_no_message() {
     for (answer, ours) in [
         ("*2\r\n$4\r\npong\r\n$12\r\nhealth-check\r\n", true),
         (PONG, true),
+        ("-LOADING Redis is loading the dataset in memory\r\n", true),
+        ("-NOPERM this user has no permissions\r\n", false),
         ("*2\r\n$4\r\npong\r\n$0\r\n\r\n", false),
         (">3\r\n+message\r\n+a\r\n$12\r\nhealth-check\r\n", false),
     ] {

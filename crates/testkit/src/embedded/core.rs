@@ -135,10 +135,11 @@ impl Core {
         self.world.log.replace(Vec::new()).unwrap_or_default()
     }
 
-    /// All connections are gone, and without `keep` all data.
+    /// All connections are gone and all scripts, and without `keep` all data.
     pub fn restart(&mut self, keep: bool) {
         let clients: Vec<u64> = self.clients.keys().copied().collect();
         clients.into_iter().for_each(|client| self.handle_disconnect(client));
+        self.world.scripts = Default::default();
         if !keep {
             self.world.store = Default::default();
         }
@@ -272,6 +273,26 @@ mod tests {
         let mut core = Core::new(None, true);
         let a = core.connect();
         assert_eq!(ask(&mut core, a, "EVAL 'INCRBY KEYS[1] ARGV[1]' 1 n 5 id", 0), ":5\r\n");
+    }
+
+    #[test]
+    fn script_is_known_by_its_hash_until_it_is_flushed_or_the_server_starts_again() {
+        let mut core = Core::new(None, true);
+        let a = core.connect();
+        let sha1 = redis_core::Script::<()>::new("INCR KEYS[1]").sha1().to_owned();
+        let call = format!("EVALSHA {sha1} 1 n id");
+        let missing = "-NOSCRIPT No matching script. Please use EVAL.\r\n";
+        assert_eq!(ask(&mut core, a, &call, 0), missing);
+        assert_eq!(ask(&mut core, a, "EVAL 'INCR KEYS[1]' 1 n id", 0), ":1\r\n");
+        assert_eq!(ask(&mut core, a, &call, 0), ":2\r\n");
+        assert_eq!(ask(&mut core, a, "SCRIPT FLUSH", 0), "+OK\r\n");
+        assert_eq!(ask(&mut core, a, &format!("SCRIPT EXISTS {sha1}"), 0), "*1\r\n:0\r\n");
+        let loaded = ask(&mut core, a, "SCRIPT LOAD 'INCR KEYS[1]'", 0);
+        assert_eq!(loaded, format!("$40\r\n{sha1}\r\n"));
+        assert_eq!(ask(&mut core, a, &format!("SCRIPT EXISTS {sha1}"), 0), "*1\r\n:1\r\n");
+        core.restart(true);
+        let b = core.connect();
+        assert_eq!(ask(&mut core, b, &call, 0), missing, "scripts are no data");
     }
 
     #[test]

@@ -5,7 +5,10 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use resp_proto::{Protocol, ReplyEncoder};
 
-use super::{blocking::Blocked, pubsub::PubSub, store::Store, transactions::Transaction};
+use super::{
+    blocking::Blocked, commands::scripts::Scripts, pubsub::PubSub, store::Store,
+    transactions::Transaction,
+};
 
 /// The version of the servers whose replies these are.
 pub(super) const VERSION: &str = "8.6.0";
@@ -92,6 +95,7 @@ struct Peer {
 #[derive(Debug, Default)]
 pub(super) struct World {
     pub(super) store: Store,
+    pub(super) scripts: Scripts,
     pub(super) pubsub: PubSub,
     pub(super) settings: Settings,
     /// What ran, for a server that is asked for it.

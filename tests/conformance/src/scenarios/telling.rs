@@ -16,6 +16,8 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
         Scenario::new(commands_are_slow_on_any_connection_and_blocking_ones_never),
         Scenario::new(wait_for_a_full_pool_is_told_and_counted),
         Scenario::new(pool_is_warmed_up_and_keeps_what_it_is_to_keep),
+        Scenario::new(pool_whose_connections_are_in_use_is_warm),
+        Scenario::new(full_pool_names_the_size_that_it_has_now),
         Scenario::new(pool_that_grows_lets_those_in_who_wait_and_one_that_shrinks_closes),
     ]
 }
@@ -120,6 +122,31 @@ async fn pool_is_warmed_up_and_keeps_what_it_is_to_keep<S: Subject>(cx: Context<
     let kept = client.stats().pool_open;
     cx.saw("open, kept", (open, kept));
     assert_eq!((open, kept), (3, 2));
+    Ok(())
+}
+
+async fn pool_whose_connections_are_in_use_is_warm<S: Subject>(cx: Context<S>) -> Outcome {
+    let client = cx.client_with(|config| {
+        config.pool_size = 1;
+        config.pool_timeout = Duration::ZERO;
+    })?;
+    let watched = client.watch(&["k"]).await?;
+    client.warm_up(1).await?;
+    assert_eq!(client.stats().pool_open, 1);
+    watched.reset().await?;
+    Ok(())
+}
+
+async fn full_pool_names_the_size_that_it_has_now<S: Subject>(cx: Context<S>) -> Outcome {
+    let client = cx.client_with(|config| {
+        config.pool_size = 3;
+        config.pool_timeout = Duration::ZERO;
+    })?;
+    client.resize_pool(1)?;
+    let watched = client.watch(&["k"]).await?;
+    let error = failed(client.watch(&["k"]).await.map(drop))?;
+    assert!(error.message().contains("all 1 connections"), "{error}");
+    watched.reset().await?;
     Ok(())
 }
 

@@ -14,7 +14,7 @@ use crate::subject::Subject;
 
 /// What one writer knows of its counter.
 #[derive(Clone, Debug, Default)]
-struct Known {
+pub(super) struct Known {
     /// The last value that it was told.
     last: i64,
     /// Commands that may have run since, or may still do so, by when they failed.
@@ -26,7 +26,7 @@ const LATE: Duration = Duration::from_secs(20);
 
 impl Known {
     /// A call that raises the counter by `by`, one by one, was told these values.
-    fn told(&mut self, values: &[i64]) -> Result<(), String> {
+    pub(super) fn told(&mut self, values: &[i64]) -> Result<(), String> {
         let (Some(&first), Some(&last)) = (values.first(), values.last()) else {
             return Ok(());
         };
@@ -45,7 +45,7 @@ impl Known {
         Ok(())
     }
 
-    fn doubt(&mut self, commands: usize) {
+    pub(super) fn doubt(&mut self, commands: usize) {
         self.doubts.extend(std::iter::repeat_n(Instant::now(), commands));
     }
 }
@@ -54,34 +54,35 @@ impl Known {
 pub(super) struct Counters(Vec<(String, Arc<Mutex<Known>>)>);
 
 pub(super) fn start<S: Subject>(soak: &Soak<S>, running: &mut Running) -> Counters {
-    let mut counters = Vec::new();
-    let mut each = |name: String| {
-        let known = Arc::new(Mutex::new(Known::default()));
-        counters.push((name, known.clone()));
-        known
-    };
+    let mut counters = Counters(Vec::new());
     for n in 0..4 {
         let (key, soak) = (format!("counter:{n}"), soak.clone());
-        let known = each(key.clone());
+        let known = counters.add(&key);
         running.spawn::<S>(key.clone(), commands(soak, key, known));
     }
     for n in 0..3 {
         let (key, soak) = (format!("pipelined:{n}"), soak.clone());
-        let known = each(key.clone());
+        let known = counters.add(&key);
         running.spawn::<S>(key.clone(), pipelines(soak, key, n == 0, known));
     }
     for n in 0..2 {
         let (key, soak) = (format!("given-up:{n}"), soak.clone());
-        let known = each(key.clone());
+        let known = counters.add(&key);
         running.spawn::<S>(key.clone(), given_up(soak, key, known));
     }
     for n in 0..2 {
         running.spawn::<S>(format!("echo:{n}"), echoes(soak.clone(), n));
     }
-    Counters(counters)
+    counters
 }
 
-fn note(tally: &Tally, key: &str, known: &Mutex<Known>, by: usize, result: Result<Vec<i64>, Fate>) {
+pub(super) fn note(
+    tally: &Tally,
+    key: &str,
+    known: &Mutex<Known>,
+    by: usize,
+    result: Result<Vec<i64>, Fate>,
+) {
     let mut known = lock(known);
     match result {
         Ok(values) => {
@@ -165,6 +166,13 @@ async fn echoes<S: Subject>(soak: Soak<S>, task: u64) {
 }
 
 impl Counters {
+    /// One more, which is at zero.
+    pub(super) fn add(&mut self, key: &str) -> Arc<Mutex<Known>> {
+        let known = Arc::new(Mutex::new(Known::default()));
+        self.0.push((key.to_owned(), known.clone()));
+        known
+    }
+
     pub(super) async fn check<S: Subject>(
         &self,
         direct: &Client<S>,

@@ -95,7 +95,7 @@ impl Work {
             self.crashed = Instant::now();
             return Ok("crash");
         }
-        Ok(match self.rng.next_u32() % 16 {
+        Ok(match self.rng.next_u32() % 17 {
             0 => {
                 let ending = self.ending();
                 self.proxy.end_links(ending);
@@ -143,6 +143,10 @@ impl Work {
                 let kind = if self.rng.random_bool(0.5) { "normal" } else { "pubsub" };
                 ask(self.server.socket_path(), &format!("CLIENT KILL TYPE {kind}"))?;
                 "kill of all clients"
+            }
+            15 => {
+                ask(self.server.socket_path(), "SCRIPT FLUSH")?;
+                "flush of all scripts"
             }
             _ => {
                 let (time, mode) = (self.rng.random_range(20..300), self.rng.random_bool(0.5));

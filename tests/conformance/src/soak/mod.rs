@@ -5,9 +5,11 @@
 //! the end is a bug of the client.
 
 mod bank;
+mod calls;
 mod channel;
 mod counters;
 mod mischief;
+mod pools;
 mod process;
 mod queue;
 mod tally;
@@ -123,10 +125,12 @@ async fn soak<S: Subject>(
     let soak = Soak { client: open::<S>(config)?, tally: Arc::default(), stop: Arc::default() };
     let began = Instant::now();
     let mut running = Running::default();
-    let counters = counters::start(&soak, &mut running);
+    let mut counters = counters::start(&soak, &mut running);
+    calls::start(&soak, &mut counters, &mut running);
     let bank = bank::start(&soak, &direct, &mut running).await?;
     let queue = queue::start(&soak, &mut running);
     channel::start(&soak, &mut running);
+    pools::start(&soak, &mut running);
     S::sleep(options.time / WARM_UP).await;
     let warm = Usage::now()?;
     S::sleep(options.time.saturating_sub(began.elapsed())).await;
@@ -175,7 +179,7 @@ async fn connections<S: Subject>(
     direct: &Client<S>,
 ) -> Result<(), crate::scenario::Failure> {
     let Soak { client, tally, .. } = soak;
-    let most = POOL + usize::from(!S::BLOCKS);
+    let most = pools::check(&client, &tally).await + usize::from(!S::BLOCKS);
     let start = Instant::now();
     while proxy.open_links() > most && start.elapsed() < END {
         S::sleep(Duration::from_millis(5)).await;

@@ -67,11 +67,16 @@ impl Tally {
         }
     }
 
-    /// What an error says of its call; one that says something impossible is a violation.
-    pub(super) fn fate(&self, error: &Error) -> Fate {
+    /// An error that says something impossible is a violation.
+    pub(super) fn expect(&self, error: &Error) {
         if !is_expected(error) {
             self.violation(format!("an error that nothing here explains: {error:?}"));
         }
+    }
+
+    /// What an error says of its call.
+    pub(super) fn fate(&self, error: &Error) -> Fate {
+        self.expect(error);
         match error.delivery() {
             _ if error.is_watch() => {
                 add(&self.conflicts, 1);

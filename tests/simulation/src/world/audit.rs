@@ -59,6 +59,10 @@ pub(crate) struct Nature {
     pub(crate) pops: bool,
     /// It is a transaction that watches.
     pub(crate) watches: bool,
+    /// What is sent brings the sources of its scripts with it.
+    pub(crate) together: bool,
+    /// Nobody hears what becomes of it.
+    pub(crate) forgotten: bool,
 }
 
 #[derive(Debug)]
@@ -69,6 +73,10 @@ struct Record {
     ran: Vec<Execution>,
     /// Attempts that were said to have been sent.
     sent: usize,
+    /// All of its replies came, whatever its caller made of them.
+    answered: bool,
+    /// As the history's when it began.
+    flushes: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -112,6 +120,8 @@ pub(crate) struct Audit {
     denied: BTreeSet<(u64, u32)>,
     /// The transaction whose commands run: its number, its operation, and how many have.
     transaction: Option<(u64, u64, u32)>,
+    /// How often the server has forgotten its scripts, or may not have taken some.
+    flushes: u64,
     /// Messages in the order in which they were published.
     published: Vec<(Bytes, Bytes)>,
     /// How many copies of them the server wrote.
@@ -130,6 +140,7 @@ impl Audit {
             watching: BTreeSet::new(),
             denied: BTreeSet::new(),
             transaction: None,
+            flushes: 0,
             published: Vec::new(),
             copies: 0,
             commands: 0,
@@ -138,7 +149,15 @@ impl Audit {
 
     /// An operation begins.
     pub(crate) fn invoke(&mut self, op: u64, nature: Nature, now: Instant) {
-        let record = Record { nature, invoked: now, outcome: None, ran: Vec::new(), sent: 0 };
+        let record = Record {
+            nature,
+            invoked: now,
+            outcome: None,
+            ran: Vec::new(),
+            sent: 0,
+            answered: false,
+            flushes: self.flushes,
+        };
         self.ops.insert(op, record);
     }
 
@@ -151,9 +170,23 @@ impl Audit {
         }
     }
 
+    /// All replies of an operation have come: its connection owes nothing.
+    pub(crate) fn answered(&mut self, op: u64) {
+        if let Some(record) = self.ops.get_mut(&op) {
+            record.answered = true;
+        }
+    }
+
     /// The caller has its answer.
     pub(crate) fn resolve(&mut self, op: u64, outcome: Outcome) -> Check {
         let record = self.ops.get_mut(&op).ok_or_else(|| broken(6, "nobody asked"))?;
+        // Of those that were sent together the server's log tells more.
+        if let Outcome::Failed(error) = &outcome
+            && error.code() == Some("NOSCRIPT")
+            && !record.nature.together
+        {
+            return Err(broken(22, format!("operation {op} was told that its script is missing")));
+        }
         match record.outcome.replace(outcome) {
             None => Ok(()),
             Some(before) => {
@@ -175,7 +208,7 @@ impl Audit {
             return Ok(());
         }
         // A refusal runs nothing.
-        let refusals = [&b"-LOADING"[..], b"-EXECABORT", b"-ERR no such step"];
+        let refusals = [&b"-LOADING"[..], b"-EXECABORT", b"-ERR no such step", b"-NOSCRIPT"];
         if refusals.iter().any(|refusal| frame.starts_with(refusal)) {
             return Ok(());
         }
@@ -312,22 +345,46 @@ impl Audit {
         } else if let Some((_, by, next)) = self.transaction {
             return Err(broken(8, format!("{who} ran in the middle of {}", tag(by, next))));
         }
-        if !record.nature.repeatable && record.ran.iter().any(|ran| ran.n == n) {
-            return Err(broken(7, format!("{who} ran twice")));
+        if ran.args[0].starts_with(b"EVAL") && ran.reply.starts_with(b"-ERR") {
+            return Err(broken(
+                22,
+                format!("{who} is no call of its script: {}", text(&ran.reply)),
+            ));
         }
-        record.ran.push(Execution {
-            n,
-            at: now,
-            reply: ran.reply.clone(),
-            transaction: ran.transaction,
-        });
+        if ran.reply.starts_with(b"-NOSCRIPT") {
+            // Between two calls that are sent together the server may be made to forget their script, or
+            // it has refused the one that brings the source.
+            let explained = match record.nature {
+                Nature { atomic: Some(_), .. } if atomic.is_some() => false,
+                Nature { forgotten: true, .. } => false,
+                Nature { together: true, .. } => self.flushes > record.flushes,
+                _ => ran.args[0].starts_with(b"EVALSHA"),
+            };
+            if !explained {
+                return Err(broken(22, format!("{who} came without the source of its script")));
+            }
+        } else {
+            if !record.nature.repeatable && record.ran.iter().any(|ran| ran.n == n) {
+                return Err(broken(7, format!("{who} ran twice")));
+            }
+            record.ran.push(Execution {
+                n,
+                at: now,
+                reply: ran.reply.clone(),
+                transaction: ran.transaction,
+            });
+        }
         let last = self.peers.get_mut(&ran.client).and_then(|peer| {
             let exclusive = peer.exclusive;
-            peer.last.replace(op).filter(|last| exclusive && *last != op)
+            // A call whose script was missing may go on elsewhere, as what is refused does.
+            let missing = ran.reply.starts_with(b"-NOSCRIPT");
+            let last = std::mem::replace(&mut peer.last, (!missing).then_some(op));
+            last.filter(|last| exclusive && *last != op)
         });
         if let Some(last) = last.and_then(|last| Some((last, self.ops.get(&last)?))) {
             let (last, before) = last;
             let unclear = match &before.outcome {
+                _ if before.answered => false,
                 None | Some(Outcome::Cancelled) => true,
                 Some(Outcome::Done) => false,
                 Some(Outcome::Failed(error)) => error.delivery() == Delivery::MaybeExecuted,
@@ -380,6 +437,7 @@ impl Audit {
                     history.push((self.start + Duration::from_millis(since + millis), None));
                 }
             }
+            b"SCRIPT" if !failed => self.flushes += 1,
             b"PUBLISH" => {
                 self.published.push((word(1), word(2)));
                 if let Ok(copies) = redis_core::decode::<i64>(&ran.reply) {
@@ -389,6 +447,11 @@ impl Audit {
             _ => {}
         }
         Ok(())
+    }
+
+    /// The server may lack scripts that it was sent until now: it has started again, or refused everything.
+    pub(crate) fn miss_scripts(&mut self) {
+        self.flushes += 1;
     }
 
     /// The server has started without its data.
@@ -410,9 +473,16 @@ impl Audit {
     }
 
     /// Everything is over: what was told is compared with what ran.
-    pub(crate) fn finish(&self) -> Check {
+    pub(crate) fn finish(&self, quiet: bool) -> Check {
         if let Some((_, op, next)) = self.transaction {
             return Err(broken(8, format!("{} did not run, those before it did", tag(op, next))));
+        }
+        let lost = |(_, record): &(&u64, &Record)| {
+            let done = matches!(record.outcome, Some(Outcome::Done));
+            quiet && done && record.nature.forgotten && record.ran.is_empty()
+        };
+        if let Some((op, _)) = self.ops.iter().find(lost) {
+            return Err(broken(6, format!("nothing went wrong, and operation {op} never ran")));
         }
         self.ops.iter().try_for_each(|(op, record)| self.judge(*op, record))
     }

@@ -141,6 +141,7 @@ impl World {
             self.cut(id, lost, true);
         }
         self.server.restart(keep);
+        self.audit.miss_scripts();
         if !keep {
             self.audit.lose_data(self.now);
         }

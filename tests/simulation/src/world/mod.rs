@@ -20,10 +20,10 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use redis_core::batch::Ticket;
 use redis_core::connection::{Event, Role};
-use redis_core::pool::Pool;
 use redis_core::pubsub::PubSub;
 use redis_core::session::{Action, Session};
 use redis_core::{Config, Error, ErrorKind, Protocol};
+use resp_proto::{Limits, Scanner};
 use testkit::embedded::Core;
 
 pub use self::audit::Violation;
@@ -32,7 +32,7 @@ use self::link::{Kind, Link, Style};
 use self::network::{Piece, Wire};
 pub(crate) use self::plan::Plan;
 use self::plan::{Fault, Work};
-use self::tasks::Task;
+use self::tasks::{Places, Task};
 use crate::pick;
 
 /// Steps of one run, at the most.
@@ -58,6 +58,8 @@ pub(crate) struct Report {
 enum Life {
     /// A task waits for it.
     Live(usize),
+    /// Nobody waits for what becomes of this operation.
+    Nobodys(u64),
     Answered,
     Abandoned,
 }
@@ -73,8 +75,8 @@ enum Told {
 struct Client {
     config: Arc<Config>,
     shared: u64,
-    dedicated: Pool<u64>,
-    blocking: Pool<u64>,
+    dedicated: Places,
+    blocking: Places,
     pubsub: u64,
     wanted: BTreeSet<(&'static str, Bytes)>,
     /// Where the last message of each subscription was among all that were published.
@@ -185,6 +187,7 @@ impl World {
         config.max_in_flight = *pick(rng, &[1, 4, 1000]);
         config.max_unsent = *pick(rng, &[0, 100, 1 << 20]);
         config.pool_size = rng.random_range(1..4);
+        config.pool_min = rng.random_range(0..2);
         config.connect_timeout = Duration::from_millis(*pick(rng, &[300, 2000]));
         config.command_timeout =
             *pick(rng, &[Some(Duration::from_millis(700)), Some(Duration::from_secs(5)), None]);
@@ -219,8 +222,8 @@ impl World {
         let pubsub =
             self.add_link(Link::new(at, Style::Subscriber, Kind::PubSub(Box::new(machine)), now));
         self.clients.push(Client {
-            dedicated: Pool::new(&config),
-            blocking: Pool::new(&config),
+            dedicated: Places::new(&config),
+            blocking: Places::new(&config),
             config,
             shared,
             pubsub,
@@ -345,7 +348,7 @@ impl World {
         let link = self.links.get(&wire.link)?;
         // A blocking client reads while it waits for something.
         let idle = link.style == Style::Sync && link.loan.is_none();
-        (!idle).then(|| due.max(link.reads_at))
+        (!idle && !self.is_held_up(link.loan)).then(|| due.max(link.reads_at))
     }
 
     /// Lets everything happen that is due.
@@ -358,6 +361,7 @@ impl World {
         if self.loading_until.is_some_and(|until| until <= now) {
             self.loading_until = None;
             self.server.set_loading(false);
+            self.audit.miss_scripts();
         }
         if self.next_strike.is_some_and(|at| at <= now) {
             self.strike()?;
@@ -427,7 +431,7 @@ impl World {
                 busy |= self.turn(task)?;
             }
             if !busy {
-                return Ok(());
+                return self.look_at_pools();
             }
         }
         Err(broken(6, "machines and tasks never rest"))
@@ -661,6 +665,9 @@ impl World {
                     })
                     .collect();
                 wire.unread.drain(..used);
+                if let Ok(Some(_)) = Scanner::new(Limits::default()).scan(&wire.unread) {
+                    return Err(broken(16, format!("link {of} keeps a whole frame back")));
+                }
                 if self.plan.has(Fault::SlowReader) && self.net.random_bool(0.1) {
                     link.reads_at = now + Duration::from_millis(self.net.random_range(0..20));
                 }
@@ -697,7 +704,9 @@ impl World {
     fn is_quiescent(&self) -> bool {
         let still = |wire: &Wire| wire.to_server.is_empty() && self.client_reads(wire).is_none();
         let whole = (0..self.clients.len()).all(|client| self.has_wanted(client));
-        whole && self.wires.values().all(still)
+        // What was left for nobody is still sent.
+        let left = self.tickets.values().any(|life| matches!(life, Life::Nobodys(_)));
+        whole && !left && self.wires.values().all(still)
     }
 
     /// Whether the server has the subscriptions that the client wants.
@@ -728,7 +737,12 @@ impl World {
             }
         }
         self.close_sessions()?;
-        self.audit.finish()
+        if let Some((ticket, life)) =
+            self.tickets.iter().find(|(_, life)| matches!(life, Life::Nobodys(_)))
+        {
+            return Err(broken(6, format!("request {ticket} is {life:?} and was never answered")));
+        }
+        self.audit.finish(self.plan.is_quiet())
     }
 
     /// Sessions that are closed end, and leave nothing behind.

@@ -23,6 +23,8 @@ pub(crate) enum Work {
     Sync,
     /// Subscriptions.
     PubSub,
+    /// Pools that grow and shrink, and connections that are opened before they are needed.
+    Pools,
 }
 
 /// What goes wrong.
@@ -98,6 +100,7 @@ impl Plan {
             Work::Watching,
             Work::Sync,
             Work::PubSub,
+            Work::Pools,
         ];
         let mut work: Vec<Work> = all.into_iter().filter(|_| rng.random_bool(0.6)).collect();
         if work.is_empty() {

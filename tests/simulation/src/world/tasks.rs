@@ -2,7 +2,10 @@
 
 mod adapter;
 mod draw;
+mod pools;
+mod streams;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,11 +14,14 @@ use rand::rngs::SmallRng;
 use redis_core::batch::{Batch, Deadline, Ticket};
 use redis_core::pipeline::{Pipeline, Run, Sent};
 use redis_core::pool::Turn;
-use redis_core::retry::Retry;
+use redis_core::retry::{Retry, Unit};
 use redis_core::watch::{self, Attempts};
-use redis_core::{Cmd, Delivery, Error, ErrorKind, Result, Value, decode};
+use redis_core::{Cmd, Command as _, Delivery, Error, ErrorKind, Result, Value, decode};
 use resp_proto::{FrameReader, Token};
 
+pub(super) use self::pools::Places;
+use self::pools::Woken;
+use self::streams::Stream;
 use super::audit::{Check, Nature, Outcome, broken, tag};
 use super::link::Style;
 use super::plan::{Fault, Work};
@@ -31,6 +37,7 @@ pub(crate) struct Task {
     op: Option<Op>,
     /// Its place among those who wait for a connection.
     turn: Option<Turn>,
+    woken: Arc<Woken>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +74,29 @@ struct Op {
     frames: Vec<Bytes>,
 }
 
+impl Op {
+    fn new(id: u64, what: What, style: Style, deadline: Deadline) -> Self {
+        Self {
+            id,
+            what,
+            style,
+            until: None,
+            deadline,
+            cancel_at: None,
+            retry: None,
+            attempts: None,
+            link: None,
+            dedicated: false,
+            frames: Vec::new(),
+        }
+    }
+}
+
 enum What {
     One {
         cmd: Cmd<Value>,
+        /// The same with the source of its script, which the server lacked.
+        whole: Option<Cmd<Value>>,
         reads: Option<Bytes>,
         tagged: bool,
     },
@@ -83,6 +110,15 @@ enum What {
         step: Step,
         /// Writes that ran at once, before MULTI, in all attempts.
         writes: u32,
+        /// The one that is to run next.
+        write: Option<Cmd<Value>>,
+    },
+    Each(Stream),
+    /// Connections are opened before they are needed, in the pool of this style.
+    WarmUp {
+        wanted: usize,
+        left: usize,
+        style: Style,
     },
 }
 
@@ -102,7 +138,16 @@ const APPLIED: u32 = 2;
 
 impl Task {
     pub(super) fn new(client: usize, work: Work, ops: usize, rng: SmallRng, now: Instant) -> Self {
-        Self { client, work, left: ops, rng, state: State::Sleeps(now), op: None, turn: None }
+        Self {
+            client,
+            work,
+            left: ops,
+            rng,
+            state: State::Sleeps(now),
+            op: None,
+            turn: None,
+            woken: Arc::default(),
+        }
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -117,7 +162,12 @@ impl Task {
             }
             State::Opens | State::Exchanges(_) | State::Over => None,
         };
-        at.into_iter().chain(self.op.as_ref().and_then(|op| op.cancel_at)).min()
+        let takes_at = self.op.as_ref().and_then(|op| match &op.what {
+            What::Each(stream) => stream.due(),
+            _ => None,
+        });
+        let cancel_at = self.op.as_ref().and_then(|op| op.cancel_at);
+        [at, takes_at, cancel_at].into_iter().flatten().min()
     }
 }
 
@@ -139,6 +189,7 @@ impl World {
                 self.tasks[at].left -= 1;
                 match self.tasks[at].work {
                     Work::PubSub => self.change_subscriptions(at)?,
+                    Work::Pools => self.see_to_pools(at)?,
                     _ => self.begin(at)?,
                 }
                 Ok(true)
@@ -146,10 +197,14 @@ impl World {
             State::Retries(until) if until <= now => self.attempt(at).map(|()| true),
             State::Thinks(until) if until <= now => self.exchange(at).map(|()| true),
             State::Waits(until) => {
+                if !task.woken.take() && until > now {
+                    return Ok(false);
+                }
                 self.attempt(at)?;
                 if self.tasks[at].state == State::Waits(until) && until <= now {
                     let client = self.tasks[at].client;
-                    let error = self.clients[client].config.pool_is_full();
+                    let config = &self.clients[client].config;
+                    let error = config.pool_is_full(config.pool_size);
                     let sync = self.tasks[at].op.as_ref().is_some_and(|op| op.style == Style::Sync);
                     self.attempt_failed(at, error, sync)?;
                     return Ok(true);
@@ -157,6 +212,7 @@ impl World {
                 Ok(self.tasks[at].state != State::Waits(until))
             }
             State::Opens => self.look_at_opening(at),
+            State::Exchanges(_) if self.is_streaming(at) => self.look_at_stream(at),
             State::Exchanges(_) => self.look_at_exchange(at),
             State::Sleeps(_) | State::Retries(_) | State::Thinks(_) | State::Over => Ok(false),
         }
@@ -166,7 +222,18 @@ impl World {
     pub(super) fn tell(&mut self, told: Told) -> Check {
         match told {
             Told::Frames(ticket, frames, done) => {
+                if let Some(Life::Nobodys(id)) = self.tickets.get(&ticket.0) {
+                    self.audit.reply(*id, 0, &frames, self.now)?;
+                    self.tickets.insert(ticket.0, Life::Answered);
+                    return match done {
+                        true => Ok(()),
+                        false => Err(broken(4, format!("{ticket:?} has several replies"))),
+                    };
+                }
                 let at = self.life(ticket, "replies")?;
+                if self.is_streaming(at) {
+                    return self.hold(at, ticket, frames, done);
+                }
                 let Some(op) = &mut self.tasks[at].op else { return Ok(()) };
                 op.frames.push(frames);
                 // The blocking client looks at what its connection owes instead.
@@ -183,12 +250,22 @@ impl World {
                 {
                     return Err(broken(6, format!("{ticket:?} was under way when it was closed")));
                 }
+                if let Some(Life::Nobodys(id)) = self.tickets.get(&ticket.0) {
+                    if error.delivery() == Delivery::NotSent {
+                        self.audit.deny(*id, 0);
+                    }
+                    self.tickets.insert(ticket.0, Life::Answered);
+                    return Ok(());
+                }
                 let at = self.life(ticket, "an error")?;
                 if let (Some(op), Some(deadline)) = (&mut self.tasks[at].op, deadline) {
                     op.deadline = Deadline::At(deadline);
                 }
                 self.tickets.insert(ticket.0, Life::Answered);
-                self.exchange_failed(at, error)
+                match self.is_streaming(at) {
+                    true => self.end_stream(at, Err(error)),
+                    false => self.exchange_failed(at, error),
+                }
             }
             Told::Ready(link) => {
                 self.note(|| format!("link {link}: ready"));
@@ -226,9 +303,17 @@ impl World {
         let frames = std::mem::take(&mut op.frames);
         let id = op.id;
         match &mut op.what {
-            What::One { reads, tagged, .. } => {
+            What::One { cmd, whole, reads, tagged } => {
                 let frame = frames.concat();
                 let reads = reads.clone();
+                if let Err(error) = decode::<Value>(&frame)
+                    && let Some(source) = cmd.after_missing_script(&error)
+                    && whole.is_none()
+                {
+                    // At once, on the same connection, before the same deadline.
+                    *whole = Some(source);
+                    return self.submit(at);
+                }
                 if *tagged {
                     self.audit.reply(id, 0, &frame, now)?;
                 }
@@ -256,6 +341,15 @@ impl World {
                 }
             }
             What::Watch { .. } => self.watch_answered(at, &frames),
+            What::WarmUp { .. } => match decode::<Value>(&frames.concat()) {
+                Ok(_) => {
+                    self.release(at);
+                    self.warm_up(at)
+                }
+                Err(error) => self.attempt_failed(at, error, true),
+            },
+            // What it waits for is taken as it comes.
+            What::Each(_) => Ok(()),
         }
     }
 
@@ -315,7 +409,9 @@ impl World {
         let frame = frames.concat();
         let Task { op: Some(op), rng, .. } = &mut self.tasks[at] else { return Ok(()) };
         let id = op.id;
-        let What::Watch { key, sent, step, writes } = &mut op.what else { return Ok(()) };
+        let What::Watch { key, sent, step, writes, write } = &mut op.what else {
+            return Ok(());
+        };
         match step {
             Step::Watch => match decode::<()>(&frame) {
                 Ok(()) => {
@@ -335,13 +431,17 @@ impl World {
                 let value = format!("{}:{}", tag(id, 0), number.unwrap_or(0) + 1);
                 let mut queue = Pipeline::atomic();
                 queue.push(Cmd::<()>::raw("SET").arg(key.as_str()).arg(value));
-                queue.push(Cmd::<()>::raw("ECHO").arg(tag(id, 1)));
+                match rng.random_bool(0.5) {
+                    true => queue.push(Cmd::<()>::raw("ECHO").arg(tag(id, 1))),
+                    false => queue.push(draw::call(&tag(id, 1), rng)),
+                }
                 let taken = queue.take_watched();
                 *sent = Some(taken.map_err(|error| broken(3, format!("refused: {error}")))?);
                 *step = match rng.random_range(0..10) {
                     0 => Step::Unwatch,
                     1..=3 => {
                         *writes += 1;
+                        *write = Some(draw::call(&tag(id, APPLIED + *writes), rng));
                         Step::Write
                     }
                     _ => Step::Exec,
@@ -350,9 +450,17 @@ impl World {
             }
             Step::Write => {
                 let n = APPLIED + *writes;
+                let decoded = decode::<Value>(&frame);
+                if let Err(error) = &decoded
+                    && let Some(whole) =
+                        write.as_ref().and_then(|write| write.after_missing_script(error))
+                {
+                    *write = Some(whole);
+                    return self.submit(at);
+                }
                 *step = Step::Exec;
                 self.audit.reply(id, n, &frame, self.now)?;
-                match decode::<Value>(&frame) {
+                match decoded {
                     Ok(_) => self.think(at),
                     Err(error) => self.attempt_failed(at, error, true),
                 }
@@ -444,6 +552,16 @@ impl World {
                 let attempts = op.attempts.get_or_insert_with(|| Attempts::new(&config, seed));
                 attempts.after(error)
             }
+            What::WarmUp { .. } if op.style == Style::Sync => Err(error),
+            What::WarmUp { .. } => {
+                let ping = redis_core::cmd::ping().into_cmd();
+                let retry = op.retry.get_or_insert_with(|| Retry::new(&ping, seed));
+                retry.after(&config, error, now, until)
+            }
+            What::Each(Stream { sent, .. }) => {
+                let retry = op.retry.get_or_insert_with(|| Retry::new(Unit::streamed(sent), seed));
+                retry.after(&config, error, now, until)
+            }
             What::One { cmd, .. } => {
                 let retry = op.retry.get_or_insert_with(|| Retry::new(cmd, seed));
                 retry.after(&config, error, now, until)
@@ -528,19 +646,28 @@ impl World {
     fn push_request(&mut self, batch: &mut Batch, at: usize, ticket: Ticket) {
         let Some(op) = &self.tasks[at].op else { return };
         match &op.what {
-            What::One { cmd, .. } => batch.push(ticket, cmd, op.deadline),
+            What::One { cmd, whole, .. } => {
+                batch.push(ticket, whole.as_ref().unwrap_or(cmd), op.deadline);
+            }
+            What::Each(Stream { sent, .. }) => {
+                batch.push_encoded(ticket, sent.parts(), sent.replies(), op.deadline);
+            }
+            What::WarmUp { .. } => {
+                batch.push(ticket, &redis_core::cmd::ping().into_cmd(), op.deadline);
+            }
             What::Many { sent, .. } => {
                 batch.push_encoded(ticket, sent.parts(), sent.replies(), op.deadline);
             }
-            What::Watch { key, sent, step, writes } => match (step, sent) {
+            What::Watch { key, sent, step, write, .. } => match (step, sent) {
                 (Step::Watch, _) => {
                     if let Ok(cmd) = watch::watch(key.as_str()) {
                         batch.push(ticket, &cmd, op.deadline);
                     }
                 }
                 (Step::Write, _) => {
-                    let cmd = Cmd::<Value>::raw("EVAL").arg("INCR KEYS[1]").arg(1).key("c:0");
-                    batch.push(ticket, &cmd.arg(tag(op.id, APPLIED + writes)), op.deadline);
+                    if let Some(write) = write {
+                        batch.push(ticket, write, op.deadline);
+                    }
                 }
                 (Step::Unwatch, _) => batch.push(ticket, &watch::unwatch(), op.deadline),
                 (Step::Exec, Some(sent)) => {

@@ -3,7 +3,7 @@
 mod collections;
 mod connections;
 mod keys;
-mod scripts;
+pub(super) mod scripts;
 mod server;
 mod strings;
 
@@ -107,12 +107,16 @@ static TABLE: [Spec; 60] = [
 ];
 
 /// What only the model of a server has: commands that wait, and scripts of a single command.
-static MODEL: [Spec; 7] = [
+static MODEL: [Spec; 11] = [
     spec("lpop", 2, blocking::lpop),
     spec("rpop", 2, blocking::rpop),
     spec("blpop", -3, blocking::blpop),
     spec("brpop", -3, blocking::brpop),
     spec("eval", -3, scripts::eval),
+    spec("eval_ro", -3, scripts::eval),
+    spec("evalsha", -3, scripts::evalsha),
+    spec("evalsha_ro", -3, scripts::evalsha),
+    spec("script", -2, scripts::script),
     spec("ssubscribe", -2, pubsub::ssubscribe),
     spec("sunsubscribe", -1, pubsub::sunsubscribe),
 ];

@@ -1,18 +1,14 @@
 //! The adapter: how a request reaches a connection, and what becomes of that connection.
 
-use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::RngExt;
 use redis_core::batch::{Batch, Deadline, Ticket};
-use redis_core::connection::{Role, SubmitError};
-use redis_core::pool::{Acquired, Idle, Trust};
-use redis_core::session::{Machine as _, Session};
-use redis_core::{Delivery, Error, ErrorKind};
+use redis_core::connection::SubmitError;
+use redis_core::{Cmd, Delivery, Error, ErrorKind, Value};
 
 use super::super::audit::{Check, Violation, broken};
-use super::super::link::{Blocking, Kind, Link, Style};
-use super::super::network::Piece;
+use super::super::link::{Kind, Style};
 use super::super::plan::Fault;
 use super::super::{Life, Told, World};
 use super::{State, Step, What};
@@ -26,13 +22,18 @@ impl World {
         let config = self.clients[client].config.clone();
         let fresh = self.deadline_of_step(at);
         let Some(op) = &mut self.tasks[at].op else { return Ok(()) };
-        if let What::Watch { step, .. } = &mut op.what {
-            *step = Step::Watch;
-            if op.retry.is_none() {
-                op.deadline = fresh;
-            }
-        }
         let style = op.style;
+        match &mut op.what {
+            What::Watch { step, .. } => {
+                *step = Step::Watch;
+                if op.retry.is_none() {
+                    op.deadline = fresh;
+                }
+            }
+            // The async client remembers that the server lacked the script, the blocking one asks again.
+            What::One { whole, .. } if style == Style::Sync => *whole = None,
+            _ => {}
+        }
         // Time in a pool's queue counts.
         if style != Style::Shared && !matches!(op.deadline, Deadline::At(_)) {
             op.deadline = op.deadline.from_now(now);
@@ -79,151 +80,29 @@ impl World {
         }
     }
 
-    /// A connection more of a pool.
-    fn add_pooled(&mut self, client: usize, style: Style, kind: Kind) -> Result<u64, Violation> {
-        let id = self.add_link(Link::new(client, style, kind, self.now));
-        let of_pool = |link: &&Link| link.client == client && link.style == style;
-        let (count, most) =
-            (self.links.values().filter(of_pool).count(), self.clients[client].config.pool_size);
-        match count <= most {
-            true => Ok(id),
-            false => Err(broken(16, format!("{count} connections in a pool of {most}"))),
-        }
-    }
-
-    fn acquire_dedicated(&mut self, at: usize) -> Result<Option<u64>, Violation> {
-        let client = self.tasks[at].client;
-        for old in self.clients[client].dedicated.expire(self.now) {
-            self.drop_link(old);
-        }
-        loop {
-            match self.acquire(at, Style::Dedicated) {
-                Acquired::Idle(Idle { connection: id, .. }) if self.is_clean(id) => {
-                    return Ok(Some(id));
-                }
-                Acquired::Idle(Idle { connection: id, .. }) => {
-                    self.clients[client].dedicated.forget();
-                    self.drop_link(id);
-                }
-                Acquired::Place => {
-                    let config = self.clients[client].config.clone();
-                    let seed = self.net.random();
-                    let session = Session::once(config, Role::Commands, seed);
-                    let kind = Kind::Session(session);
-                    return self.add_pooled(client, Style::Dedicated, kind).map(Some);
-                }
-                Acquired::Wait(_) => return Ok(None),
-            }
-        }
-    }
-
-    /// A connection of the task's pool, in the task's turn.
-    fn acquire(&mut self, at: usize, style: Style) -> Acquired<u64> {
-        let task = &mut self.tasks[at];
-        let of = &mut self.clients[task.client];
-        let pool = if style == Style::Sync { &mut of.blocking } else { &mut of.dedicated };
-        let acquired = pool.acquire(self.now, task.turn, Waker::noop());
-        task.turn = match &acquired {
-            Acquired::Wait(turn) => Some(*turn),
-            _ => None,
-        };
-        acquired
-    }
-
-    /// The task waits for no connection any longer.
-    pub(super) fn give_up_turn(&mut self, at: usize) {
-        let task = &mut self.tasks[at];
-        if let Some(turn) = task.turn.take() {
-            let of = &mut self.clients[task.client];
-            of.blocking.give_up(turn);
-            of.dedicated.give_up(turn);
-        }
-    }
-
-    fn acquire_blocking(
-        &mut self,
-        at: usize,
-        deadline: Option<Instant>,
-    ) -> Result<Option<u64>, Violation> {
-        let client = self.tasks[at].client;
-        for old in self.clients[client].blocking.expire(self.now) {
-            self.drop_link(old);
-        }
-        loop {
-            match self.acquire(at, Style::Sync) {
-                Acquired::Idle(Idle { connection: id, trust, .. }) => {
-                    if trust == Trust::Fresh || self.is_alive(id)? {
-                        return Ok(Some(id));
-                    }
-                    self.clients[client].blocking.forget();
-                    self.drop_link(id);
-                }
-                Acquired::Place => {
-                    let blocking = Blocking::new(&self.clients[client].config, self.now, deadline);
-                    let kind = Kind::Sync(blocking);
-                    return self.add_pooled(client, Style::Sync, kind).map(Some);
-                }
-                Acquired::Wait(_) => return Ok(None),
-            }
-        }
-    }
-
-    /// Reads what has arrived on an idle connection, as the blocking client does now and then.
-    fn is_alive(&mut self, id: u64) -> Result<bool, Violation> {
-        let now = self.now;
-        loop {
-            let Some(link) = self.links.get_mut(&id) else { return Ok(false) };
-            let Some(wire) = link.wire.and_then(|wire| self.wires.get_mut(&wire)) else {
-                return Ok(false);
-            };
-            if wire.to_client.due().is_none_or(|due| due > now) {
-                return Ok(self.is_clean(id));
-            }
-            match wire.to_client.pop() {
-                Some(Piece::Bytes(bytes)) => {
-                    wire.meter.read(&bytes);
-                    wire.unread.extend_from_slice(&bytes);
-                    let mut events = Vec::new();
-                    let used = link.machine().handle_input(now, &wire.unread, &mut events);
-                    wire.unread.drain(..used);
-                }
-                _ => return Ok(false),
-            }
-        }
-    }
-
-    /// Whether another exchange may follow on a connection that is nobody's.
-    fn is_clean(&mut self, id: u64) -> bool {
-        let unread = |link: &Link, world: &Self| {
-            link.wire.and_then(|wire| world.wires.get(&wire)).is_none_or(|w| w.unread.is_empty())
-        };
-        let Some(link) = self.links.get(&id) else { return false };
-        match &link.kind {
-            Kind::Session(session) => {
-                session.in_flight() == 0 && link.inbox.is_empty() && !session.is_over()
-            }
-            Kind::Sync(blocking) => {
-                let conn = &blocking.conn;
-                conn.is_ready()
-                    && conn.in_flight() == 0
-                    && link.wire.is_some()
-                    && unread(link, self)
-            }
-            Kind::PubSub(_) => false,
-        }
-    }
-
     /// Puts the operation's next request on its connection.
     pub(super) fn exchange(&mut self, at: usize) -> Check {
+        let fresh = self.deadline_of_step(at);
+        let Some(op) = &mut self.tasks[at].op else { return Ok(()) };
+        match &op.what {
+            // A script that is sent again as a whole has no more time for it.
+            What::Watch { step: Step::Write, .. } => op.deadline = fresh.from_now(self.now),
+            What::Watch { step, .. } if *step != Step::Watch => op.deadline = fresh,
+            _ => {}
+        }
+        self.submit(at)
+    }
+
+    /// As [`exchange`](Self::exchange), before the same deadline as what came before.
+    pub(super) fn submit(&mut self, at: usize) -> Check {
         let now = self.now;
         self.next += 1;
         let ticket = Ticket(self.next);
-        let fresh = self.deadline_of_step(at);
         let Some(op) = &mut self.tasks[at].op else { return Ok(()) };
         let Some(id) = op.link else { return Ok(()) };
         let style = op.style;
-        if matches!(&op.what, What::Watch { step, .. } if *step != Step::Watch) {
-            op.deadline = fresh;
+        if let What::Each(stream) = &mut op.what {
+            stream.begin(op.id)?;
         }
         self.tickets.insert(ticket.0, Life::Live(at));
         self.tasks[at].state = State::Exchanges(ticket);
@@ -248,6 +127,28 @@ impl World {
         }
         link.inbox.append(&mut batch);
         link.flush_at = Some(if late { now + Duration::from_millis(1) } else { now });
+        Ok(())
+    }
+
+    /// Leaves a command on the connection that all share, for nobody to hear what becomes of it.
+    pub(super) fn leave(&mut self, at: usize, id: u64, cmd: &Cmd<Value>) -> Result<(), Error> {
+        let now = self.now;
+        let of = &self.clients[self.tasks[at].client];
+        let config = of.config.clone();
+        let Some(link) = self.links.get_mut(&of.shared) else { return Ok(()) };
+        let Kind::Session(session) = &link.kind else { return Ok(()) };
+        let under_way = session.in_flight() + link.inbox.len();
+        let unsent = session.unsent() + link.inbox.bytes();
+        if session.is_over() {
+            return Err(Error::new(ErrorKind::Closed, "the connection was closed"));
+        }
+        if under_way >= config.max_in_flight || unsent > config.max_unsent {
+            return Err(Error::new(ErrorKind::Limit, "the connection has no room"));
+        }
+        self.next += 1;
+        self.tickets.insert(self.next, Life::Nobodys(id));
+        link.inbox.push(Ticket(self.next), cmd, config.timeout(cmd.block()).into());
+        link.flush_at.get_or_insert(now);
         Ok(())
     }
 
@@ -314,11 +215,18 @@ impl World {
     pub(super) fn look_at_opening(&mut self, at: usize) -> Result<bool, Violation> {
         let link = self.tasks[at].op.as_ref().and_then(|op| op.link);
         let link = link.and_then(|link| self.links.get_mut(&link));
-        if link.and_then(|link| link.blocking()).is_some_and(|blocking| blocking.conn.is_ready()) {
-            self.exchange(at)?;
-            return Ok(true);
+        if link.and_then(|link| link.blocking()).is_none_or(|blocking| !blocking.conn.is_ready()) {
+            return Ok(false);
         }
-        Ok(false)
+        match self.tasks[at].op.as_ref().map(|op| &op.what) {
+            // The handshake is all that was wanted.
+            Some(What::WarmUp { .. }) => {
+                self.release(at);
+                self.warm_up(at)?;
+            }
+            _ => self.exchange(at)?,
+        }
+        Ok(true)
     }
 
     /// A blocking client waits until its connection owes nothing.
@@ -347,42 +255,5 @@ impl World {
         {
             session.abandon(ticket);
         }
-    }
-
-    /// Gives the operation's connection back, or closes it.
-    pub(super) fn release(&mut self, at: usize) {
-        let now = self.now;
-        let client = self.tasks[at].client;
-        let Some(op) = &mut self.tasks[at].op else { return };
-        let (style, dedicated) = (op.style, op.dedicated);
-        let Some(id) = op.link.take().filter(|_| style != Style::Shared) else { return };
-        let clean = self.is_clean(id);
-        let Some(link) = self.links.get_mut(&id) else { return };
-        link.loan = None;
-        let born = link.born;
-        let of = &mut self.clients[client];
-        let pool = if style == Style::Sync { &mut of.blocking } else { &mut of.dedicated };
-        let old = match clean && !dedicated {
-            true => match pool.release(id, born, now) {
-                Some(old) => Some(old),
-                None => return,
-            },
-            false => None,
-        };
-        match old {
-            Some(_) => {}
-            None if clean => pool.forget(),
-            None => pool.forget_lost(now),
-        }
-        if let Some(session) = link.session() {
-            session.close(now);
-            session.handle_disconnect(now, None);
-        }
-        self.drop_link(id);
-    }
-
-    fn drop_link(&mut self, id: u64) {
-        self.close_link(id);
-        self.links.remove(&id);
     }
 }

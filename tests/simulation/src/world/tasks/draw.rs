@@ -9,13 +9,13 @@ use rand::rngs::SmallRng;
 use redis_core::batch::Deadline;
 use redis_core::pipeline::Pipeline;
 use redis_core::pubsub::{Family, MessageKind};
-use redis_core::{Block, Cmd, Value};
+use redis_core::{Block, Cmd, Command as _, Script, Value};
 
 use super::super::World;
 use super::super::audit::{Check, Nature, Outcome, broken, tag};
 use super::super::link::Style;
 use super::super::plan::{Fault, Work};
-use super::{APPLIED, Op, State, Step, What};
+use super::{APPLIED, Op, State, Step, Stream, What};
 use crate::pick;
 
 /// A command and what its history depends on.
@@ -37,12 +37,21 @@ fn padded(tag: &str, window: usize, rng: &mut SmallRng) -> String {
     format!("{tag}:{}", "x".repeat(len))
 }
 
+/// A call of a script that writes, and that the server may have forgotten.
+pub(super) fn call(tag: &str, rng: &mut SmallRng) -> Cmd<Value> {
+    let k = rng.random_range(0..2);
+    match rng.random_range(0..2) {
+        0 => Script::new("INCR KEYS[1]").key(format!("c:{k}")).arg(tag).into_cmd(),
+        _ => Script::new("APPEND KEYS[1] ARGV[1]").key(format!("a:{k}")).arg(tag).into_cmd(),
+    }
+}
+
 fn draw(id: u64, n: u32, alone: bool, window: usize, rng: &mut SmallRng) -> Drawn {
     let tag = tag(id, n);
     let k = rng.random_range(0..2);
     let mut reads = None;
     let mut tagged = true;
-    let cmd = match rng.random_range(0..13) {
+    let cmd = match rng.random_range(0..17) {
         0 | 1 => raw("SET").key(format!("r:{k}")).arg(padded(&tag, window, rng)),
         2 => {
             let millis = *pick(rng, &[1, 30, 1000]);
@@ -61,6 +70,15 @@ fn draw(id: u64, n: u32, alone: bool, window: usize, rng: &mut SmallRng) -> Draw
         10 => raw("HSET").key(format!("h:{k}")).arg("field").arg(&tag),
         // The wrong kind of value.
         11 => raw("RPUSH").key(format!("r:{k}")).arg(&tag),
+        12 | 13 => call(&tag, rng),
+        14 => {
+            let get = Script::new("GET KEYS[1]").read_only();
+            get.key(format!("c:{k}")).arg(&tag).into_cmd()
+        }
+        15 if alone && rng.random_bool(0.3) => {
+            tagged = false;
+            raw("SCRIPT FLUSH")
+        }
         _ => raw("ECHO").arg(padded(&tag, window, rng)),
     };
     let cmd = if rng.random_bool(0.15) { cmd.idempotent() } else { cmd };
@@ -81,7 +99,7 @@ impl World {
         let mut style = match task.work {
             Work::Sync => Style::Sync,
             Work::Blocking | Work::Watching => Style::Dedicated,
-            Work::Shared | Work::Pipelines | Work::PubSub => Style::Shared,
+            Work::Shared | Work::Pipelines | Work::PubSub | Work::Pools => Style::Shared,
         };
         let work = match task.work {
             Work::Sync => {
@@ -98,9 +116,13 @@ impl World {
         } else {
             work
         };
+        if style == Style::Shared && work == Work::Shared && rng.random_bool(0.15) {
+            return self.fire_and_forget(at, id);
+        }
         let mut nature = Nature::default();
         let mut block = Block::Never;
         let mut broken_pipeline = None;
+        let mut scripted = false;
         let what = match work {
             Work::Shared | Work::PubSub | Work::Sync => {
                 let filling = task.work == Work::Blocking;
@@ -112,7 +134,8 @@ impl World {
                     draw(id, 0, true, window, rng)
                 };
                 nature.repeatable = cmd.is_repeatable();
-                What::One { cmd, reads, tagged }
+                scripted = cmd.calls_script();
+                What::One { cmd, whole: None, reads, tagged }
             }
             Work::Blocking => {
                 let millis = *pick(rng, &[10, 200, 1000]);
@@ -122,15 +145,23 @@ impl World {
                 let cmd = cmd.arg(time.as_secs_f64()).blocking(Block::For(time));
                 block = cmd.block();
                 nature.pops = true;
-                What::One { cmd, reads: None, tagged: true }
+                What::One { cmd, whole: None, reads: None, tagged: true }
             }
             Work::Pipelines => {
                 let atomic = rng.random_bool(0.5);
                 let count = *pick(rng, &[1, 2, 2, 3, 3, 8, 8, 40]);
+                let streamed = rng.random_bool(0.3);
+                let harmless = streamed && rng.random_bool(0.4);
+                let mut shown = Vec::new();
                 let mut queue = Pipeline::atomic();
                 queue.set_transaction(atomic);
                 for n in 0..count {
-                    queue.push(draw(id, n, false, window, rng).cmd);
+                    let Drawn { cmd, .. } = draw(id, n, false, window, rng);
+                    queue.push(if harmless { cmd.idempotent() } else { cmd });
+                    match streamed && rng.random_bool(0.1) {
+                        true => queue.ignore(),
+                        false => shown.push(n),
+                    }
                 }
                 if rng.random_bool(0.1) {
                     let bad = *pick(rng, &["", "SELECT 1", "MULTI"]);
@@ -154,8 +185,22 @@ impl World {
                     (Ok(None), None) => return Err(broken(3, "a pipeline of nothing")),
                     (Ok(Some(sent)), None) => {
                         nature.atomic = atomic.then_some(count);
-                        nature.repeatable = sent.is_repeatable();
-                        What::Many { sent, atomic }
+                        nature.together = true;
+                        if streamed {
+                            // Whatever it is, it is not sent again once any of it was.
+                            style = if style == Style::Sync { style } else { Style::Dedicated };
+                            let most = *pick(rng, &[1, 100, 5000]);
+                            let stops = rng.random_bool(0.2) && !self.plan.is_quiet();
+                            let wants = if stops {
+                                rng.random_range(1..=count as usize)
+                            } else {
+                                usize::MAX
+                            };
+                            What::Each(Stream::new(sent, atomic, shown, most, wants))
+                        } else {
+                            nature.repeatable = sent.is_repeatable();
+                            What::Many { sent, atomic }
+                        }
                     }
                     (Err(_), Some(_)) => {
                         task.state = State::Sleeps(self.now);
@@ -168,8 +213,9 @@ impl World {
                 nature.atomic = Some(APPLIED);
                 nature.watches = true;
                 let key = format!("w:{}", rng.random_range(0..2));
-                What::Watch { key, sent: None, step: Step::Watch, writes: 0 }
+                What::Watch { key, sent: None, step: Step::Watch, writes: 0, write: None }
             }
+            Work::Pools => return Err(broken(16, "pools are no work of this kind")),
         };
         if let What::One { cmd, .. } = &what
             && let Err(error) = cmd.check()
@@ -183,22 +229,55 @@ impl World {
         };
         // A transaction that starts over has no end of its own.
         let whole = timeout.filter(|_| !nature.watches);
+        let mut deadline = Deadline::from(timeout);
+        if scripted {
+            // One for both times that it may be sent.
+            deadline = deadline.from_now(self.now);
+        }
         let op = Op {
-            id,
-            what,
-            style,
             until: whole.map(|timeout| self.now + timeout),
-            deadline: Deadline::from(timeout),
             cancel_at: cancel_at.filter(|_| style != Style::Sync),
-            retry: None,
-            attempts: None,
-            link: None,
-            dedicated: false,
-            frames: Vec::new(),
+            ..Op::new(id, what, style, deadline)
         };
         task.op = Some(op);
         self.invoke(at, nature);
         self.attempt(at)
+    }
+
+    /// A command whose reply is for nobody, or one that can't be left so.
+    fn fire_and_forget(&mut self, at: usize, id: u64) -> Check {
+        let now = self.now;
+        let window = self.plan.window;
+        let rng = &mut self.tasks[at].rng;
+        let pause = *pick(rng, &[0, 0, 3, 40]);
+        let bad =
+            rng.random_bool(0.1).then(|| *pick(rng, &["BLPOP", "SELECT", "SUBSCRIBE", "MULTI"]));
+        let cmd = match bad {
+            Some(bad) => raw(bad).arg(tag(id, 0)),
+            None => draw(id, 0, false, window, rng).cmd,
+        };
+        self.tasks[at].state = State::Sleeps(now + Duration::from_millis(pause));
+        let cmd = match (cmd.for_nobody(), bad) {
+            (Ok(cmd), None) => cmd,
+            (Err(_), Some(_)) => return Ok(()),
+            (Ok(_), Some(bad)) => return Err(broken(3, format!("`{bad}` is left for nobody"))),
+            (Err(error), None) => {
+                return Err(broken(3, format!("a good command is refused: {error}")));
+            }
+        };
+        let nature = Nature { forgotten: true, together: true, ..Nature::default() };
+        self.audit.invoke(id, nature, now);
+        match self.leave(at, id, &cmd) {
+            Ok(()) => {
+                self.note(|| format!("task {at}: op {id} is left for nobody"));
+                self.audit.attempted(id, None);
+                self.audit.resolve(id, Outcome::Done)
+            }
+            Err(error) => {
+                self.audit.attempted(id, Some(error.delivery()));
+                self.audit.resolve(id, Outcome::Failed(error))
+            }
+        }
     }
 
     /// A subscriber wants something else.
