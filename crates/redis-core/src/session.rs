@@ -329,6 +329,11 @@ impl Session {
         matches!(self.link, Link::Down | Link::Over)
     }
 
+    /// Whether there is something to do for the driver.
+    pub(crate) fn has_action(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
     /// Whether there is no connection, and none will be opened before something is asked for.
     pub(crate) fn is_idle(&self) -> bool {
         self.is_down() && !self.wanted && self.backlog.is_empty()

@@ -397,6 +397,22 @@ pub(super) static MUTANTS: &[Mutant] = &[
         "second-ignored-reply-is-handed-on",
         &[("pipeline/replies.rs", "        self.ignored = rest;\n", "        let _ = rest;\n")],
     ),
+    mutant(
+        "backlog-is-not-bounded",
+        &[("pubsub/backlog.rs", "while self.published.bytes() > self.max\n", "while false\n")],
+    ),
+    mutant(
+        "dropped-messages-are-counted-once",
+        &[(
+            "pubsub/backlog.rs",
+            "self.dropped = Some((position, before + 1));",
+            "self.dropped = Some((position, before.max(1)));",
+        )],
+    ),
+    mutant(
+        "link-is-not-wanted-again-after-it-was-given-up",
+        &[("pubsub/backlog.rs", "self.held &= !self.is_empty();\n", "")],
+    ),
 ];
 
 #[cfg(test)]

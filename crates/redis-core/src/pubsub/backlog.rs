@@ -203,13 +203,19 @@ impl Backlog {
         self.notices.pop_back_if(|(_, notice)| matches!(notice, Notice::Failed(_)));
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        self.published.bytes()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.published.is_empty() && self.notices.is_empty() && self.dropped.is_none()
     }
 
     /// Whether nothing is to be read before the reader has taken something.
     pub(super) fn is_full(&self) -> bool {
-        self.overflow == Overflow::Backpressure && self.published.bytes() >= self.max
+        self.overflow == Overflow::Backpressure
+            && !self.published.is_empty()
+            && self.published.bytes() >= self.max
     }
 
     /// Whether the connection was closed for a reader who has not taken everything yet.

@@ -181,9 +181,14 @@ impl<H> PubSub<H> {
         self.registry.is_subscribed()
     }
 
+    /// Bytes of published messages that wait for the reader, what holds them included.
+    pub fn backlog(&self) -> usize {
+        self.backlog.bytes()
+    }
+
     /// Whether there is nothing to do for somebody who stands in for the reader.
     pub fn needs_reader(&self) -> bool {
-        self.is_held() || self.is_idle()
+        (self.is_held() || self.is_idle()) && !self.session.has_action()
     }
 
     /// Whether the link stands still until the reader has taken something: then there is something to do again.

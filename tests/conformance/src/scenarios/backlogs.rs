@@ -36,8 +36,9 @@ async fn stalled<S: Subject>(
     cx: &Context<S>,
     overflow: Overflow,
 ) -> Result<(OwnServer, Client<S>, PubSub<S>), Failure> {
-    let options = ServerOptions::new().arg("--client-output-buffer-limit").arg("pubsub 0 0 0");
-    let own = cx.start_server(options)?;
+    let own = cx.start_server(ServerOptions::new())?;
+    let client = own.client::<S>()?;
+    client.config_set([("client-output-buffer-limit", "pubsub 0 0 0")]).await?;
     let slow = own.client_with::<S>(|config| {
         (config.overflow, config.max_backlog) = (overflow, BACKLOG);
     })?;
@@ -45,7 +46,6 @@ async fn stalled<S: Subject>(
     pubsub.subscribe(&["c"]).await?;
     let confirmed = pubsub.get_message(LONG).await?.ok_or("it is not confirmed")?;
     assert_eq!(confirmed.kind, MessageKind::Subscribe);
-    let client = own.client::<S>()?;
     Ok((own, client, pubsub))
 }
 

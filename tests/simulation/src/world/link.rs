@@ -43,6 +43,8 @@ pub(crate) struct Link {
     pub(crate) flush_at: Option<Instant>,
     /// Nothing is read before this time.
     pub(crate) reads_at: Instant,
+    /// Nobody takes a subscriber's messages before this time.
+    pub(crate) away_until: Instant,
     /// The task that has it on loan.
     pub(crate) loan: Option<usize>,
     /// Exchanges begun.
@@ -64,6 +66,7 @@ impl Link {
             inbox_due: None,
             flush_at: None,
             reads_at: now,
+            away_until: now,
             loan: None,
             used: 0,
             born: now,
@@ -100,10 +103,16 @@ impl Link {
         }
     }
 
-    /// When its machine or its inbox wants to be looked at.
-    pub(crate) fn due(&mut self) -> Option<Instant> {
+    /// When its machine, its inbox or its messages want to be looked at.
+    pub(crate) fn due(&mut self, now: Instant) -> Option<Instant> {
         let timer = self.machine().poll_timeout();
-        [timer, self.flush_at, self.inbox_due].into_iter().flatten().min()
+        let back = Some(self.away_until).filter(|&back| back > now);
+        [timer, back, self.flush_at, self.inbox_due].into_iter().flatten().min()
+    }
+
+    /// Whether what comes for it is read. A subscriber's is not while too much waits for its reader.
+    pub(crate) fn takes_input(&self) -> bool {
+        !matches!(&self.kind, Kind::PubSub(pubsub) if !pubsub.takes_input())
     }
 }
 

@@ -20,7 +20,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use redis_core::batch::Ticket;
 use redis_core::connection::{Event, Role};
-use redis_core::pubsub::PubSub;
+use redis_core::pubsub::{Overflow, PubSub};
 use redis_core::session::{Action, Session};
 use redis_core::{Config, Error, ErrorKind, Protocol};
 use resp_proto::{Limits, Scanner};
@@ -199,9 +199,14 @@ impl World {
         let age = if self.plan.window < 300 { 5000 } else { 400 };
         config.max_age = *pick(rng, &[None, None, Some(Duration::from_millis(age))]);
         config.max_idle = *pick(rng, &[None, Some(Duration::from_millis(100))]);
+        config.max_backlog = *pick(rng, &[0, 300, 1 << 20]);
+        let overflow = [Overflow::DropOldest, Overflow::DropNewest, Overflow::Backpressure];
+        config.overflow = *pick(rng, &overflow);
         if quiet && self.plan.work.contains(&Work::PubSub) {
             // A subscriber misses messages while its connection is replaced.
             config.max_age = None;
+        } else if rng.random_bool(0.25) {
+            config.overflow = Overflow::Disconnect;
         }
         if !quiet && self.plan.has(Fault::Deadlines) {
             config.health_interval =
@@ -319,7 +324,7 @@ impl World {
             at(link.opening.flatten());
             // Nobody looks at a blocking client's connection while it is idle.
             if link.style != Style::Sync || link.loan.is_some() {
-                at(link.due());
+                at(link.due(self.now));
             }
         }
         for wire in self.wires.values() {
@@ -348,7 +353,7 @@ impl World {
         let link = self.links.get(&wire.link)?;
         // A blocking client reads while it waits for something.
         let idle = link.style == Style::Sync && link.loan.is_none();
-        (!idle && !self.is_held_up(link.loan)).then(|| due.max(link.reads_at))
+        (!idle && link.takes_input() && !self.is_held_up(link.loan)).then(|| due.max(link.reads_at))
     }
 
     /// Lets everything happen that is due.
@@ -460,7 +465,11 @@ impl World {
             });
         }
         if link.style == Style::Subscriber {
-            self.read_messages(id)?;
+            self.check_backlog(id)?;
+            if self.read_messages(id)? {
+                // There is something to do again, which the reader knew first.
+                return self.settle_link(id, told);
+            }
         }
         Ok(())
     }
@@ -703,7 +712,8 @@ impl World {
     /// Nothing is on its way, and what is wanted is there.
     fn is_quiescent(&self) -> bool {
         let still = |wire: &Wire| wire.to_server.is_empty() && self.client_reads(wire).is_none();
-        let whole = (0..self.clients.len()).all(|client| self.has_wanted(client));
+        let whole = (0..self.clients.len()).all(|client| self.has_wanted(client))
+            && self.links.values().all(|link| link.away_until <= self.now);
         // What was left for nobody is still sent.
         let left = self.tickets.values().any(|life| matches!(life, Life::Nobodys(_)));
         whole && !left && self.wires.values().all(still)

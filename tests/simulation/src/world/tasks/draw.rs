@@ -8,11 +8,12 @@ use rand::RngExt;
 use rand::rngs::SmallRng;
 use redis_core::batch::Deadline;
 use redis_core::pipeline::Pipeline;
-use redis_core::pubsub::{Family, MessageKind};
+use redis_core::pubsub::{Family, MessageKind, Overflow};
+use redis_core::session::Machine as _;
 use redis_core::{Block, Cmd, Command as _, Script, Value};
 
 use super::super::World;
-use super::super::audit::{Check, Nature, Outcome, broken, tag};
+use super::super::audit::{Check, Nature, Outcome, Violation, broken, tag};
 use super::super::link::Style;
 use super::super::plan::{Fault, Work};
 use super::{APPLIED, Op, State, Step, Stream, What};
@@ -322,8 +323,45 @@ impl World {
         Ok(())
     }
 
-    /// Reads all messages of a subscriber.
-    pub(crate) fn read_messages(&mut self, id: u64) -> Check {
+    /// What waits for a subscriber's reader is within its bound.
+    pub(crate) fn check_backlog(&mut self, id: u64) -> Check {
+        let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
+        let config = &self.clients[link.client].config;
+        let (max, overflow) = (config.max_backlog, config.overflow);
+        // One message always fits, and what was read with the one that fills it is kept where nothing is dropped.
+        let beyond = if overflow == Overflow::Backpressure { 1 << 16 } else { 200 };
+        match link.pubsub().map(|pubsub| pubsub.backlog()) {
+            Some(bytes) if bytes > max + beyond => {
+                Err(broken(17, format!("{bytes} bytes wait for a reader, of {max}: {overflow:?}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Reads all messages of a subscriber, if its reader is there. Whether its link may go on now.
+    pub(crate) fn read_messages(&mut self, id: u64) -> Result<bool, Violation> {
+        let now = self.now;
+        let away = Duration::from_millis(self.net.random_range(0..400));
+        let leaves = self.net.random_bool(0.05);
+        let Some(link) = self.links.get_mut(&id).filter(|link| link.away_until <= now) else {
+            return Ok(false);
+        };
+        if leaves {
+            link.away_until = now + away;
+        }
+        let held = link.pubsub().is_some_and(|pubsub| pubsub.is_held());
+        self.take_messages(id)?;
+        let link = self.links.get_mut(&id).and_then(|link| link.pubsub());
+        Ok(match link.filter(|pubsub| held && !pubsub.is_held()) {
+            Some(pubsub) => {
+                pubsub.handle_timeout(now);
+                true
+            }
+            None => false,
+        })
+    }
+
+    fn take_messages(&mut self, id: u64) -> Check {
         let Some(link) = self.links.get_mut(&id) else { return Ok(()) };
         let (client, opened) = (link.client, link.opened);
         let of = &mut self.clients[client];
@@ -360,6 +398,9 @@ impl World {
                 if of.notices >= opened {
                     return Err(broken(11, "more than one notice for one loss"));
                 }
+            }
+            if message.kind == MessageKind::Lagged {
+                of.messages += message.count().unwrap_or_default();
             }
             if !message.kind.is_published() {
                 continue;
