@@ -269,28 +269,25 @@ impl Client {
         ScanStream::new(self, Scan::new(first))
     }
 
-    /// Subscriptions on a connection of their own. Nothing is connected before the first one.
+    /// Subscriptions on a connection of their own, which takes a place in the pool. Nothing is connected before the
+    /// first one.
     pub fn pubsub(&self) -> PubSub {
-        PubSub::new(
-            self.shared.config.clone(),
-            self.shared.runtime.clone(),
-            self.shared.seeds.next_seed(),
-        )
+        PubSub::new(self.shared.pool.clone(), self.shared.seeds.next_seed())
     }
 
-    /// The commands that the server runs from now on, whoever sends them, on a connection of its own. Connects
-    /// at once.
+    /// The commands that the server runs from now on, whoever sends them, on a connection of its own, which
+    /// takes a place in the pool. Connects at once.
     ///
     /// # Errors
     ///
-    /// What a connection fails with; the server's error when this user may not monitor.
+    /// `Limit` when the pool has no place; what a connection fails with; the server's error when this user may not
+    /// monitor.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future closes the connection.
     pub async fn monitor(&self) -> Result<Monitor> {
-        let Shared { config, runtime, seeds, .. } = &*self.shared;
-        Monitor::open(config.clone(), runtime.clone(), seeds.next_seed()).await
+        Monitor::open(&self.shared.pool, self.shared.seeds.next_seed()).await
     }
 }
 

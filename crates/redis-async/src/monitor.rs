@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures_core::Stream;
+use redis_core::Result;
 use redis_core::monitor::{Monitor as Machine, MonitorEntry};
-use redis_core::{Config, Result};
 
 use crate::feed::Feed;
-use crate::runtime::Runtime;
+use crate::pool::{Pool, Reserved};
 
 /// The commands that a server runs, whoever sends them, on a connection of its own.
 ///
@@ -21,6 +21,7 @@ use crate::runtime::Runtime;
 /// closes it.
 pub struct Monitor {
     feed: Feed<Machine>,
+    _place: Reserved,
 }
 
 impl fmt::Debug for Monitor {
@@ -30,13 +31,11 @@ impl fmt::Debug for Monitor {
 }
 
 impl Monitor {
-    pub(crate) async fn open(
-        config: Arc<Config>,
-        runtime: Arc<dyn Runtime>,
-        seed: u64,
-    ) -> Result<Self> {
-        let machine = Machine::new(config, Instant::now(), seed);
-        let mut monitor = Self { feed: Feed::new(machine, runtime) };
+    pub(crate) async fn open(pool: &Arc<Pool>, seed: u64) -> Result<Self> {
+        let place = pool.reserve().await?;
+        let machine = Machine::new(pool.config().clone(), Instant::now(), seed);
+        let feed = Feed::new(machine, pool.runtime().clone());
+        let mut monitor = Self { feed, _place: place };
         poll_fn(|cx| monitor.poll_started(cx)).await?;
         Ok(monitor)
     }

@@ -37,6 +37,14 @@ impl Pool {
         Arc::new(Self { config, runtime, seeds, state })
     }
 
+    pub(crate) fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    pub(crate) fn runtime(&self) -> &Arc<dyn Runtime> {
+        &self.runtime
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -63,6 +71,14 @@ impl Pool {
             pool.config.tell(&Notice::Waited { took: start.elapsed() });
             waited
         })
+    }
+
+    /// Takes the place for a connection that is not the pool's to lend; an idle one is closed for it.
+    pub(crate) async fn reserve(self: &Arc<Self>) -> Result<Reserved> {
+        let (mut pooled, _) = self.acquire(Deadline::Never).await?;
+        pooled.set_dedicated(true);
+        pooled.link.close(Closing::Now);
+        Ok(Reserved(pooled))
     }
 
     /// A new link, unless the pool has this many or no place that nobody waits for.
@@ -159,6 +175,10 @@ impl Drop for Place<'_> {
         }
     }
 }
+
+/// A place in the pool, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Reserved(#[expect(dead_code, reason = "it is there to be dropped")] Pooled);
 
 /// A link on loan. It goes back when dropped, unless something is under way or its state is not as it was.
 pub(crate) struct Pooled {

@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_core::Stream;
 use redis_core::pubsub::{Family, Message, PubSub as Machine, names, nothing_to_wait_for};
-use redis_core::{Config, Error, Result, ToArg, ToArgs};
+use redis_core::{Error, Result, ToArg, ToArgs};
 
-use crate::runtime::{Runtime, Timer};
+use crate::pool::Pool;
+use crate::runtime::Timer;
 use crate::stop::Stop;
 use crate::subscriber::{Guard, Subscriber, closed, no_task};
 
@@ -35,7 +36,6 @@ pub(crate) type Handler = Arc<Mutex<dyn FnMut(&Message) + Send>>;
 /// connection.
 pub struct PubSub {
     handle: PubSubHandle,
-    config: Arc<Config>,
     seed: u64,
     timer: Option<Box<dyn Timer>>,
 }
@@ -61,10 +61,10 @@ impl Drop for PubSub {
 }
 
 impl PubSub {
-    pub(crate) fn new(config: Arc<Config>, runtime: Arc<dyn Runtime>, seed: u64) -> Self {
-        let machine = Machine::new(config.clone(), seed);
-        let handle = PubSubHandle { subscriber: Subscriber::new(machine, runtime) };
-        Self { handle, config, seed, timer: None }
+    pub(crate) fn new(pool: Arc<Pool>, seed: u64) -> Self {
+        let machine = Machine::new(pool.config().clone(), seed);
+        let subscriber = Subscriber::new(machine, pool.runtime().clone());
+        Self { handle: PubSubHandle { subscriber, pool }, seed, timer: None }
     }
 
     /// What other tasks subscribe by while this one reads. Cheap to clone.
@@ -137,7 +137,7 @@ impl PubSub {
     ) -> Result<PubSubTask> {
         self.subscriber.lock().machine().leave_to_handlers()?;
         let runtime = self.subscriber.runtime().clone();
-        let next = Self::new(self.config.clone(), runtime.clone(), self.seed.wrapping_add(1));
+        let next = Self::new(self.pool.clone(), self.seed.wrapping_add(1));
         let stop = Arc::<Stop>::default();
         let pubsub = mem::replace(self, next);
         let handle = pubsub.handle.clone();
@@ -153,7 +153,7 @@ impl PubSub {
         ends: impl Fn(&Machine<Handler>) -> bool,
         deadline: Option<Instant>,
     ) -> Poll<Result<Option<Message>>> {
-        let Self { handle: PubSubHandle { subscriber }, timer, .. } = self;
+        let Self { handle: PubSubHandle { subscriber, .. }, timer, .. } = self;
         let mut state = subscriber.lock();
         let polled = loop {
             if let Some(next) = state.poll_message() {
@@ -209,6 +209,7 @@ impl PubSub {
 #[derive(Clone)]
 pub struct PubSubHandle {
     subscriber: Arc<Subscriber>,
+    pool: Arc<Pool>,
 }
 
 impl fmt::Debug for PubSubHandle {
@@ -222,8 +223,9 @@ impl PubSubHandle {
     ///
     /// # Errors
     ///
-    /// What a connection fails with: this waits for one. The names stay wanted, and it is tried again. `Closed` when the
-    /// `PubSub` is gone. `Connect` when no task can be started, as outside of the runtime.
+    /// What a connection fails with: this waits for one. The names stay wanted, and it is tried again. `Connect` when no
+    /// task can be started, as outside of the runtime. `Limit` when the pool has no place for the first subscription's
+    /// connection, `Closed` when the `PubSub` is gone: nothing is wanted then.
     ///
     /// # Cancel safety
     ///
@@ -426,6 +428,11 @@ impl PubSubHandle {
         family: Family,
         names: impl IntoIterator<Item = (Bytes, Option<Handler>)>,
     ) -> Result<()> {
+        if self.open()?.place.is_none() {
+            let place = self.pool.reserve().await?;
+            // Another one may have been faster.
+            self.open()?.place.get_or_insert(place);
+        }
         let failures = self.subscribe_to(family, names)?;
         // Until the link is ready, so that a failure is this call's; the names stay wanted.
         poll_fn(|cx| self.subscriber.poll_ready(cx, failures)).await?;

@@ -9,6 +9,7 @@ use redis_core::pubsub::{Message, PubSub as Machine};
 use redis_core::{Error, ErrorKind, Result};
 
 use crate::feed::Feed;
+use crate::pool::Reserved;
 use crate::pubsub::Handler;
 use crate::pump::Progress;
 use crate::runtime::Runtime;
@@ -35,6 +36,8 @@ pub(crate) struct State {
     waiting: Vec<Waker>,
     /// To be woken once nothing is locked.
     due: Vec<Waker>,
+    /// The connection's place in the pool.
+    pub(crate) place: Option<Reserved>,
     stopped: bool,
     /// Others than the reader may subscribe.
     pub(crate) shared: bool,
@@ -49,6 +52,7 @@ impl Subscriber {
             reader: None,
             waiting: Vec::new(),
             due: Vec::new(),
+            place: None,
             stopped: false,
             shared: false,
         };
@@ -116,7 +120,9 @@ impl Subscriber {
         state.feed.close();
         let wakers = state.take_wakers();
         let task = state.task.take();
+        let place = state.place.take();
         drop(state);
+        drop(place);
         wakers.into_iter().chain(task).for_each(Waker::wake);
     }
 }

@@ -232,19 +232,21 @@ impl Client {
         ScanIter { client: self, scan: Scan::new(first) }
     }
 
-    /// Subscriptions on a connection of their own. Nothing is connected before the first one.
+    /// Subscriptions on a connection of their own, which takes a place in the pool. Nothing is connected before the
+    /// first one.
     pub fn pubsub(&self) -> PubSub {
-        PubSub::new(self.pool.config().clone(), self.seeds.next_seed())
+        PubSub::new(self.pool.clone(), self.seeds.next_seed())
     }
 
-    /// The commands that the server runs from now on, whoever sends them, on a connection of its own. Connects
-    /// at once.
+    /// The commands that the server runs from now on, whoever sends them, on a connection of its own, which
+    /// takes a place in the pool. Connects at once.
     ///
     /// # Errors
     ///
-    /// What a connection fails with; the server's error when this user may not monitor.
+    /// `Limit` when the pool has no place; what a connection fails with; the server's error when this user may not
+    /// monitor.
     pub fn monitor(&self) -> Result<Monitor> {
-        Monitor::open(self.pool.config().clone(), self.seeds.next_seed())
+        Monitor::open(&self.pool, self.seeds.next_seed())
     }
 }
 

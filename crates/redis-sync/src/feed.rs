@@ -13,6 +13,7 @@ use redis_core::recv::RecvBuffer;
 use redis_core::session::{Action, Machine};
 use redis_core::{Config, Endpoint, Error, ErrorKind, Result};
 
+use crate::pool::Reserved;
 use crate::stream::Stream;
 
 pub(crate) struct Feed<M> {
@@ -34,6 +35,8 @@ pub(crate) struct State<M> {
     reader: Option<Reader>,
     writer: Option<Arc<Stream>>,
     events: Vec<Event>,
+    /// The connection's place in the pool.
+    pub(crate) place: Option<Reserved>,
     /// Somebody has the turn.
     turning: bool,
     /// Threads that wait for what comes of another's turn.
@@ -65,6 +68,7 @@ impl<M: Machine> Feed<M> {
             reader: None,
             writer: None,
             events: Vec::new(),
+            place: None,
             turning: false,
             waiting: 0,
             stopped: false,
@@ -287,7 +291,9 @@ impl<M: Machine> Feed<M> {
         if let Some(writer) = state.writer.take() {
             writer.shutdown();
         }
+        let place = state.place.take();
         drop(state);
+        drop(place);
         self.moved.notify_all();
         self.left.notify_all();
     }

@@ -4,10 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use redis_core::Result;
 use redis_core::monitor::{Monitor as Machine, MonitorEntry};
-use redis_core::{Config, Result};
 
 use crate::feed::Feed;
+use crate::pool::Pool;
 
 /// The commands that a server runs, whoever sends them, on a connection of its own.
 ///
@@ -36,10 +37,13 @@ impl fmt::Debug for Monitor {
 }
 
 impl Monitor {
-    pub(crate) fn open(config: Arc<Config>, seed: u64) -> Result<Self> {
+    pub(crate) fn open(pool: &Arc<Pool>, seed: u64) -> Result<Self> {
+        let place = pool.reserve()?;
+        let config = pool.config();
         let machine = Machine::new(config.clone(), Instant::now(), seed);
-        let feed = Feed::new(machine, config);
+        let feed = Feed::new(machine, config.clone());
         let mut state = feed.lock();
+        state.place = Some(place);
         while !state.machine.is_started() {
             if let Some(error) = state.machine.poll_error() {
                 return Err(error);

@@ -88,6 +88,16 @@ impl Pool {
         }
     }
 
+    /// Takes the place for a connection that is not the pool's to lend; an idle one is closed for it.
+    pub(crate) fn reserve(self: &Arc<Self>) -> Result<Reserved> {
+        let start = Instant::now();
+        let acquired = self.change(|state| state.acquire(start, None, Waker::noop()));
+        if let Acquired::Wait(turn) = acquired {
+            self.wait(turn, start, None)?;
+        }
+        Ok(Reserved(self.clone()))
+    }
+
     /// Opens a connection in a place that was taken for it.
     fn open(self: &Arc<Self>, deadline: Option<Instant>) -> Result<Pooled> {
         let mut pooled = self.lend(None);
@@ -150,6 +160,16 @@ impl Pool {
             }
             thread::park_timeout(until - now);
         }
+    }
+}
+
+/// A place in the pool, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Reserved(Arc<Pool>);
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        self.0.change(State::forget);
     }
 }
 

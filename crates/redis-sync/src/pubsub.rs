@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redis_core::pubsub::{Family, Message, Overflow, PubSub as Machine, names};
-use redis_core::{Config, Error, ErrorKind, Result, ToArg, ToArgs};
+use redis_core::{Error, ErrorKind, Result, ToArg, ToArgs};
 
 use crate::feed::{Feed, Guard, closed};
 use crate::keeper;
+use crate::pool::Pool;
 
 /// Called without anything locked, by the one who reads.
 type Handler = Arc<Mutex<dyn FnMut(&Message) + Send>>;
@@ -64,9 +65,10 @@ impl Drop for PubSub {
 }
 
 impl PubSub {
-    pub(crate) fn new(config: Arc<Config>, seed: u64) -> Self {
-        let feed = Arc::new(Feed::new(Machine::new(config.clone(), seed), config));
-        Self { handle: PubSubHandle { feed }, seed }
+    pub(crate) fn new(pool: Arc<Pool>, seed: u64) -> Self {
+        let config = pool.config();
+        let feed = Arc::new(Feed::new(Machine::new(config.clone(), seed), config.clone()));
+        Self { handle: PubSubHandle { feed, pool }, seed }
     }
 
     /// What other threads subscribe by while this one reads. Cheap to clone.
@@ -154,12 +156,12 @@ impl PubSub {
         on_error: impl FnMut(&Error) -> ControlFlow<()> + Send + 'static,
     ) -> Result<PubSubThread> {
         self.feed.lock().machine.leave_to_handlers()?;
-        let next = Self::new(self.feed.config().clone(), self.seed.wrapping_add(1));
+        let next = Self::new(self.pool.clone(), self.seed.wrapping_add(1));
         let mut pubsub = mem::replace(self, next);
-        let feed = pubsub.feed.clone();
+        let handle = pubsub.handle.clone();
         let run = move || pubsub.run(on_error);
         match thread::Builder::new().name("redis-pubsub".to_owned()).spawn(run) {
-            Ok(thread) => Ok(PubSubThread { feed, thread: Some(thread) }),
+            Ok(thread) => Ok(PubSubThread { handle, thread: Some(thread) }),
             Err(error) => Err(no_thread(error)),
         }
     }
@@ -233,6 +235,7 @@ impl PubSub {
 #[derive(Clone)]
 pub struct PubSubHandle {
     feed: Arc<Feed<Machine<Handler>>>,
+    pool: Arc<Pool>,
 }
 
 impl fmt::Debug for PubSubHandle {
@@ -246,8 +249,9 @@ impl PubSubHandle {
     ///
     /// # Errors
     ///
-    /// What a connection fails with: this waits for one. The names stay wanted, and reading connects again. `Closed` when
-    /// the `PubSub` is gone.
+    /// What a connection fails with: this waits for one. The names stay wanted, and reading connects again. `Limit` when the
+    /// pool has no place for the first subscription's connection, `Closed` when the `PubSub` is gone: nothing is wanted
+    /// then.
     pub fn subscribe<M>(&self, channels: impl ToArgs<M>) -> Result<()> {
         self.add(Family::Channel, names(channels)?.into_iter().map(|name| (name, None)))
     }
@@ -400,6 +404,13 @@ impl PubSubHandle {
         names: impl IntoIterator<Item = (Bytes, Option<Handler>)>,
     ) -> Result<()> {
         let mut state = self.open()?;
+        if state.place.is_none() {
+            drop(state);
+            let place = self.pool.reserve()?;
+            state = self.open()?;
+            // Another one may have been faster.
+            state.place.get_or_insert(place);
+        }
         let failures = state.machine.failures();
         state.machine.subscribe(Instant::now(), family, names)?;
         if !state.kept && self.feed.config().overflow != Overflow::Backpressure {
@@ -436,7 +447,7 @@ fn no_thread(error: std::io::Error) -> Error {
 /// it.
 #[must_use = "the thread stops when this is dropped"]
 pub struct PubSubThread {
-    feed: Arc<Feed<Machine<Handler>>>,
+    handle: PubSubHandle,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -451,13 +462,13 @@ impl fmt::Debug for PubSubThread {
 impl PubSubThread {
     /// What other threads subscribe by meanwhile: with handlers, since nobody takes other messages.
     pub fn handle(&self) -> PubSubHandle {
-        PubSubHandle { feed: self.feed.clone() }
+        self.handle.clone()
     }
 
     /// Ends the thread, which closes its connection; does not wait for it. A handler that is running ends first, and
     /// so does an attempt to connect.
     pub fn stop(&self) {
-        self.feed.stop();
+        self.handle.feed.stop();
     }
 
     /// Whether the thread has ended.
@@ -477,6 +488,6 @@ impl PubSubThread {
 
 impl Drop for PubSubThread {
     fn drop(&mut self) {
-        self.feed.stop();
+        self.handle.feed.stop();
     }
 }

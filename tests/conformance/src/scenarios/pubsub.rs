@@ -32,6 +32,7 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
         Scenario::new(subscribing_twice_counts_once),
         Scenario::new(subscribing_to_nothing_is_refused),
         Scenario::new(subscriptions_do_not_disturb_commands),
+        Scenario::new(subscribers_and_monitors_take_places_of_the_pool),
         Scenario::new(dropped_pubsub_is_no_subscriber_any_more),
         Scenario::new(lost_link_is_opened_again_and_said_once),
         Scenario::new(lost_link_is_hidden_with_the_confirmations),
@@ -371,7 +372,7 @@ async fn subscribing_to_nothing_is_refused<S: Subject>(cx: Context<S>) -> Outcom
 }
 
 async fn subscriptions_do_not_disturb_commands<S: Subject>(cx: Context<S>) -> Outcome {
-    let client = cx.client_with(|config| config.pool_size = 1)?;
+    let client = cx.client_with(|config| config.pool_size = 3)?;
     let mut pubsub = client.pubsub();
     let mut second = client.pubsub();
     pubsub.subscribe(&["c"]).await?;
@@ -393,6 +394,29 @@ async fn dropped_pubsub_is_no_subscriber_any_more<S: Subject>(cx: Context<S>) ->
     subscribers(&cx, &client, "c", 1).await?;
     drop(pubsub);
     subscribers(&cx, &client, "c", 0).await?;
+    Ok(())
+}
+
+async fn subscribers_and_monitors_take_places_of_the_pool<S: Subject>(cx: Context<S>) -> Outcome {
+    let client = cx.client_with(|config| {
+        config.pool_size = 2;
+        config.pool_timeout = Duration::ZERO;
+    })?;
+    cx.step("an idle connection makes room");
+    client.blpop::<String, String>(["none"], Some(Duration::from_millis(1))).await?;
+    let mut pubsub = client.pubsub();
+    pubsub.subscribe(&["c"]).await?;
+    let monitor = client.monitor().await?;
+    assert_eq!(client.stats().pool_open, 2);
+    let mut second = client.pubsub();
+    let error = failed(second.subscribe(&["c"]).await)?;
+    assert_eq!((error.kind(), second.is_subscribed()), (ErrorKind::Limit, false));
+    cx.saw("subscribing", error);
+    cx.saw("monitoring", failed(client.monitor().await.map(drop))?);
+    drop(monitor);
+    second.subscribe(&["c"]).await?;
+    drop((pubsub, second));
+    assert_eq!(client.stats().pool_open, 0);
     Ok(())
 }
 
