@@ -122,8 +122,9 @@ impl<M: Machine> Feed<M> {
         deadline: Option<Instant>,
     ) -> (Guard<'a, M>, Result<()>) {
         // Nobody may have read for long: what has come by now tells more of the peer than the clock.
+        let mut has_come = false;
         if state.machine.poll_timeout().is_some_and(|due| due <= now) {
-            state = self.read(state, now, Some(now));
+            (state, has_come) = self.read(state, now, Some(now));
         }
         state.machine.handle_timeout(now);
         while let Some(action) = state.machine.poll_action() {
@@ -149,9 +150,12 @@ impl<M: Machine> Feed<M> {
             }
         }
         state = self.flush(state);
+        if has_come {
+            return (state, Ok(()));
+        }
         let until = [deadline, state.machine.poll_timeout()].into_iter().flatten().min();
         if state.reader.is_some() {
-            return (self.read(state, now, until), Ok(()));
+            return (self.read(state, now, until).0, Ok(()));
         }
         // Nothing to read from: a new attempt is due, the reader's time is up, or somebody else subscribes.
         if until.is_none() && !state.shared {
@@ -169,24 +173,25 @@ impl<M: Machine> Feed<M> {
         Ok((Reader { stream, recv: RecvBuffer::default() }, writer))
     }
 
-    /// Reads what is there, or waits for it until then.
+    /// Reads what is there, or waits for it until then; whether something has come.
     fn read<'a>(
         &'a self,
         mut state: Guard<'a, M>,
         now: Instant,
         until: Option<Instant>,
-    ) -> Guard<'a, M> {
+    ) -> (Guard<'a, M>, bool) {
         let Some(mut reader) = state.reader.take() else {
-            return state;
+            return (state, false);
         };
         let hint = state.machine.read_hint();
         drop(state);
         let result = reader.stream.read(reader.recv.space(hint), now, until);
         state = self.lock();
         if state.stopped {
-            return state;
+            return (state, false);
         }
         let State { machine, events, .. } = &mut *state;
+        let mut has_come = true;
         match result {
             Ok(0) => machine.handle_disconnect(Instant::now(), None),
             Ok(n) => {
@@ -195,11 +200,14 @@ impl<M: Machine> Feed<M> {
                 reader.recv.consume(used);
             }
             Err(error)
-                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+                if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) =>
+            {
+                has_come = false;
+            }
             Err(error) => machine.handle_disconnect(Instant::now(), Some(error.kind())),
         }
         state.reader = Some(reader);
-        state
+        (state, has_come)
     }
 
     /// Writes what there is to write.

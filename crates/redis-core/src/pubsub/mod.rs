@@ -1,7 +1,7 @@
 //! Publish and subscribe over one link of its own.
 //!
 //! Owns the link: when it is wanted, what is said when it is lost and there again, and what waits for the reader.
-//! What is subscribed is the [`registry`]'s, what waits is bounded by the [`backlog`]. Handlers are kept beside
+//! What is subscribed is the registry's, what waits is bounded by the backlog. Handlers are kept beside
 //! the names they belong to, and called by whoever reads. Knows nothing of sockets.
 
 mod backlog;
