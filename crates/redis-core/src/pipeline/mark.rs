@@ -28,6 +28,11 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// Of a command by itself.
+    pub fn of<R>(cmd: &Cmd<R>) -> Self {
+        Self::new(cmd, 0)
+    }
+
     /// Of a command whose encoding ends there.
     pub(super) fn new<R>(cmd: &Cmd<R>, end: usize) -> Self {
         let (info, slot, block) = (cmd.info(), cmd.slot(), cmd.block());
