@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use redis_core::{Cmd, Config, Endpoint, Error, ErrorKind, Result};
 
-use crate::address::Origin;
+use crate::address::{Address, Origin};
 use crate::read::{Candidate as Readable, ReadFrom};
 use crate::redirect::Redirect;
 use crate::refresh::{Candidate, Outcome, Refresh};
@@ -222,7 +222,7 @@ impl Cluster {
     /// A node said that a slot is another one's. Gives that one; none where it can't be told.
     pub fn handle_moved(&mut self, now: Instant, from: NodeId, to: &Redirect) -> Option<NodeId> {
         self.refresh.want(now);
-        let endpoint = self.reach(from, to)?;
+        let endpoint = self.reach(from, &to.to)?;
         let patch = self.topology.patch(to.slot, &endpoint).ok()?;
         let node = self.registry.intern(&endpoint);
         if self.ids.len() < self.topology.nodes().len() {
@@ -242,17 +242,26 @@ impl Cluster {
 
     /// A node said that another one is to be asked this once. Gives that one; none where it can't be told.
     pub fn handle_ask(&mut self, from: NodeId, to: &Redirect) -> Option<NodeId> {
-        let endpoint = self.reach(from, to)?;
-        let node = self.registry.intern(&endpoint);
-        // A node without slots of its own is in no view.
-        self.registry.name(node);
-        Some(node)
+        self.reach_node(from, &to.to)
     }
 
-    fn reach(&self, from: NodeId, to: &Redirect) -> Option<Endpoint> {
+    fn reach(&self, from: NodeId, to: &Address) -> Option<Endpoint> {
         let answered = self.registry.endpoint(from)?;
         let Settings { tls, ref map, .. } = self.settings;
-        to.to.endpoint(&Origin { answered, tls, map })
+        to.endpoint(&Origin { answered, tls, map })
+    }
+
+    /// The node at an address that another one tells of.
+    pub(crate) fn reach_node(&mut self, from: NodeId, to: &Address) -> Option<NodeId> {
+        let endpoint = self.reach(from, to)?;
+        // One without slots of its own is in no view.
+        Some(self.node_at(&endpoint))
+    }
+
+    /// The node that the cluster knows by this id, if the map names ids.
+    pub(crate) fn node_of_id(&self, id: &str) -> Option<NodeId> {
+        let node = self.topology.nodes().iter().find(|node| node.id() == Some(id))?;
+        Some(self.ids[node.index()])
     }
 
     /// A link to a node was lost or could not be had, or the node does not serve: the map may be old, and reads
