@@ -11,7 +11,7 @@ use crate::{Result, Verb, workspace};
 
 pub(crate) const VERB: Verb = Verb {
     name: "simulate",
-    options: "[--seeds N] [--seed FIRST] [--jobs J] [--lines L] [--stop] | --mutants [--only NAME,..]",
+    options: "[--seeds N] [--seed FIRST] [--jobs J] [--lines L] [--stop] [--cluster] | --mutants [--only NAME,..]",
     purpose: "run the machines under simulated faults; a failure names its seed",
     run,
 };
@@ -32,8 +32,10 @@ fn run(mut args: Args) -> Result<()> {
             command.args([option, &value]);
         }
     }
-    if args.flag("--stop") {
-        command.arg("--stop");
+    for option in ["--stop", "--cluster"] {
+        if args.flag(option) {
+            command.arg(option);
+        }
     }
     args.finish()?;
     process::run("simulation", command.current_dir(workspace()), LIMIT)

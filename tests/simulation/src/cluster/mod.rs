@@ -86,11 +86,10 @@ pub(crate) fn run(seed: u64, trace: bool) -> Result<u64, (String, Vec<String>)> 
 
 impl World {
     fn new(plan: Plan, traced: bool) -> Self {
-        let base = Instant::now();
-        let rng = |part: u64| SmallRng::seed_from_u64(plan.seed.wrapping_mul(31).wrapping_add(part));
+        let (base, seed) = (Instant::now(), plan.seed);
+        let rng = |part: u64| SmallRng::seed_from_u64(seed.wrapping_mul(31).wrapping_add(part));
         let (mut luck, net) = (rng(1), rng(2));
-        let model =
-            Model::new(base, &mut luck, plan.shards, plan.replicas, plan.lag, plan.hidden);
+        let model = Model::new(base, &mut luck, plan.shards, plan.replicas, plan.lag, plan.hidden);
         let mut world = Self {
             base,
             now: base,
@@ -137,7 +136,12 @@ impl World {
         settings.check_interval = *pick(rng, &[None, Some(Duration::from_secs(5))]);
         settings.refresh_interval = Duration::from_millis(*pick(rng, &[100, 1000]));
         let cluster = Cluster::new(Arc::new(config), settings, rng.random());
-        self.clients.push(Client { cluster, asked: BTreeSet::new(), began: Vec::new(), covered: 0 });
+        self.clients.push(Client {
+            cluster,
+            asked: BTreeSet::new(),
+            began: Vec::new(),
+            covered: 0,
+        });
         for task in 0..self.plan.tasks {
             let seed = self.plan.seed.wrapping_mul(77) ^ ((at * 100 + task) as u64) << 32;
             let rng = SmallRng::seed_from_u64(seed);
@@ -244,9 +248,6 @@ impl World {
             self.wires[at].drop_inbound();
         }
         self.note(|| format!("wire to {node} is lost: {kind:?}"));
-        if let Some(task) = self.wires[at].own {
-            self.lost_own(task);
-        }
         for (to, unsent) in told {
             self.fail(at, to, unsent, kind)?;
         }
@@ -264,7 +265,7 @@ impl World {
                 Ok(())
             }
             To::Exchange(task, send) => self.exchange_failed(client, task, send, error),
-            To::Task(task) => self.task_answered(task, Err(error)),
+            To::Task(task) => self.task_answered(task, id, Err(error)),
             To::Nobody => Ok(()),
         }
     }
@@ -283,7 +284,7 @@ impl World {
                 Ok(())
             }
             To::Exchange(task, send) => self.exchange_answered(client, task, send, frames),
-            To::Task(task) => self.task_answered(task, Ok(frames)),
+            To::Task(task) => self.task_answered(task, id, Ok(frames)),
             To::Nobody => Ok(()),
         }
     }
@@ -315,7 +316,6 @@ impl World {
     }
 
     fn act(&mut self, client: usize, action: Action) -> Check {
-        let now = self.now;
         match action {
             Action::Ask(node) => {
                 let Client { cluster, asked, began, .. } = &mut self.clients[client];
@@ -337,28 +337,15 @@ impl World {
                 let bytes = Cluster::question().to_vec();
                 self.submit(client, node, Link::Primary, None, (To::Map, 1, None), bytes)
             }
-            Action::Forget(node) => {
-                for at in 0..self.wires.len() {
-                    let wire = &self.wires[at];
-                    // Closed once everything is answered.
-                    if wire.client == client && wire.id == node && wire.pending.is_empty() {
-                        self.wires[at].state = State::Lost;
-                    }
-                }
-                Ok(())
-            }
-            Action::Reopen(node) => {
-                let of = |wire: &Wire| {
-                    wire.client == client && wire.id == node && wire.state != State::Lost
-                };
-                while let Some(at) = self.wires.iter().position(of) {
-                    self.lose(at, ErrorKind::Io)?;
-                }
+            Action::Forget(node) | Action::Reopen(node) => {
+                let wires = self.wires.iter_mut();
+                wires
+                    .filter(|wire| wire.client == client && wire.id == node)
+                    .for_each(|wire| wire.retired = true);
                 Ok(())
             }
             Action::Changed => {
                 self.map_changed(client);
-                let _ = now;
                 Ok(())
             }
         }
@@ -377,6 +364,7 @@ impl World {
         let of = |wire: &Wire| {
             (wire.client, wire.id, wire.link, wire.own) == (client, node, link, own)
                 && wire.state != State::Lost
+                && !wire.retired
         };
         let at = match self.wires.iter().position(of) {
             Some(at) => at,

@@ -57,6 +57,12 @@ pub(super) struct Conn {
     pub(super) channels: BTreeSet<Bytes>,
 }
 
+impl Conn {
+    pub(super) fn new(node: usize, readonly: bool) -> Self {
+        Self { node, readonly, ..Self::default() }
+    }
+}
+
 /// A run of one command.
 #[derive(Clone, Debug)]
 pub(super) struct Ran {
@@ -219,6 +225,14 @@ impl Model {
         self.shards[shard].data.0.insert((slot, key), value);
     }
 
+    /// The number at a key, wherever it is.
+    pub(super) fn peek(&self, key: Bytes) -> u64 {
+        let slot = slot_of(&key);
+        let at = (slot, key);
+        let value = self.shards.iter().find_map(|shard| shard.data.0.get(&at));
+        value.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok()).unwrap_or(0)
+    }
+
     pub(super) fn is_moving(&self) -> bool {
         !self.moving.is_empty()
     }
@@ -368,13 +382,7 @@ impl Model {
     /// What a node says the cluster looks like.
     fn view(&self, now: Instant, node: usize) -> Vec<u8> {
         let known = self.known(node, now);
-        let mut ranges: Vec<(usize, usize, u16)> = Vec::new();
-        for (slot, &shard) in known.slots.iter().enumerate() {
-            match ranges.last_mut() {
-                Some((_, last, of)) if *of == shard => *last = slot,
-                _ => ranges.push((slot, slot, shard)),
-            }
-        }
+        let mut ranges = ranges(&known.slots);
         if self.nodes[node].partial_until > now {
             ranges.retain(|(first, _, _)| first % 3 != 0);
         }
@@ -396,23 +404,15 @@ impl Model {
 
     /// The node's own line of `CLUSTER NODES`, and those of the others it knows.
     fn own_line(&self, node: usize) -> Vec<u8> {
-        let mut text = String::new();
+        let (mut text, ranges) = (String::new(), ranges(&self.slots));
         let id = |node: usize| format!("{node:040x}");
         for (shard, Shard { primary, .. }) in self.shards.iter().enumerate() {
             let other = *primary != node;
             let flags = if other { "master" } else { "myself,master" };
             let address = format!("h:{}@1", usize::from(PORT) + primary);
             let _ = write!(text, "{} {address} {flags} - 0 0 1 connected", id(*primary));
-            let mut slot = 0;
-            while slot < self.slots.len() {
-                let start = slot;
-                while slot < self.slots.len() && usize::from(self.slots[slot]) == shard {
-                    slot += 1;
-                }
-                if slot > start {
-                    let _ = write!(text, " {start}-{}", slot - 1);
-                }
-                slot += 1;
+            for (first, last, _) in ranges.iter().filter(|(_, _, of)| usize::from(*of) == shard) {
+                let _ = write!(text, " {first}-{last}");
             }
             for (slot, to) in self.moving.iter().filter(|_| !other) {
                 let from = usize::from(self.slots[usize::from(*slot)]);
@@ -456,7 +456,9 @@ impl Model {
             "MGET" => {
                 let mut reply = format!("*{}\r\n", words.len() - 1).into_bytes();
                 for key in &words[1..] {
-                    reply.extend(data.get(&at(key)).map_or_else(|| b"$-1\r\n".to_vec(), |v| bulk(v)));
+                    reply.extend(
+                        data.get(&at(key)).map_or_else(|| b"$-1\r\n".to_vec(), |v| bulk(v)),
+                    );
                 }
                 reply
             }
@@ -507,7 +509,7 @@ impl Model {
                 b"+subscribed\r\n".to_vec()
             }
             "SUNSUBSCRIBE" => {
-                words[1..].iter().for_each(|channel| drop(conn.channels.remove(channel)));
+                conn.channels.retain(|channel| !words[1..].contains(channel));
                 b"+unsubscribed\r\n".to_vec()
             }
             _ => format!("-ERR unknown command {name} in slot {slot}\r\n").into_bytes(),
@@ -519,6 +521,18 @@ impl Model {
         }
         reply
     }
+}
+
+/// First and last slot of each range, and whose it is.
+fn ranges(slots: &[u16]) -> Vec<(usize, usize, u16)> {
+    let mut ranges: Vec<(usize, usize, u16)> = Vec::new();
+    for (slot, &shard) in slots.iter().enumerate() {
+        match ranges.last_mut() {
+            Some((_, last, of)) if *of == shard => *last = slot,
+            _ => ranges.push((slot, slot, shard)),
+        }
+    }
+    ranges
 }
 
 fn crc(key: &[u8]) -> u16 {

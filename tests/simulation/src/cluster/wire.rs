@@ -32,6 +32,8 @@ pub(super) struct Pending {
     pub(super) deadline: Option<Instant>,
     /// Not all is open yet: nothing of it was written.
     bytes: Option<Vec<u8>>,
+    /// Replies of who takes them all at once.
+    held: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub(super) struct Wire {
     outbound: VecDeque<(Instant, Vec<u8>)>,
     last: (Instant, Instant),
     delay: Duration,
+    /// Nothing more is sent on it: it ends once all is answered.
+    pub(super) retired: bool,
     /// Nothing gets through until then.
     pub(super) cut_off: Instant,
 }
@@ -67,7 +71,7 @@ impl Wire {
         delay: Duration,
         cut_off: Instant,
     ) -> Self {
-        let conn = Conn { node, readonly: link == Link::Replica, ..Conn::default() };
+        let conn = Conn::new(node, link == Link::Replica);
         Self {
             client,
             id,
@@ -80,6 +84,7 @@ impl Wire {
             outbound: VecDeque::new(),
             last: (now, now),
             delay,
+            retired: false,
             cut_off,
         }
     }
@@ -93,7 +98,13 @@ impl Wire {
         deadline: Option<Instant>,
         bytes: Vec<u8>,
     ) {
-        self.pending.push_back(Pending { to, replies, deadline, bytes: Some(bytes) });
+        self.pending.push_back(Pending {
+            to,
+            replies,
+            deadline,
+            bytes: Some(bytes),
+            held: Vec::new(),
+        });
         if self.state == State::Open {
             self.write(now, rng);
         }
@@ -125,15 +136,22 @@ impl Wire {
             _ => None,
         };
         let inbound = self.inbound.front().map(|(at, _)| (*at).max(self.cut_off));
-        let outbound = self.outbound.front().map(|(at, _)| (*at).max(self.cut_off));
-        let deadline = self.pending.iter().filter_map(|pending| pending.deadline).min();
+        let open = self.state == State::Open;
+        let outbound = self.outbound.front().filter(|_| open);
+        let outbound = outbound.map(|(at, _)| (*at).max(self.cut_off));
+        let waiting = self.pending.iter().filter(|_| self.state != State::Lost);
+        let deadline = waiting.filter_map(|pending| pending.deadline).min();
         [opening, inbound, outbound, deadline].into_iter().flatten().min()
     }
 
     /// Lets the node handle one command that has arrived.
     pub(super) fn serve(&mut self, now: Instant, model: &mut Model, rng: &mut SmallRng) -> bool {
         let due = self.inbound.front().is_some_and(|(at, _)| (*at).max(self.cut_off) <= now);
-        if !due || !model.nodes[self.conn.node].up {
+        if !due {
+            return false;
+        }
+        if !model.nodes[self.conn.node].up {
+            self.inbound.clear();
             return false;
         }
         if let Some((_, words)) = self.inbound.pop_front() {
@@ -167,6 +185,13 @@ impl Wire {
             return None;
         }
         let to = pending.to;
+        if matches!(to, To::Task(_)) {
+            pending.held.extend(frames);
+            if pending.replies > 0 {
+                return None;
+            }
+            frames = std::mem::take(&mut pending.held);
+        }
         if pending.replies == 0 {
             self.pending.pop_front();
         }
@@ -179,7 +204,10 @@ impl Wire {
         for pending in &mut self.pending {
             if pending.deadline.is_some_and(|deadline| deadline <= now) {
                 pending.deadline = None;
-                late.push((std::mem::replace(&mut pending.to, To::Nobody), pending.bytes.is_some()));
+                late.push((
+                    std::mem::replace(&mut pending.to, To::Nobody),
+                    pending.bytes.is_some(),
+                ));
             }
         }
         // What was not written is taken back.
@@ -206,6 +234,7 @@ impl Wire {
 
     /// Whether nothing can come of it any more.
     pub(super) fn is_over(&self) -> bool {
-        self.state == State::Lost && self.inbound.is_empty()
+        let lost = self.state == State::Lost || self.retired && self.pending.is_empty();
+        lost && self.inbound.is_empty()
     }
 }
