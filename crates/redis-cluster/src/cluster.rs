@@ -143,6 +143,7 @@ impl Cluster {
         if let Some(first) = first {
             // Nothing is known: whoever waits can begin.
             self.replace(first);
+            self.refresh.offer(&self.ids);
             self.actions.push_back(Action::Changed);
         }
         self.go_on(now);
@@ -175,7 +176,7 @@ impl Cluster {
 
     /// Asks who is to be asked, and ends the refresh when nobody is.
     fn go_on(&mut self, now: Instant) {
-        while let Some(candidate) = self.refresh.next_candidate(self.topology.coverage()) {
+        while let Some(candidate) = self.refresh.next_candidate() {
             let node = match candidate {
                 Candidate::Node(node) => node,
                 Candidate::Seed(endpoint) => self.registry.intern(&endpoint),
@@ -185,11 +186,11 @@ impl Cluster {
             }
         }
         if let Some(outcome) = self.refresh.finish(now) {
-            self.conclude(now, outcome);
+            self.conclude(outcome);
         }
     }
 
-    fn conclude(&mut self, now: Instant, outcome: Outcome) {
+    fn conclude(&mut self, outcome: Outcome) {
         self.rounds += 1;
         self.error = outcome.error;
         if let Some(view) = Topology::agreed(outcome.views, &self.topology) {
@@ -204,9 +205,6 @@ impl Cluster {
             let Self { registry, actions, .. } = self;
             registry.retain(&self.ids, |node| actions.push_back(Action::Forget(node)));
             self.error = None;
-        }
-        if !self.topology.is_full() {
-            self.refresh.want(now);
         }
         self.actions.push_back(Action::Changed);
     }

@@ -50,7 +50,8 @@ struct Round {
     candidates: VecDeque<Candidate>,
     /// Who has not answered yet, and until when it may.
     asked: Vec<(NodeId, Instant)>,
-    count: usize,
+    /// Everybody who was.
+    tried: Vec<NodeId>,
     views: Vec<Told>,
     error: Option<Error>,
 }
@@ -146,15 +147,24 @@ impl Refresh {
         self.round = Some(Round { candidates, ..Round::default() });
     }
 
-    /// Who is to be asked next, if anybody: tell [`ask`](Self::ask).
-    pub(crate) fn next_candidate(&mut self, known: usize) -> Option<Candidate> {
+    /// Adds nodes that were not known when the refresh began.
+    pub(crate) fn offer(&mut self, nodes: &[NodeId]) {
+        let mut nodes: Vec<_> = nodes.iter().copied().map(Candidate::Node).collect();
+        self.shuffle(&mut nodes);
+        if let Some(round) = &mut self.round {
+            round.candidates.extend(nodes);
+        }
+    }
+
+    /// Who is to be asked next, if anybody: tell [`ask`](Self::ask). Until somebody knows all slots, as many as there
+    /// may be are asked.
+    pub(crate) fn next_candidate(&mut self) -> Option<Candidate> {
         let round = self.round.as_mut()?;
         let votes: usize = round.views.iter().map(|told| told.votes).sum();
         let enough = votes + round.asked.len() >= self.views;
-        // Nobody has said as much as is known: others may.
-        let lacking = round.asked.is_empty()
-            && round.views.iter().all(|told| told.topology.coverage() < known);
-        if round.count >= MAX_ASKED || enough && !lacking {
+        let lacking =
+            round.asked.is_empty() && !round.views.iter().any(|told| told.topology.is_full());
+        if round.tried.len() >= MAX_ASKED || enough && !lacking {
             return None;
         }
         round.candidates.pop_front()
@@ -163,9 +173,9 @@ impl Refresh {
     /// This node is being asked. False when it was asked already.
     pub(crate) fn ask(&mut self, now: Instant, node: NodeId) -> bool {
         let Some(round) = &mut self.round else { return false };
-        let new = round.asked.iter().all(|(asked, _)| *asked != node);
+        let new = !round.tried.contains(&node);
         if new {
-            round.count += 1;
+            round.tried.push(node);
             round.asked.push((node, now + self.patience));
         }
         new

@@ -16,7 +16,7 @@ use crate::registry::NodeId;
 
 /// A walk: what a node says of its slots, its pages until it has no more, and again what it says of its slots. One
 /// that it gave away meanwhile is walked through again where it is now; items may come twice, as those of any
-/// `SCAN`.
+/// `SCAN`. A slot that leaves a node and comes back to it, all during that node's own walk, is not noticed.
 #[derive(Debug)]
 pub struct ClusterScan<T> {
     first: Cmd<ScanPage<T>>,

@@ -557,9 +557,7 @@ impl Exchange {
     /// Waits and goes again after a failure, or is over.
     fn retry(&mut self, now: Instant, cluster: &mut Cluster, at: u32, error: Error) {
         let (seed, deadline) = (self.options.seed ^ u64::from(at), self.options.deadline);
-        if let Some(frames) = &mut self.transaction {
-            frames.restart();
-        }
+        self.restart();
         let part = self.part(at);
         let unit = part.unit;
         let retry = part.retry.get_or_insert_with(|| Box::new(Retry::new(unit, seed)));
@@ -787,12 +785,6 @@ impl Exchange {
             )
         });
         &ERROR
-    }
-}
-
-impl Part {
-    fn is_asking(&self) -> bool {
-        matches!(self.redirect, Some((_, true)))
     }
 }
 

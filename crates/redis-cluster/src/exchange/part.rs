@@ -104,4 +104,9 @@ impl Part {
             retry: None,
         }
     }
+
+    /// Whether it is sent with ASKING before it.
+    pub(super) fn is_asking(&self) -> bool {
+        matches!(self.redirect, Some((_, true)))
+    }
 }

@@ -90,15 +90,13 @@ impl Exchange {
         if had >= limit {
             return false;
         }
-        if let Some(frames) = &mut self.transaction {
-            frames.restart();
-        }
         let deadline = self.options.deadline;
         let seed = self.options.seed ^ (u64::from(at) << 32 | u64::from(had));
         let part = self.part(at);
         part.refusals = had + 1;
         // A few redirects are followed at once: where nodes do not agree it takes them time.
         if part.redirect.is_some() && had < AT_ONCE {
+            self.restart();
             self.get_ready(at);
             return true;
         }
@@ -107,9 +105,17 @@ impl Exchange {
         match deadline {
             Some(deadline) if now + wait >= deadline => false,
             _ => {
+                self.restart();
                 self.wait(at, now + wait);
                 true
             }
+        }
+    }
+
+    /// What a transaction was told is of no use for its next attempt.
+    pub(super) fn restart(&mut self) {
+        if let Some(frames) = &mut self.transaction {
+            frames.restart();
         }
     }
 

@@ -393,6 +393,18 @@ fn a_transaction_is_in_one_slot_and_goes_as_a_whole() {
 }
 
 #[test]
+fn a_transaction_that_is_refused_too_late_says_why() {
+    let mut rig = rig(|_| {});
+    let sent = pipeline(true, &["INCR b"]);
+    let deadline = Some(rig.now);
+    let options = Options { deadline, ..Options::default() };
+    let mut exchange = Exchange::new(&rig.cluster, &sent, options).unwrap();
+    let send = rig.sends(&mut exchange, &sent).pop().unwrap().0;
+    rig.reply(&mut exchange, &send, &["+OK", "-LOADING x", "-EXECABORT no"]);
+    assert_eq!(exchange.replies(&sent).unwrap_err().code(), Some("LOADING"));
+}
+
+#[test]
 fn a_transaction_that_may_have_run_is_not_sent_again() {
     let sent = pipeline(true, &["INCR b", "GET b"]);
     for (answers, text) in [

@@ -430,6 +430,7 @@ impl World {
             Fault::Partition => {
                 let client = self.luck.random_range(0..self.clients.len());
                 let until = soon(&mut self.luck, 2000);
+                self.lossy = true;
                 self.partitions.insert((client, node), until);
                 for wire in &mut self.wires {
                     if wire.client == client && wire.conn.node == node {
@@ -443,7 +444,8 @@ impl World {
             Fault::Down => self.model.down_until = soon(&mut self.luck, 300),
             Fault::Partial => {
                 let until = soon(&mut self.luck, 3000);
-                self.model.make_partial(node, until);
+                // Somebody always knows all.
+                self.model.make_partial(node - node % 4, until);
             }
             Fault::Unsubscribe => self.unsubscribe_one(),
         }

@@ -80,6 +80,8 @@ pub(super) struct Model {
     moving: BTreeMap<u16, usize>,
     history: Vec<Snapshot>,
     versions: BTreeMap<Bytes, u64>,
+    /// Slots that have moved, from and to which shard.
+    moves: Vec<(Instant, u16, usize, usize)>,
     pub(super) down_until: Instant,
     hidden: bool,
     /// By the command's name and each word of it that has a `#`.
@@ -120,6 +122,7 @@ impl Model {
             moving: BTreeMap::new(),
             history: Vec::new(),
             versions: BTreeMap::new(),
+            moves: Vec::new(),
             down_until: now,
             hidden,
             log: BTreeMap::new(),
@@ -169,8 +172,11 @@ impl Model {
             return true;
         }
         self.moving.remove(&slot);
+        self.moves.push((now, slot, from, to));
         self.slots[usize::from(slot)] = to as u16;
         self.remember(now);
+        // What came whole is not lost by a replica that was behind before.
+        self.replicate();
         false
     }
 
@@ -223,6 +229,13 @@ impl Model {
         let slot = slot_of(&key);
         let shard = usize::from(self.slots[usize::from(slot)]);
         self.shards[shard].data.0.insert((slot, key), value);
+    }
+
+    /// Whether a key's slot came back to a node that it had left, since then: no walk can see that.
+    pub(super) fn came_back(&self, key: &str, since: Instant) -> bool {
+        let slot = slot_of(key.as_bytes());
+        let moves = || self.moves.iter().filter(|(at, of, ..)| *at >= since && *of == slot);
+        moves().any(|(_, _, left, _)| moves().any(|(_, _, _, to)| to == left))
     }
 
     /// The number at a key, wherever it is.

@@ -88,6 +88,7 @@ struct Watching {
 struct Scanning {
     scan: ClusterScan<String>,
     seen: BTreeSet<String>,
+    since: Instant,
     running: Option<Running>,
     checks: bool,
     waits: bool,
@@ -311,6 +312,7 @@ impl World {
                     scan,
                     seen,
                     running,
+                    since: now,
                     checks: false,
                     waits: false,
                 })))
@@ -767,7 +769,10 @@ impl World {
                     let scans = (0..4).map(move |n| format!("{{{tag}}}scan{n}"));
                     scans.chain([format!("{{{tag}}}stable")])
                 });
-                let missed: Vec<_> = keys.filter(|key| !scanning.seen.contains(key)).collect();
+                let missed: Vec<_> = keys
+                    .filter(|key| !scanning.seen.contains(key))
+                    .filter(|key| !self.model.came_back(key, scanning.since))
+                    .collect();
                 if !missed.is_empty() {
                     return Err(format!(
                         "a scan has missed {missed:?}, which were there all along"
