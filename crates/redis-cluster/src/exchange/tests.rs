@@ -709,3 +709,40 @@ fn scripts_of_a_pipeline_carry_their_source_to_every_node() {
         [("3: EVAL return 1 1 a", &[":1"]), ("1: EVAL return 1 1 b", &[":1"])];
     rig.step(&mut exchange, &sent, &script);
 }
+
+/// `cargo test --release -p redis-cluster exchange_costs -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+#[allow(clippy::print_stdout, reason = "it measures")]
+fn exchange_costs() {
+    let mut rig = rig(|_| {});
+    let get = cmd::get::<String>("greeting").into_cmd();
+    let reply = frames(&["$x"]);
+    let start = Instant::now();
+    for _ in 0..1_000_000 {
+        let mut exchange = rig.start(&get);
+        let send = exchange.poll_send(rig.now, &mut rig.cluster).unwrap();
+        exchange.handle_replies(rig.now, &mut rig.cluster, send.id, reply.clone()).unwrap();
+        assert_eq!(exchange.take_reply().unwrap().len(), reply.len());
+    }
+    println!("a single command: {:?}", start.elapsed() / 1_000_000);
+    let mut pipeline = Pipeline::atomic();
+    pipeline.set_transaction(false);
+    pipeline.mark();
+    (0..1000).for_each(|n| pipeline.push(cmd::get::<String>(n)));
+    let sent = pipeline.take().unwrap().unwrap();
+    let replies: Bytes = "$1\r\nx\r\n".repeat(1000).into();
+    let start = Instant::now();
+    for _ in 0..1000 {
+        let mut exchange = rig.start(&sent);
+        while let Some(send) = exchange.poll_send(rig.now, &mut rig.cluster) {
+            let mut out = SendBuffer::default();
+            exchange.write(&send, &sent, &mut out);
+            let frames = replies.slice(..7 * send.replies as usize);
+            exchange.handle_replies(rig.now, &mut rig.cluster, send.id, frames).unwrap();
+        }
+        let list: Vec<String> = exchange.replies(&sent).unwrap().decode().unwrap();
+        assert_eq!(list.len(), 1000);
+    }
+    println!("each of 1,000 commands over three nodes: {:?}", start.elapsed() / 1_000_000);
+}
