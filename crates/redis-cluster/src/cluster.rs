@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use redis_core::{Cmd, Config, Endpoint, Error, ErrorKind, Result};
+use redis_core::pipeline::Mark;
+use redis_core::{Block, Cmd, Config, Endpoint, Error, ErrorKind, Result};
 
 use crate::address::{Address, Origin};
+use crate::plan::has_one_key;
 use crate::read::{Candidate as Readable, ReadFrom};
 use crate::redirect::Redirect;
 use crate::refresh::{Candidate, Outcome, Refresh};
@@ -292,6 +294,21 @@ impl Cluster {
     #[inline]
     pub fn primary_of(&self, slot: u16) -> Option<NodeId> {
         self.topology.node_of(slot).map(|node| self.ids[node.index()])
+    }
+
+    /// Where a single command goes that has one key, as nearly all have, without an [`Exchange`](crate::Exchange):
+    /// should the answer be an error, or none come, one goes on from there with
+    /// [`Exchange::resume`](crate::Exchange::resume). None where it takes an exchange to tell.
+    #[inline]
+    pub fn route<R>(&self, now: Instant, cmd: &Cmd<R>) -> Option<(NodeId, Link)> {
+        let mark = Mark::of(cmd);
+        let slot = mark.slot.filter(|_| has_one_key(mark.info) && mark.block == Block::Never)?;
+        let turn = || self.next_turn();
+        let reads = self.settings.read_from != ReadFrom::Primary && mark.info.is_readonly();
+        match self.find(slot, reads.then(turn), now, None) {
+            Found::Node(node, link) => Some((node, link)),
+            Found::Nowhere => None,
+        }
     }
 
     /// The node for a command with keys in this slot: one that only reads goes where

@@ -102,7 +102,8 @@ pub(crate) fn plan<S: Source + ?Sized>(
 }
 
 /// Whether the first key is the only one, whatever the arguments are.
-fn has_one_key(info: &CommandInfo) -> bool {
+#[inline]
+pub(crate) fn has_one_key(info: &CommandInfo) -> bool {
     let [spec] = info.keys else { return false };
     matches!(spec.begin, BeginSearch::Index(_))
         && matches!(spec.find, FindKeys::Range { last: 0, .. })

@@ -20,7 +20,7 @@ use rand::rngs::SmallRng;
 use redis_core::pipeline::{Replies, Run, Sent};
 use redis_core::retry::{Retry, Unit};
 use redis_core::send::SendBuffer;
-use redis_core::{Block, Delivery, Error, ErrorKind, Result};
+use redis_core::{Block, Cmd, Delivery, Error, ErrorKind, Result};
 use resp_proto::{FrameReader, Sink as _, request};
 
 use self::few::Few;
@@ -215,6 +215,25 @@ impl Exchange {
         exchange.open = exchange.commands;
         (0..exchange.commands).for_each(|part| exchange.get_ready(part));
         Ok(exchange)
+    }
+
+    /// A request for a single command that was sent already, where [`Cluster::route`] said, and what it was sent as:
+    /// its replies, or its failure, are to be told next.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn resume<R>(
+        now: Instant,
+        cluster: &mut Cluster,
+        cmd: &Cmd<R>,
+        options: Options,
+        (node, link): (NodeId, Link),
+    ) -> Result<(Self, Send)> {
+        let mut exchange = Self::new(cluster, cmd, options)?;
+        (exchange.head, exchange.tail) = (NONE, NONE);
+        let send = exchange.fly(now, cluster, Outgoing { node, link, head: 0, tail: 0 });
+        Ok((exchange, send))
     }
 
     fn plan<S: Source + ?Sized>(

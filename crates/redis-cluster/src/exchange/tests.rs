@@ -183,6 +183,24 @@ fn refusals_are_followed_or_waited_for_and_other_errors_are_replies() {
 }
 
 #[test]
+fn a_command_that_was_sent_without_an_exchange_goes_on_with_one() {
+    let mut rig = rig(|_| {});
+    let get = cmd::get::<String>("b").into_cmd();
+    let (node, link) = rig.cluster.route(rig.now, &get).unwrap();
+    assert_eq!((rig.port(node), link), (1, Link::Primary));
+    let (options, route) = (Options::default(), (node, link));
+    let (mut exchange, send) =
+        Exchange::resume(rig.now, &mut rig.cluster, &get, options, route).unwrap();
+    assert_eq!(rig.sends(&mut exchange, &get), []);
+    rig.reply(&mut exchange, &send, &["-ASK 3300 h:2"]);
+    rig.step(&mut exchange, &get, &[("2: ASKING | GET b", &["+OK", "$x"])]);
+    assert_eq!(exchange.take_reply().unwrap(), "$1\r\nx\r\n");
+    for command in ["PING", "MGET a b", "BLPOP b 0"] {
+        assert_eq!(rig.cluster.route(rig.now, &raw(command)), None, "{command}");
+    }
+}
+
+#[test]
 fn moved_changes_the_map_for_all_and_ask_for_nobody() {
     let mut rig = rig(|_| {});
     let cmd = raw("GET b");
@@ -726,6 +744,9 @@ fn exchange_costs() {
         assert_eq!(exchange.take_reply().unwrap().len(), reply.len());
     }
     println!("a single command: {:?}", start.elapsed() / 1_000_000);
+    let start = Instant::now();
+    let routed = (0..1_000_000).filter(|_| rig.cluster.route(rig.now, &get).is_some()).count();
+    println!("routing one: {:?}, {routed}", start.elapsed() / 1_000_000);
     let mut pipeline = Pipeline::atomic();
     pipeline.set_transaction(false);
     pipeline.mark();

@@ -84,6 +84,10 @@ pub(super) struct Model {
     moves: Vec<(Instant, u16, usize, usize)>,
     pub(super) down_until: Instant,
     hidden: bool,
+    /// Commands that were sent elsewhere by ASK, and to which shard.
+    asked: BTreeMap<Vec<Bytes>, usize>,
+    /// One of them came there without ASKING.
+    pub(super) unasked: Option<String>,
     /// By the command's name and each word of it that has a `#`.
     pub(super) log: BTreeMap<(String, Bytes), Vec<Ran>>,
     units: u64,
@@ -125,6 +129,8 @@ impl Model {
             moves: Vec::new(),
             down_until: now,
             hidden,
+            asked: BTreeMap::new(),
+            unasked: None,
             log: BTreeMap::new(),
             units: 0,
             commands: 0,
@@ -289,7 +295,19 @@ impl Model {
             conn.asking = asking;
         }
         let refused = self.refuses(now, conn, asking, &name, &keys(&name, words));
+        let shard = self.nodes[conn.node].shard;
+        if self.asked.remove(words) == Some(shard)
+            && !asking
+            && refused.as_ref().is_some_and(|refused| refused.starts_with(b"-MOVED"))
+        {
+            self.unasked = Some(format!("{name} to node {}", conn.node));
+        }
         if let Some(refused) = refused {
+            // Only what is the one of its kind can be known again.
+            if refused.starts_with(b"-ASK") && words.iter().any(|word| word.contains(&b'#')) {
+                let to = self.moving.get(&slot_of(&words[1])).copied();
+                self.asked.extend(to.map(|to| (words.to_vec(), to)));
+            }
             conn.dirty = true;
             return refused;
         }

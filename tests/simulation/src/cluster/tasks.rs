@@ -551,7 +551,7 @@ impl World {
             Ok(value) => value,
             Err(error) => return self.check_error(at, asked, &error),
         };
-        if runs.iter().any(|runs| *runs == 0) {
+        if runs.contains(&0) {
             return Err(format!("invariant 1: {name} {} has a reply and never ran", words()));
         }
         if !self.lossy && runs.iter().any(|runs| *runs > 1) {
@@ -947,6 +947,9 @@ impl World {
     /// What has to hold once all is over.
     pub(super) fn finish(&mut self) -> Check {
         self.settle_down()?;
+        if let Some(unasked) = self.model.unasked.take().filter(|_| !self.lossy) {
+            return Err(format!("ASK was followed without ASKING: {unasked}"));
+        }
         let mut counted: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         for task in &self.tasks {
             let runs = |(name, word): &(&'static str, Bytes)| {
