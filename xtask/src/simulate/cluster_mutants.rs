@@ -124,7 +124,7 @@ pub(super) static MUTANTS: &[Mutant] = &[
         )],
     ),
     mutant(
-        "redirect-while-watching-is-an_error",
+        "redirect-while-watching-is-an-error",
         &[("watch.rs", "    if !moved {", "    if !moved || moved {")],
     ),
 ];

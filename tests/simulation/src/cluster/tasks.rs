@@ -10,8 +10,8 @@ use bytes::Bytes;
 use rand::RngExt;
 use rand::rngs::SmallRng;
 use redis_cluster::{
-    ClusterScan, Exchange, Link, NodeId, Options, ScanStep, SendId, Sharded, ShardedAction, Target,
-    watch_error,
+    ClusterScan, Exchange, Link, NodeId, Options, Role, ScanStep, SendId, Sharded, ShardedAction,
+    Target, watch_error,
 };
 use redis_core::pipeline::{Pipeline, Run, Sent};
 use redis_core::send::SendBuffer;
@@ -408,6 +408,11 @@ impl World {
                 let Some(running) = self.tasks[at].running() else { break };
                 let Some(send) = running.exchange.poll_send(now, cluster) else { break };
                 any = true;
+                let role =
+                    cluster.nodes().find(|(node, _)| *node == send.node).map(|(_, role)| role);
+                if send.link == Link::Replica && role != Some(Role::Replica) {
+                    return Err("a link for reads of a node that is no replica".into());
+                }
                 let mut out = SendBuffer::default();
                 match &running.commands {
                     Commands::One(cmd) => running.exchange.write(&send, cmd, &mut out),
@@ -684,6 +689,9 @@ impl World {
                 self.end_watch(at)
             }
             Err(error) if error.is_watch() => self.watch_again(at),
+            Err(error) if self.plan.is_quiet() => {
+                Err(format!("invariant 8: a watch ends with what is no watch error: {error:?}"))
+            }
             Err(error) => {
                 if error.delivery() == Delivery::MaybeExecuted {
                     counted.1 += 1;
