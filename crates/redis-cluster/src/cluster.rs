@@ -427,4 +427,6 @@ impl Cluster {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+pub(crate) use self::tests::three;
+#[cfg(test)]
+mod tests;

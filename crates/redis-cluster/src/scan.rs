@@ -225,7 +225,7 @@ mod tests {
     use redis_core::{cmd, decode};
 
     use super::*;
-    use crate::cluster::tests::three;
+    use crate::cluster::three;
 
     fn page(cursor: u64, keys: &[&str]) -> Result<ScanPage<String>> {
         let mut text = format!("*2\r\n:{cursor}\r\n*{}\r\n", keys.len());

@@ -223,7 +223,7 @@ mod tests {
     use redis_core::Endpoint;
 
     use super::*;
-    use crate::cluster::tests::three;
+    use crate::cluster::three;
 
     // Slots: a 15495 and foo 12182 on 3, b 3300 and hello 866 on 1.
 

@@ -2,7 +2,7 @@ use redis_core::pipeline::Pipeline;
 use redis_core::{Cmd, Command as _, Script, Value, cmd};
 
 use super::*;
-use crate::cluster::tests::three;
+use crate::cluster::three;
 use crate::{Action, ReadFrom, Settings};
 
 // Slots: a 15495 and foo 12182 on 3, b 3300 and hello 866 on 1, c 7365 on 2.
