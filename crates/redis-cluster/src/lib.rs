@@ -5,15 +5,35 @@
 //! random number: replies and errors come in, nodes and slots come out.
 
 mod address;
+mod cluster;
+mod exchange;
 mod keys;
+mod merge;
+mod plan;
+mod read;
 mod redirect;
+mod refresh;
+mod registry;
 mod same_slot;
+mod scan;
+mod settings;
+mod sharded;
 mod topology;
 mod view;
+mod watch;
 
 pub use crate::address::{Address, AddressMap, Host, Origin};
+pub use crate::cluster::{Action, Cluster, Link};
+pub use crate::exchange::{Exchange, Options, Send, SendId, Source};
 pub use crate::keys::{KeyPositions, Placement, key_positions, placement};
+pub use crate::plan::{Scope, Target};
+pub use crate::read::ReadFrom;
 pub use crate::redirect::{Redirect, Refusal};
+pub use crate::registry::NodeId;
 pub use crate::same_slot::SameSlot;
+pub use crate::scan::{ClusterScan, ScanStep};
+pub use crate::settings::Settings;
+pub use crate::sharded::{Sharded, ShardedAction};
 pub use crate::topology::{Change, Health, Node, Patch, Role, Topology};
 pub use crate::view::View;
+pub use crate::watch::watch_error;

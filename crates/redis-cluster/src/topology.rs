@@ -7,6 +7,8 @@
 //! however scattered the ranges are, and a moved slot is one store: measured, 2 to 4 ns a look-up, where a
 //! binary search took 20 with 500 ranges, and each slot that moves splits one of those.
 
+mod vote;
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -235,7 +237,7 @@ impl Topology {
     }
 
     /// The replicas of the primary that serves a slot: those that are online.
-    pub fn replicas_of(&self, slot: u16) -> impl Iterator<Item = &Node> {
+    pub fn replicas_of(&self, slot: u16) -> impl Iterator<Item = &Node> + Clone {
         let replicas = self.shard(slot).into_iter().flat_map(|shard| &shard.replicas);
         replicas
             .map(|&node| &self.nodes[usize::from(node)])

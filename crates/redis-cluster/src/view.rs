@@ -71,6 +71,14 @@ impl View {
     }
 }
 
+impl View {
+    /// Whether it means the same whoever said it: every host is named.
+    pub(crate) fn is_absolute(&self) -> bool {
+        let mut nodes = self.shards.iter().flat_map(|shard| &shard.nodes);
+        nodes.all(|node| matches!(node.host, Host::Named(_)))
+    }
+}
+
 impl Shard {
     fn add_to(&self, topology: &mut Topology, origin: &Origin<'_>) {
         let mut primary = None;

@@ -119,6 +119,25 @@ impl Batch {
         self.entries.push(Entry { ticket, replies, len, deadline });
     }
 
+    /// Adds a request that has `replies` replies together; `write` appends its bytes.
+    ///
+    /// # Panics
+    ///
+    /// When `replies` is zero: nothing would ever answer the ticket.
+    pub fn push_with(
+        &mut self,
+        ticket: Ticket,
+        replies: u32,
+        deadline: Deadline,
+        write: impl FnOnce(&mut SendBuffer),
+    ) {
+        assert!(replies > 0, "a request without replies is never answered");
+        let before = self.out.len();
+        write(&mut self.out);
+        let len = self.out.len() - before;
+        self.entries.push(Entry { ticket, replies, len, deadline });
+    }
+
     /// Moves all requests of `other` behind these.
     pub fn append(&mut self, other: &mut Self) {
         self.out.append(&mut other.out);

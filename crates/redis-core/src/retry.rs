@@ -10,7 +10,7 @@ use rand::rngs::SmallRng;
 use crate::command::{Block, Cmd};
 use crate::config::Config;
 use crate::error::{Delivery, Error, ErrorKind, Result};
-use crate::pipeline::Sent;
+use crate::pipeline::{Mark, Sent};
 use crate::telemetry::Notice;
 
 /// Replies by which a server says that it ran nothing and will be able to before long.
@@ -36,6 +36,22 @@ impl Unit {
     /// if it only reads: some of its results may be in use.
     pub fn streamed(sent: &Sent) -> Self {
         Self { repeatable: false, ..Self::from(sent) }
+    }
+
+    /// One command of several that are not sent as one: each is sent again by itself.
+    pub fn of(mark: &Mark) -> Self {
+        let Mark { info, block, repeatable, .. } = *mark;
+        Self { name: info.name, block, repeatable, single: true }
+    }
+
+    /// A transaction: what refuses a part of it refuses all, and then nothing of it has run.
+    pub fn transaction(sent: &Sent) -> Self {
+        Self { name: "transaction", single: true, ..Self::from(sent) }
+    }
+
+    /// Whether it does no harm when it runs twice.
+    pub fn is_repeatable(&self) -> bool {
+        self.repeatable
     }
 
     /// How long the server may hold it.

@@ -1,6 +1,7 @@
 //! The machines under a simulated network: random work, random faults, and checks of what must hold
 //! whatever happens. A failure names its seed, which replays it.
 
+mod cluster;
 pub mod commands;
 mod shrink;
 pub mod subscriptions;
@@ -31,6 +32,8 @@ pub struct Settings {
     pub jobs: usize,
     /// Whether the seeds behind one that fails are run.
     pub keep_going: bool,
+    /// Whether the workload is a cluster's.
+    pub cluster: bool,
     /// How many lines of a failure's trace are shown: its last ones. With zero it is not made smaller.
     pub lines: usize,
 }
@@ -55,13 +58,16 @@ pub struct Failure {
     pub what: String,
     /// How it came to that, in the smallest run that was found.
     pub trace: Vec<String>,
+    /// The option of the workload.
+    pub option: &'static str,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "seed {}: {}", self.seed, self.what)?;
         self.trace.iter().try_for_each(|line| writeln!(f, "  {line}"))?;
-        write!(f, "  replay: cargo xtask simulate --seed {} --seeds 1", self.seed)
+        let Self { option, seed, .. } = self;
+        write!(f, "  replay: cargo xtask simulate{option} --seed {seed} --seeds 1")
     }
 }
 
@@ -76,7 +82,10 @@ pub fn run_all(settings: &Settings, report: impl Fn(&Failure) + Sync) -> Tally {
             if seed >= end {
                 return;
             }
-            let result = run(seed, settings.lines);
+            let result = match settings.cluster {
+                true => run_cluster(seed, settings.lines),
+                false => run(seed, settings.lines),
+            };
             let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
             tally.seeds += 1;
             match result {
@@ -110,7 +119,7 @@ pub fn run(seed: u64, lines: usize) -> Result<u64, Failure> {
         commands::run(seed).map_err(|what| format!("commands: {what}"))?;
         subscriptions::run(seed).map_err(|what| format!("subscriptions: {what}"))
     };
-    let plain = |what| Failure { seed, what, trace: Vec::new() };
+    let plain = |what| Failure { seed, what, trace: Vec::new(), option: "" };
     guarded(small).and_then(|result| result).map_err(plain)?;
     match guarded(|| World::run(Plan::new(seed), false)) {
         Ok(Ok(report)) => Ok(report.commands),
@@ -119,6 +128,30 @@ pub fn run(seed: u64, lines: usize) -> Result<u64, Failure> {
         }
         Err(panic) if lines == 0 => Err(plain(panic)),
         Ok(Err(_)) | Err(_) => Err(shrink::shrink(seed, lines)),
+    }
+}
+
+/// Runs a cluster's workload with one seed. Gives the number of commands that its nodes ran.
+///
+/// # Errors
+///
+/// What did not hold, and how it came to that.
+pub fn run_cluster(seed: u64, lines: usize) -> Result<u64, Failure> {
+    let failure = |what, trace| Failure { seed, what, trace, option: " --cluster" };
+    match guarded(|| cluster::run(seed, false)) {
+        Ok(Ok(commands)) => Ok(commands),
+        Ok(Err((what, _))) if lines == 0 => Err(failure(what, Vec::new())),
+        Err(panic) => Err(failure(panic, Vec::new())),
+        Ok(Err((what, _))) => {
+            let again = guarded(|| cluster::run(seed, true));
+            let Ok(Err((_, mut trace))) = again else { return Err(failure(what, Vec::new())) };
+            // The plan, and the end.
+            let skipped = trace.len().saturating_sub(lines);
+            if skipped > 1 {
+                trace.splice(1..skipped, [format!(".. {skipped} lines")]);
+            }
+            Err(failure(what, trace))
+        }
     }
 }
 
@@ -157,9 +190,12 @@ mod tests {
 
     #[test]
     fn nothing_breaks_in_the_first_seeds() {
-        let settings = Settings { first: 0, seeds: 50, jobs: 1, keep_going: false, lines: 60 };
-        let tally = run_all(&settings, |failure| panic!("{failure}"));
-        assert!(tally.commands > 1000, "nothing happens");
+        for cluster in [false, true] {
+            let settings =
+                Settings { first: 0, seeds: 50, jobs: 1, keep_going: false, cluster, lines: 60 };
+            let tally = run_all(&settings, |failure| panic!("{failure}"));
+            assert!(tally.commands > 1000, "nothing happens");
+        }
     }
 
     #[test]

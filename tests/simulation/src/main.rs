@@ -13,10 +13,15 @@ use simulation::Settings;
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
-    let mut settings = Settings { first: 0, seeds: 2000, jobs: 1, keep_going: true, lines: 60 };
+    let mut settings =
+        Settings { first: 0, seeds: 2000, jobs: 1, keep_going: true, cluster: false, lines: 60 };
     while let Some(arg) = args.next() {
-        if arg == "--stop" {
-            settings.keep_going = false;
+        match arg.as_str() {
+            "--stop" => settings.keep_going = false,
+            "--cluster" => settings.cluster = true,
+            _ => {}
+        }
+        if matches!(arg.as_str(), "--stop" | "--cluster") {
             continue;
         }
         let value = args.next().and_then(|value| value.parse().ok());
@@ -27,7 +32,7 @@ fn main() -> ExitCode {
             ("--jobs", Some(value)) if value > 0 => settings.jobs = value as usize,
             _ => {
                 eprintln!(
-                    "usage: simulation [--seeds N] [--seed FIRST] [--jobs J] [--lines L] [--stop]"
+                    "usage: simulation [--seeds N] [--seed FIRST] [--jobs J] [--lines L] [--stop] [--cluster]"
                 );
                 return ExitCode::from(2);
             }

@@ -19,7 +19,7 @@ pub(crate) fn shrink(seed: u64, lines: usize) -> Failure {
     let mut plan = Plan::new(seed);
     let Some((invariant, mut what, _)) = failure(&plan, false) else {
         let what = "it failed once, and not again: the run is not deterministic".into();
-        return Failure { seed, what, trace: Vec::new() };
+        return Failure { seed, what, trace: Vec::new(), option: "" };
     };
     let mut tries = 0;
     'smaller: loop {
@@ -44,5 +44,6 @@ pub(crate) fn shrink(seed: u64, lines: usize) -> Failure {
     if skipped > 0 {
         trace.insert(1, format!(".. {skipped} lines"));
     }
-    Failure { seed, what: format!("invariant {invariant}: {what}"), trace }
+    let what = format!("invariant {invariant}: {what}");
+    Failure { seed, what, trace, option: "" }
 }

@@ -1,5 +1,6 @@
 //! `simulate`: the machines under a simulated network, many seeds; or with bugs put in on purpose.
 
+mod cluster_mutants;
 mod mutants;
 mod mutate;
 
@@ -11,7 +12,7 @@ use crate::{Result, Verb, workspace};
 
 pub(crate) const VERB: Verb = Verb {
     name: "simulate",
-    options: "[--seeds N] [--seed FIRST] [--jobs J] [--lines L] [--stop] | --mutants [--only NAME,..]",
+    options: "[--seeds N] [--seed FIRST] [--jobs J] [--lines L] [--stop] [--cluster] | --mutants [--cluster] [--only NAME,..]",
     purpose: "run the machines under simulated faults; a failure names its seed",
     run,
 };
@@ -21,8 +22,9 @@ const LIMIT: Duration = Duration::from_secs(60 * 60);
 fn run(mut args: Args) -> Result<()> {
     if args.flag("--mutants") {
         let only = args.value("--only")?;
+        let suite = if args.flag("--cluster") { &mutate::CLUSTER } else { &mutate::CORE };
         args.finish()?;
-        return mutate::run_all(only.as_deref());
+        return mutate::run_all(suite, only.as_deref());
     }
     let mut command = cargo();
     command.args(["run", "--quiet", "--release", "--package", "simulation", "--"]);
@@ -32,8 +34,10 @@ fn run(mut args: Args) -> Result<()> {
             command.args([option, &value]);
         }
     }
-    if args.flag("--stop") {
-        command.arg("--stop");
+    for option in ["--stop", "--cluster"] {
+        if args.flag(option) {
+            command.arg(option);
+        }
     }
     args.finish()?;
     process::run("simulation", command.current_dir(workspace()), LIMIT)

@@ -7,7 +7,7 @@ pub(super) struct Mutant {
     pub(super) edits: &'static [(&'static str, &'static str, &'static str)],
 }
 
-const fn mutant(
+pub(super) const fn mutant(
     name: &'static str,
     edits: &'static [(&'static str, &'static str, &'static str)],
 ) -> Mutant {
@@ -424,10 +424,12 @@ mod tests {
 
     #[test]
     fn every_mutant_fits_the_machines_as_they_are() {
-        for mutant in MUTANTS {
+        let core = MUTANTS.iter().map(|mutant| (mutant, "crates/redis-core/src"));
+        let cluster = crate::simulate::cluster_mutants::MUTANTS;
+        let cluster = cluster.iter().map(|mutant| (mutant, "crates/redis-cluster/src"));
+        for (mutant, sources) in core.chain(cluster) {
             for (file, search, replace) in mutant.edits {
-                let text = fs::read_to_string(workspace().join("crates/redis-core/src").join(file))
-                    .unwrap();
+                let text = fs::read_to_string(workspace().join(sources).join(file)).unwrap();
                 assert_eq!(text.matches(search).count(), 1, "{}: {search}", mutant.name);
                 assert_ne!(search, replace, "{}", mutant.name);
             }

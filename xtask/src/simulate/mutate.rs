@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::mutants::{MUTANTS, Mutant};
+use super::mutants::Mutant;
+use super::{cluster_mutants, mutants};
 use crate::process::{self, cargo};
 use crate::{Result, workspace};
 
@@ -18,16 +19,34 @@ const SEEDS: &str = "1000";
 /// A mutant that runs for longer waits for something that never comes.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// Runs all mutants, or those of these names, with commas between them.
-pub(super) fn run_all(only: Option<&str>) -> Result<()> {
+/// Mutants of one crate, and the workload that has to find them.
+pub(super) struct Suite {
+    mutants: &'static [Mutant],
+    /// Where their files are.
+    sources: &'static str,
+    /// The option of the workload.
+    option: Option<&'static str>,
+}
+
+pub(super) static CORE: Suite =
+    Suite { mutants: mutants::MUTANTS, sources: "crates/redis-core/src", option: None };
+
+pub(super) static CLUSTER: Suite = Suite {
+    mutants: cluster_mutants::MUTANTS,
+    sources: "crates/redis-cluster/src",
+    option: Some("--cluster"),
+};
+
+/// Runs all mutants of a suite, or those of these names, with commas between them.
+pub(super) fn run_all(suite: &'static Suite, only: Option<&str>) -> Result<()> {
     let named = |mutant: &&Mutant| {
         only.is_none_or(|names| names.split(',').any(|name| name == mutant.name))
     };
-    let chosen: Vec<&Mutant> = MUTANTS.iter().filter(named).collect();
+    let chosen: Vec<&Mutant> = suite.mutants.iter().filter(named).collect();
     if chosen.is_empty() {
         return Err("no mutant has that name".into());
     }
-    let bench = Bench::new()?;
+    let bench = Bench::new(suite)?;
     // Without this a bug that is there anyway would catch them all.
     if let Some(found) = bench.run()? {
         return Err(format!("without a bug on purpose there is one: {}", found.what).into());
@@ -65,11 +84,12 @@ struct Found {
 
 /// A copy of the workspace.
 struct Bench {
+    suite: &'static Suite,
     root: PathBuf,
 }
 
 impl Bench {
-    fn new() -> Result<Self> {
+    fn new(suite: &'static Suite) -> Result<Self> {
         let root = workspace().join("target/mutants/workspace");
         let listed = Command::new("git")
             .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
@@ -86,12 +106,12 @@ impl Bench {
             there.insert(root.join(path));
         }
         remove_others(&root, &there)?;
-        Ok(Self { root })
+        Ok(Self { suite, root })
     }
 
     fn apply(&self, mutant: &Mutant) -> Result<()> {
         for (file, search, replace) in mutant.edits {
-            let path = self.root.join("crates/redis-core/src").join(file);
+            let path = self.root.join(self.suite.sources).join(file);
             let text = fs::read_to_string(&path)?;
             let count = text.matches(search).count();
             if count != 1 {
@@ -108,7 +128,7 @@ impl Bench {
 
     fn restore(&self, mutant: &Mutant) -> Result<()> {
         for (file, ..) in mutant.edits {
-            let path = Path::new("crates/redis-core/src").join(file);
+            let path = Path::new(self.suite.sources).join(file);
             fs::copy(workspace().join(&path), self.root.join(&path))?;
         }
         Ok(())
@@ -132,7 +152,7 @@ impl Bench {
             return Err("the mutated workspace does not build".into());
         }
         let mut run = Command::new(target.join("debug/simulation"));
-        run.args(["--seeds", SEEDS, "--stop", "--lines", "0"]);
+        run.args(["--seeds", SEEDS, "--stop", "--lines", "0"]).args(self.suite.option);
         let mut child = process::tied(&run).stdout(Stdio::piped()).spawn()?;
         let end = Instant::now() + LIMIT;
         let status = loop {

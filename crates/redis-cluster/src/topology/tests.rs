@@ -205,3 +205,38 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn where_views_differ_most_of_them_are_right() {
+    let view = |at: u16| topology(&[(0, 99, 1, &[11]), (100, at, 2, &[]), (at + 1, 16383, 3, &[])]);
+    let old = view(200);
+    for (views, owner) in [
+        (vec![view(300)], 2),
+        (vec![view(300), view(200), view(300)], 2),
+        (vec![view(300), view(200), view(200)], 3),
+        // As many on both sides: what was known stays.
+        (vec![view(300), view(200)], 3),
+        // One that knows less has no say where it knows nothing.
+        (vec![view(300), topology(&[(0, 99, 1, &[])])], 2),
+    ] {
+        let agreed =
+            Topology::agreed(views.into_iter().map(|view| (view, 1)).collect(), &old).unwrap();
+        check(&agreed);
+        assert!(agreed.is_full());
+        assert_eq!(ports(&agreed, 250), [owner]);
+        assert_eq!(ports(&agreed, 5), [1, 11]);
+    }
+    assert!(Topology::agreed(Vec::new(), &old).is_none());
+    let agreed = Topology::agreed(vec![(view(300), 1), (view(200), 2)], &view(300)).unwrap();
+    assert_eq!(ports(&agreed, 250), [3]);
+}
+
+#[test]
+fn views_that_each_lack_something_are_put_together() {
+    let low = topology(&[(0, 9000, 1, &[])]);
+    let high = topology(&[(8000, 16383, 2, &[3])]);
+    let agreed = Topology::agreed(vec![(low, 1), (high, 1)], &Topology::default()).unwrap();
+    check(&agreed);
+    assert!(agreed.is_full());
+    assert_eq!((ports(&agreed, 0), ports(&agreed, 16383)), (vec![1], vec![2, 3]));
+}

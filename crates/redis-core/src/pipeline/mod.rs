@@ -5,6 +5,7 @@
 
 mod describe;
 mod each;
+mod mark;
 mod replies;
 mod sent;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 use bytes::Bytes;
 
 pub use self::each::Each;
+pub use self::mark::Mark;
 pub use self::replies::{Batched, FromReplies, Replies};
 pub use self::sent::{Run, Sent};
 use crate::command::{Block, Command, Queue};
@@ -38,6 +40,8 @@ pub struct Pipeline {
     /// One of the commands must not run twice.
     once: bool,
     scripts: Learnt,
+    /// What is known of each command, where that is kept.
+    marks: Option<Vec<Mark>>,
     /// The first command that can't be sent.
     refused: Option<Error>,
 }
@@ -51,6 +55,12 @@ impl Pipeline {
     /// Whether the commands run as one transaction, without others in between: the default.
     pub fn set_transaction(&mut self, transaction: bool) {
         self.plain = !transaction;
+    }
+
+    /// Keeps what has to be known of each command to send it by itself, from the next one on. A script is
+    /// then sent with its source each time: which servers know it can't be told.
+    pub fn mark(&mut self) {
+        self.marks.get_or_insert_default();
     }
 
     /// Adds a command.
@@ -71,12 +81,15 @@ impl Pipeline {
         }
         self.once = self.once || !cmd.is_repeatable();
         if let Some(script) = cmd.script()
-            && !self.scripts.knows(script)
+            && (self.marks.is_some() || !self.scripts.knows(script))
             && let Some(whole) = cmd.with_source()
         {
             cmd = whole;
         }
         cmd.encode(&mut self.out);
+        if let Some(marks) = &mut self.marks {
+            marks.push(Mark::new(&cmd, self.out.len()));
+        }
     }
 
     /// Leaves the reply of the command that was queued last out of the results.
@@ -101,6 +114,7 @@ impl Pipeline {
     pub fn take(&mut self) -> Result<Option<Sent>> {
         let queued = std::mem::take(self);
         self.plain = queued.plain;
+        self.marks = queued.marks.as_ref().map(|_| Vec::new());
         // It is likely to be filled again as it was; what is large is better not held twice.
         self.out.reserve(queued.out.len().min(RESERVED));
         match queued.refused {
@@ -153,13 +167,23 @@ impl Pipeline {
         }
         // Inside MULTI nothing blocks.
         let block = self.block.filter(|_| !atomic);
-        Sent { parts, count: self.count, ignored: self.ignored, atomic, block, once: self.once }
+        let marks = self.marks.unwrap_or_default();
+        let mut starts = Vec::new();
+        if !marks.is_empty() {
+            let mut at = 0;
+            starts.extend(parts[usize::from(atomic)..].iter().map(|part| {
+                at += part.len();
+                at - part.len()
+            }));
+        }
+        let Self { count, ignored, once, .. } = self;
+        Sent { parts, count, ignored, atomic, block, once, marks, starts }
     }
 
     /// Empties the queue.
     pub fn clear(&mut self) {
-        let plain = self.plain;
-        *self = Self { plain, ..Self::default() };
+        let (plain, marks) = (self.plain, self.marks.as_ref().map(|_| Vec::new()));
+        *self = Self { plain, marks, ..Self::default() };
     }
 
     /// How many commands are queued.

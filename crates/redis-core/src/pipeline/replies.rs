@@ -27,7 +27,7 @@ impl<'a> Decoder<'a> {
         self.taken += 1;
         if T::EXACT {
             // It is decoded where it stands; only a failure has to look for its end.
-            let run = frames.run()?;
+            let run = frames.run().map_err(|error| self.explain(error))?;
             let mut reader = run.reader();
             if reader.fail_on_error().is_ok()
                 && let Ok(value) = T::from_reply(&mut reader)
@@ -36,7 +36,7 @@ impl<'a> Decoder<'a> {
                 return Ok(value);
             }
         }
-        let frame = frames.next_frame()?;
+        let frame = frames.next_frame().map_err(|error| self.explain(error))?;
         let mut reader = frame.reader();
         reader
             .fail_on_error()
@@ -54,7 +54,7 @@ impl<'a> Decoder<'a> {
 
     fn pass(&mut self, frames: &mut Frames<'_>) -> Result<()> {
         self.taken += 1;
-        let frame = frames.next_frame()?;
+        let frame = frames.next_frame().map_err(|error| self.explain(error))?;
         frame.reader().fail_on_error().map_err(|error| self.explain(error))
     }
 
@@ -194,6 +194,8 @@ pub trait FromReplies: Sized {
             atomic: false,
             block: None,
             once: false,
+            marks: Vec::new(),
+            starts: Vec::new(),
         };
         Self::from_replies(&mut nothing.open([])?)
             .map_err(|error| error.with_delivery(Delivery::NotSent))

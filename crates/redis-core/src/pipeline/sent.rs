@@ -6,6 +6,7 @@ use bytes::Bytes;
 use resp_proto::{FrameReader, Token};
 
 use super::describe::Names;
+use super::mark::Mark;
 use super::replies::Replies;
 use crate::command::Block;
 use crate::error::{Delivery, Error, ErrorKind, Result};
@@ -21,6 +22,9 @@ pub struct Sent {
     pub(super) atomic: bool,
     pub(super) block: Option<Block>,
     pub(super) once: bool,
+    pub(super) marks: Vec<Mark>,
+    /// Where each part begins that is not MULTI; nothing without marks.
+    pub(super) starts: Vec<usize>,
 }
 
 /// A run of whole reply frames, and the memory that it is part of where that can be shared.
@@ -78,6 +82,22 @@ impl Sent {
             };
         }
         Ok(Replies::new(self, frames))
+    }
+
+    /// Looks at replies that were gathered one by one, in the order of the commands, which were not sent as a
+    /// transaction: an error in place of a run is that of the next command.
+    pub fn gather<'a>(&'a self, runs: impl IntoIterator<Item = Result<Run<'a>>>) -> Replies<'a> {
+        Replies::new(self, Frames::gathered(runs.into_iter().collect()))
+    }
+
+    /// Whether MULTI and EXEC are around it.
+    pub fn is_atomic(&self) -> bool {
+        self.atomic
+    }
+
+    /// How many commands it has.
+    pub fn commands(&self) -> usize {
+        self.count as usize
     }
 
     /// The error of the command at this position, which counts from 1.
@@ -152,13 +172,17 @@ pub(super) fn out_of_step() -> Error {
 #[derive(Debug)]
 pub(super) struct Frames<'a> {
     now: Run<'a>,
-    rest: vec::IntoIter<Run<'a>>,
+    rest: vec::IntoIter<Result<Run<'a>>>,
 }
 
 impl<'a> Frames<'a> {
     pub(super) fn new(runs: impl IntoIterator<Item = Run<'a>>) -> Self {
-        let rest = runs.into_iter().collect::<Vec<_>>().into_iter();
-        Self { now: Run { frames: &[], memory: None }, rest }
+        Self::gathered(runs.into_iter().map(Ok).collect())
+    }
+
+    /// Some of them may be missing.
+    pub(super) fn gathered(runs: Vec<Result<Run<'a>>>) -> Self {
+        Self { now: Run { frames: &[], memory: None }, rest: runs.into_iter() }
     }
 
     /// Those of one run.
@@ -176,7 +200,7 @@ impl<'a> Frames<'a> {
     #[inline]
     pub(super) fn run(&mut self) -> Result<&mut Run<'a>> {
         while self.now.frames.is_empty() {
-            self.now = self.rest.next().ok_or_else(out_of_step)?;
+            self.now = self.rest.next().ok_or_else(out_of_step)??;
         }
         Ok(&mut self.now)
     }

@@ -1,0 +1,112 @@
+//! One thing that is sent by itself: a command, a part of one, or a transaction.
+//!
+//! Owns where it stands. What happens next is the exchange's to say.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use redis_core::Error;
+use redis_core::retry::{Retry, Unit};
+
+use crate::plan::Scope;
+use crate::registry::NodeId;
+
+/// No part, no group.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// Where a part is to go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goal {
+    /// To the node of this slot.
+    Slot(u16),
+    /// To any primary.
+    Any,
+    /// To this node and no other: a part of what goes to many nodes, if it is in a group, or what the caller
+    /// named.
+    Node(NodeId, super::Link),
+    /// To all of these, each with a part of its own.
+    Every(Scope),
+}
+
+/// What is written for a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The command, as the source writes it.
+    Command(u32),
+    /// All of the source: a transaction.
+    All,
+    /// Bytes of the exchange's own.
+    Own(Range<usize>),
+}
+
+/// Where a frame, or a run of frames, is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) chunk: u32,
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    /// In the line of those that are to be sent.
+    Ready,
+    Sent,
+    /// Again, at that time.
+    Waiting(Instant),
+    /// Until there is a node for it: since so many refreshes had ended.
+    Stranded(u64),
+    /// Until the parts of this group are over.
+    Grouped(u32),
+    Done(Place),
+    Failed(Error),
+}
+
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) goal: Goal,
+    pub(super) form: Form,
+    pub(super) state: State,
+    pub(super) unit: Unit,
+    /// It may be read from a replica.
+    pub(super) reads: bool,
+    pub(super) blocks: bool,
+    /// Its answer says which words are keys.
+    pub(super) asks_keys: bool,
+    /// The node to go to the next time, as a redirect says, and whether with ASKING.
+    pub(super) redirect: Option<(NodeId, bool)>,
+    /// The node that failed last.
+    pub(super) avoid: Option<NodeId>,
+    /// The next part in the same line or on the same connection.
+    pub(super) next: u32,
+    /// The group that it is a part of.
+    pub(super) group: u32,
+    /// What nodes said instead of running it, so many times.
+    pub(super) refusals: u32,
+    pub(super) retry: Option<Box<Retry>>,
+}
+
+impl Part {
+    pub(super) fn new(goal: Goal, form: Form, unit: Unit) -> Self {
+        Self {
+            goal,
+            form,
+            state: State::Ready,
+            unit,
+            reads: false,
+            blocks: false,
+            asks_keys: false,
+            redirect: None,
+            avoid: None,
+            next: NONE,
+            group: NONE,
+            refusals: 0,
+            retry: None,
+        }
+    }
+
+    /// Whether it is sent with ASKING before it.
+    pub(super) fn is_asking(&self) -> bool {
+        matches!(self.redirect, Some((_, true)))
+    }
+}

@@ -1,0 +1,130 @@
+//! The bugs that the simulation of a cluster has to find: each a few edits below `crates/redis-cluster/src`.
+
+use super::mutants::{Mutant, mutant};
+
+pub(super) static MUTANTS: &[Mutant] = &[
+    mutant(
+        "ask-is-followed-without-asking",
+        &[("exchange/part.rs", "matches!(self.redirect, Some((_, true)))", "false")],
+    ),
+    mutant(
+        "neighbour-of-a-redirected-command-goes-again",
+        &[(
+            "exchange/refused.rs",
+            "            self.restart();\n            self.get_ready(at);\n            return true;",
+            "            self.restart();\n            self.get_ready(at);\n            if at > 0 && at < self.commands && matches!(self.part(at - 1).state, State::Done(_)) {\n                self.open += 1;\n                self.get_ready(at - 1);\n            }\n            return true;",
+        )],
+    ),
+    mutant(
+        "what-may-have-run-on-a-node-is-sent-again",
+        &[(
+            "exchange/mod.rs",
+            "            self.retry(now, cluster, at, error.clone());",
+            "            self.retry(now, cluster, at, error.clone().with_delivery(Delivery::NotSent));",
+        )],
+    ),
+    mutant(
+        "replies-of-a-node-are-taken-by-the-next-part",
+        &[(
+            "exchange/mod.rs",
+            "        let next = self.part(at).next;\n        let asking",
+            "        let next = self.part(at).next;\n        let next = if next != NONE && self.part(next).next != NONE && at % 7 == 3 { self.part(next).next } else { next };\n        let asking",
+        )],
+    ),
+    mutant(
+        "parts-are-merged-in-the-order-of-slots",
+        &[(
+            "merge.rs",
+            "    for owner in owners {\n",
+            "    let mut owners = owners.to_vec();\n    owners.sort_unstable();\n    for owner in &owners {\n",
+        )],
+    ),
+    mutant(
+        "transaction-that-was-applied-is-sent-again",
+        &[(
+            "exchange/transaction.rs",
+            "        if self.plain || !is_error(exec) {\n            return None;\n        }",
+            "        if self.commands > 1 && !is_error(exec) && self.places.len() % 2 == 1 {\n            return Some(Error::server(b\"TRYAGAIN\"));\n        }\n        if self.plain || !is_error(exec) {\n            return None;\n        }",
+        )],
+    ),
+    mutant(
+        "transaction-keeps-the-replies-of-a-refused-attempt",
+        &[(
+            "exchange/transaction.rs",
+            "        *self = Self::new(self.commands as usize);",
+            "        self.refused = None;",
+        )],
+    ),
+    mutant(
+        "partial-view-replaces-what-is-known",
+        &[("cluster.rs", "            next.merge(view);", "            next = view;")],
+    ),
+    mutant(
+        "refreshes-are-not-throttled",
+        &[(
+            "refresh.rs",
+            "(now + spread.max(failed)).max(began + least)",
+            "(now + spread.max(failed)).max(began.min(now) + least / 1000)",
+        )],
+    ),
+    mutant(
+        "every-known-node-is-asked-at-once",
+        &[(
+            "refresh.rs",
+            "votes + round.asked.len() >= self.views;",
+            "votes + round.asked.len() >= 12 * self.views;",
+        )],
+    ),
+    mutant(
+        "nobody-hears-that-the-map-is-there",
+        &[(
+            "exchange/mod.rs",
+            "            let State::Stranded(round) = part.state else { continue };",
+            "            let State::Stranded(round) = part.state else { continue };\n            if round < 9 {\n                continue;\n            }",
+        )],
+    ),
+    mutant(
+        "reads-of-replicas-go-to-links-of-primaries",
+        &[(
+            "cluster.rs",
+            "            Some(chosen) if chosen.replica => Found::Node(chosen.id, Link::Replica),",
+            "            Some(chosen) if chosen.replica => Found::Node(id, Link::Replica),",
+        )],
+    ),
+    mutant(
+        "scan-does-not-look-at-slots-that-moved",
+        &[(
+            "scan.rs",
+            "                _ if here => {",
+            "                _ if here || !before => {",
+        )],
+    ),
+    mutant(
+        "channels-stay-where-their-slot-was",
+        &[(
+            "sharded.rs",
+            "            if home.node == node || home.again.is_some() {",
+            "            if home.node.is_some() || home.again.is_some() {",
+        )],
+    ),
+    mutant(
+        "ended-subscription-is-forgotten",
+        &[(
+            "sharded.rs",
+            "            home.again = home.again.filter(|due| now < *due);",
+            "            home.again = home.again.filter(|due| now < *due).or(Some(now + AGAIN));",
+        )],
+    ),
+    mutant(
+        "channels-of-all-slots-go-in-one-command",
+        &[(
+            "sharded.rs",
+            "                come.entry((node, home.slot)).or_default().push(channel.clone());",
+            "                come.entry((node, 0)).or_default().push(channel.clone());",
+        )],
+    ),
+    mutant(
+        "redirect-while-watching-is-an-error",
+        &[("watch.rs", "    if !moved {", "    if !moved || moved {")],
+    ),
+];
