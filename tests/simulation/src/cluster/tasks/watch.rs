@@ -49,7 +49,14 @@ impl World {
         let Some(sent) = watching.sent.take() else {
             // What GET gave.
             let value = answer.and_then(|frame| decode::<Option<u64>>(&frame));
-            let Ok(value) = value else { return self.watch_again(at) };
+            let value = value.map_err(|error| watching::lost_before_multi(error, true));
+            let value = match value.map_err(watch_error) {
+                Ok(value) => value,
+                Err(error) if self.plan.is_quiet() && !error.is_watch() => {
+                    return Err(format!("invariant 8: a watch ends with an error: {error:?}"));
+                }
+                Err(_) => return self.watch_again(at),
+            };
             let mut pipeline = Pipeline::atomic();
             let next = value.unwrap_or(0) + 1;
             pipeline.push(Cmd::<()>::raw("SET").key(format!("{{{tag}}}watched")).arg(next));
