@@ -108,6 +108,8 @@ pub struct Connection {
     health: Health,
     /// Requests in `pending` that nobody waits for.
     overdue: usize,
+    /// While it is closing: when bytes were last known to be written, and how many were left.
+    draining: Option<(Instant, usize)>,
 }
 
 /// The ticket of what the connection asks for itself.
@@ -152,6 +154,7 @@ impl Connection {
             scanner: Scanner::new(config.limits),
             health: Health::new(&config, role, now),
             overdue: 0,
+            draining: None,
             config,
             role,
             state: State::Handshake(handshake),
@@ -379,13 +382,36 @@ impl Connection {
             self.expire(now);
             self.end_if_drained();
         }
-        if let State::Ready = self.state {
-            match self.health.due(now, !self.pending.is_empty(), self.overdue > 0) {
-                Due::Nothing => {}
-                Due::Ask => self.ask(now),
-                Due::Lost => self.handle_disconnect(Some(io::ErrorKind::TimedOut)),
-            }
+        let due = match self.state {
+            State::Ready => self.health.due(now, !self.pending.is_empty(), self.overdue > 0),
+            State::Draining => self.drains_in_vain(now),
+            _ => Due::Nothing,
+        };
+        match due {
+            Due::Nothing => {}
+            Due::Ask => self.ask(now),
+            Due::Lost => self.handle_disconnect(Some(io::ErrorKind::TimedOut)),
         }
+    }
+
+    /// Whether a connection that is closing has waited long enough for answers that are for nobody.
+    fn drains_in_vain(&mut self, now: Instant) -> Due {
+        let unsent = self.out.len();
+        if self.draining.is_none_or(|(_, before)| before != unsent) {
+            self.draining = Some((now, unsent));
+        }
+        match self.drained_by() {
+            Some(until) if until <= now => Due::Lost,
+            _ => Due::Nothing,
+        }
+    }
+
+    /// Until when a connection that is closing waits for answers that are for nobody.
+    fn drained_by(&self) -> Option<Instant> {
+        let nobody_waits = self.overdue == self.pending.len();
+        let heard = self.health.heard();
+        let last = self.draining.map_or(heard, |(moved, _)| moved.max(heard));
+        nobody_waits.then(|| last + self.config.connect_timeout)
     }
 
     /// Asks the peer for a sign of life.
@@ -544,7 +570,7 @@ impl Connection {
                     (earliest, health) => earliest.or(health),
                 }
             }
-            State::Draining => self.earliest,
+            State::Draining => [self.earliest, self.drained_by()].into_iter().flatten().min(),
             State::Closed => None,
         }
     }

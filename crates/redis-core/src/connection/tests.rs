@@ -425,6 +425,28 @@ fn close_with_requests_in_flight_answers_them_first() {
 }
 
 #[test]
+fn close_does_not_wait_for_ever_for_answers_that_are_for_nobody() {
+    let mut peer = Peer::ready();
+    peer.wait(Duration::from_secs(20));
+    peer.submit(1, "GET");
+    peer.write_all();
+    peer.conn.abandon(Ticket(1));
+    peer.submit(2, "SET");
+    peer.conn.close();
+    // As long as somebody waits, the deadlines decide.
+    peer.wait(Duration::from_secs(1000));
+    assert_eq!(peer.told(), []);
+    peer.write_all();
+    peer.conn.abandon(Ticket(2));
+    peer.wait(Duration::ZERO);
+    let patience = Config::default().connect_timeout;
+    peer.wait(patience - Duration::from_millis(1));
+    assert_eq!(peer.told(), []);
+    peer.wait(Duration::from_millis(1));
+    assert_eq!(peer.told(), [Told::Closed(ErrorKind::Io)]);
+}
+
+#[test]
 fn close_when_idle_is_at_once() {
     let mut peer = Peer::ready();
     peer.conn.close();
