@@ -156,11 +156,11 @@ impl PubSub {
         let Self { handle: PubSubHandle { subscriber, .. }, timer, .. } = self;
         let mut state = subscriber.lock();
         let polled = loop {
-            if let Some(next) = state.poll_message() {
-                break Poll::Ready(next.map(Some));
-            }
             if ends(state.machine()) {
                 break Poll::Ready(Ok(None));
+            }
+            if let Some(next) = state.poll_message() {
+                break Poll::Ready(next.map(Some));
             }
             if state.is_stopped() {
                 break Poll::Ready(Err(closed()));
@@ -481,13 +481,16 @@ impl PubSubStream<'_> {
     }
 
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
-        while !self.pubsub.subscriber.lock().machine().is_over() {
+        loop {
             let message = ready!(self.pubsub.poll_message(cx, Machine::is_over, None));
             if let Some(item) = message.transpose() {
                 return Poll::Ready(Some(item));
             }
+            // If not, it went to its handler.
+            if self.pubsub.subscriber.lock().machine().is_over() {
+                return Poll::Ready(None);
+            }
         }
-        Poll::Ready(None)
     }
 }
 

@@ -90,8 +90,7 @@ impl PubSub {
     ///
     /// What a connection or the server fails with. Reading on connects again.
     pub fn get_message(&mut self, timeout: Duration) -> Result<Option<Message>> {
-        let deadline = Instant::now().checked_add(timeout);
-        self.next(|_| false, deadline)
+        self.next(|_| false, Some(timeout))
     }
 
     /// The messages from now on, waiting for each; those that go to their handlers are left out. Ends when nothing
@@ -114,11 +113,12 @@ impl PubSub {
     pub fn listen(&mut self) -> impl Iterator<Item = Result<Message>> {
         std::iter::from_fn(|| {
             loop {
-                if self.feed.lock().machine.is_over() {
-                    return None;
-                }
                 if let Some(item) = self.next(Machine::is_over, None).transpose() {
                     return Some(item);
+                }
+                // If not, it went to its handler.
+                if self.feed.lock().machine.is_over() {
+                    return None;
                 }
             }
         })
@@ -181,15 +181,21 @@ impl PubSub {
         }
     }
 
-    /// The next message, unless it went to its handler, the deadline passes, or `ends` says so.
+    /// The next message, unless it went to its handler, the time passes, or `ends` says so.
     fn next(
         &self,
         ends: impl Fn(&Machine<Handler>) -> bool,
-        deadline: Option<Instant>,
+        timeout: Option<Duration>,
     ) -> Result<Option<Message>> {
         let mut state = self.feed.lock();
+        // A message that is there needs no look at the clock.
+        let mut start = None;
         let mut last = false;
         loop {
+            if ends(&state.machine) {
+                self.feed.leave(state);
+                return Ok(None);
+            }
             if let Some(result) = state.machine.poll_message() {
                 self.feed.leave(state);
                 let (message, handler) = result?;
@@ -200,11 +206,13 @@ impl PubSub {
                 handler.lock().unwrap_or_else(PoisonError::into_inner)(&message);
                 return Ok(None);
             }
-            if last || ends(&state.machine) {
+            if last {
                 self.feed.leave(state);
                 return Ok(None);
             }
             let now = Instant::now();
+            let start = *start.get_or_insert(now);
+            let deadline = timeout.and_then(|timeout| start.checked_add(timeout));
             // Once more after the deadline: what is there counts.
             last = deadline.is_some_and(|deadline| deadline <= now);
             state = self.feed.turn(state, now, deadline)?;
