@@ -1,4 +1,4 @@
-//! A machine whose reader moves its bytes: there is no task behind it.
+//! A machine and the bytes it moves, for whoever polls it: a reader, or the task behind a subscriber.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -78,7 +78,9 @@ impl Subscriber {
         state.started = true;
         drop(state);
         self.runtime.spawn(Box::pin(Task(self.clone()))).map_err(|error| {
-            self.lock().started = false;
+            // The task was dropped, which is the end only where there was one.
+            let mut state = self.lock();
+            (state.started, state.stopped) = (false, false);
             no_task(error)
         })
     }
