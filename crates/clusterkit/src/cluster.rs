@@ -7,7 +7,7 @@ use std::{
 
 use redis_core::{
     Commands, Config, cmd,
-    types::{ClusterNode, NodeFlag},
+    types::{ClusterNode, NodeFlag, SlotRange},
 };
 use redis_sync::Client;
 use testkit::servers::{Installed, Server};
@@ -114,6 +114,14 @@ impl Cluster {
         let serves = |node: &ClusterNode| node.slots.iter().any(|range| range.contains(slot));
         let found = self.those(serves)?.pop();
         found.ok_or_else(|| io::Error::other(format!("no node serves the slot {slot}")))
+    }
+
+    /// The slots that a node serves.
+    ///
+    /// # Errors
+    /// When no node answers.
+    pub fn slots_of(&self, node: &Node) -> io::Result<Vec<SlotRange>> {
+        Ok(self.layout()?.remove(&node.id).map(|(slots, _)| slots).unwrap_or_default())
     }
 
     /// Whether the node's process is there, frozen or not.
