@@ -8,16 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use redis_core::config::{ClusterConfig, ReadFrom};
 use redis_core::pipeline::Mark;
 use redis_core::{Block, Cmd, Config, Endpoint, Error, ErrorKind, Result};
 
 use crate::address::{Address, Origin};
 use crate::plan::has_one_key;
-use crate::read::{Candidate as Readable, ReadFrom};
+use crate::read::{Candidate as Readable, choose};
 use crate::redirect::Redirect;
 use crate::refresh::{Candidate, Outcome, Refresh};
 use crate::registry::{NodeId, Registry};
-use crate::settings::Settings;
 use crate::topology::{Role, Topology};
 use crate::view::View;
 
@@ -61,11 +61,11 @@ pub(crate) enum Found {
 /// use std::sync::Arc;
 /// use std::time::Instant;
 ///
-/// use redis_cluster::{Action, Cluster, Settings};
+/// use redis_cluster::{Action, Cluster, ClusterConfig};
 /// use redis_core::{Config, Endpoint, decode};
 ///
 /// let seed = Endpoint::Tcp { host: "seed.example".into(), port: 7000 };
-/// let mut cluster = Cluster::new(Arc::new(Config::default()), Settings::new([seed]), 1);
+/// let mut cluster = Cluster::new(Arc::new(Config::default()), ClusterConfig::new([seed]), 1);
 /// let now = Instant::now();
 /// cluster.refresh(now);
 /// cluster.handle_timeout(now);
@@ -79,7 +79,7 @@ pub(crate) enum Found {
 #[derive(Debug)]
 pub struct Cluster {
     config: Arc<Config>,
-    settings: Settings,
+    settings: ClusterConfig,
     topology: Topology,
     /// Of each node of the topology, at its index.
     ids: Vec<NodeId>,
@@ -98,7 +98,7 @@ pub struct Cluster {
 impl Cluster {
     /// A cluster of which nothing is known but its seeds. `config` is that of every connection, but for the
     /// endpoint.
-    pub fn new(config: Arc<Config>, settings: Settings, seed: u64) -> Self {
+    pub fn new(config: Arc<Config>, settings: ClusterConfig, seed: u64) -> Self {
         let patience = config.connect_timeout + config.command_timeout.unwrap_or_default();
         Self {
             refresh: Refresh::new(&settings, config.backoff, patience, seed),
@@ -129,8 +129,8 @@ impl Cluster {
     /// What a node said the cluster looks like.
     pub fn handle_view(&mut self, now: Instant, node: NodeId, view: Result<View>) {
         let Some(answered) = self.registry.endpoint(node).cloned() else { return };
-        let Settings { tls, ref map, .. } = self.settings;
-        let origin = Origin { answered: &answered, tls, map };
+        let map = &self.settings.address_map;
+        let origin = Origin { answered: &answered, tls: false, map };
         let first = match self.refresh.handle_answer(node, &origin, view) {
             None => return,
             Some(Ok(topology)) => {
@@ -247,8 +247,8 @@ impl Cluster {
 
     fn reach(&self, from: NodeId, to: &Address) -> Option<Endpoint> {
         let answered = self.registry.endpoint(from)?;
-        let Settings { tls, ref map, .. } = self.settings;
-        to.endpoint(&Origin { answered, tls, map })
+        let map = &self.settings.address_map;
+        to.endpoint(&Origin { answered, tls: false, map })
     }
 
     /// The node at an address that another one tells of.
@@ -312,7 +312,7 @@ impl Cluster {
     }
 
     /// The node for a command with keys in this slot: one that only reads goes where
-    /// [`read_from`](Settings::read_from) says. `turn` makes those who take turns do so.
+    /// [`read_from`](ClusterConfig::read_from) says. `turn` makes those who take turns do so.
     #[inline]
     pub(crate) fn find(
         &self,
@@ -331,7 +331,8 @@ impl Cluster {
             let (id, zone) = (self.ids[node.index()], node.zone());
             Readable { id, zone, replica: node.role() == Role::Replica }
         });
-        let chosen = self.settings.read_from.choose(candidates, turn, &self.registry, now, avoid);
+        let read_from = &self.settings.read_from;
+        let chosen = choose(read_from, candidates, turn, &self.registry, now, avoid);
         match chosen {
             Some(chosen) if chosen.replica => Found::Node(chosen.id, Link::Replica),
             _ => Found::Node(id, Link::Primary),
@@ -395,7 +396,7 @@ impl Cluster {
     }
 
     /// The settings.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &ClusterConfig {
         &self.settings
     }
 

@@ -69,7 +69,7 @@ pub(crate) fn plan<S: Source + ?Sized>(
     index: usize,
     mark: &Mark,
     target: Target,
-    split_pairs: bool,
+    splits_pairs: bool,
     own: &mut Vec<u8>,
 ) -> Result<Plan> {
     match target {
@@ -93,7 +93,7 @@ pub(crate) fn plan<S: Source + ?Sized>(
         Placement::Keyless => keyless(info),
         Placement::Unknown => Ok(Plan::Unknown),
         Placement::Slots(slots) => match step(info) {
-            Some(step) if step == 1 || split_pairs => {
+            Some(step) if step == 1 || splits_pairs => {
                 Ok(Plan::Split(split(info, &words, &slots, step, own)))
             }
             step => Err(apart(info, &words, step.is_some())),
@@ -155,7 +155,7 @@ fn apart(info: &CommandInfo, words: &[&[u8]], splits: bool) -> Error {
     let name = info.name;
     if splits {
         return error.with_context(format!(
-            "{name} is not atomic over several slots: ask for it to be split"
+            "{name} is not atomic over several slots: see `split_mset`, by which it is split"
         ));
     }
     error.with_context(name)

@@ -3,7 +3,8 @@ use std::fmt::Write as _;
 use redis_core::decode;
 
 use super::*;
-use crate::address::{Address, AddressMap, Host};
+use crate::AddressMap;
+use crate::address::{Address, Host};
 
 fn at(port: u16) -> Endpoint {
     Endpoint::Tcp { host: "h".into(), port }
@@ -25,15 +26,15 @@ const THREE: [(u16, u16, u16, &[u16]); 3] =
     [(0, 5460, 1, &[11]), (5461, 10922, 2, &[12]), (10923, 16383, 3, &[13])];
 
 /// A cluster with one seed on port 9, which is not known yet.
-fn unknown(change: impl FnOnce(&mut Settings)) -> (Cluster, Instant) {
-    let mut settings = Settings::new([at(9)]);
+fn unknown(change: impl FnOnce(&mut ClusterConfig)) -> (Cluster, Instant) {
+    let mut settings = ClusterConfig::new([at(9)]);
     settings.check_interval = None;
     change(&mut settings);
     (Cluster::new(Arc::new(Config::default()), settings, 1), Instant::now())
 }
 
 /// Three primaries with a replica each: 1 and 11, 2 and 12, 3 and 13.
-pub(crate) fn three(change: impl FnOnce(&mut Settings)) -> (Cluster, Instant) {
+pub(crate) fn three(change: impl FnOnce(&mut ClusterConfig)) -> (Cluster, Instant) {
     let (mut cluster, now) = unknown(change);
     cluster.refresh(now);
     cluster.handle_timeout(now);
@@ -280,7 +281,7 @@ fn the_map_is_looked_after_now_and_then() {
 #[test]
 fn announced_addresses_are_translated() {
     let (mut cluster, now) = unknown(|settings| {
-        settings.map = AddressMap::from_fn(|_, port| Some(("out".into(), port + 100)));
+        settings.address_map = AddressMap::from_fn(|_, port| Some(("out".into(), port + 100)));
     });
     cluster.refresh(now);
     cluster.handle_timeout(now);

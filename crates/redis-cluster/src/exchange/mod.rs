@@ -42,8 +42,6 @@ pub struct Options {
     pub deadline: Option<Instant>,
     /// Which nodes get it.
     pub target: Target,
-    /// Whether MSET may be split where its keys are in several slots: then it is not atomic.
-    pub split_pairs: bool,
     /// Seed of the waits.
     pub seed: u64,
 }
@@ -109,11 +107,11 @@ struct Group {
 /// ```
 /// # use std::sync::Arc;
 /// # use std::time::Instant;
-/// # use redis_cluster::{Action, Cluster, Exchange, Options, Settings, Source as _};
+/// # use redis_cluster::{Action, Cluster, Exchange, Options, ClusterConfig, Source as _};
 /// # use redis_core::send::SendBuffer;
 /// # use redis_core::{Config, Endpoint, cmd, decode};
 /// # let seed = Endpoint::Tcp { host: "h1".into(), port: 7000 };
-/// # let mut cluster = Cluster::new(Arc::new(Config::default()), Settings::new([seed]), 1);
+/// # let mut cluster = Cluster::new(Arc::new(Config::default()), ClusterConfig::new([seed]), 1);
 /// # let now = Instant::now();
 /// # cluster.refresh(now);
 /// # cluster.handle_timeout(now);
@@ -201,11 +199,14 @@ impl Exchange {
             exchange.commands = source.len() as u32;
             exchange.parts.reserve(source.len());
             let mut plans = Vec::new();
+            let splits_pairs = cluster.settings().split_mset;
             for index in 0..source.len() {
-                exchange.plan(source, index, &mut plans).map_err(|error| match source.len() {
-                    1 => error,
-                    _ => error.with_context(format!("command {}", index + 1)),
-                })?;
+                exchange.plan(source, index, splits_pairs, &mut plans).map_err(
+                    |error| match source.len() {
+                        1 => error,
+                        _ => error.with_context(format!("command {}", index + 1)),
+                    },
+                )?;
             }
             // Behind the parts of the commands as such.
             for (whole, parts, merge) in plans {
@@ -240,11 +241,11 @@ impl Exchange {
         &mut self,
         source: &S,
         index: usize,
+        splits_pairs: bool,
         splits: &mut Vec<(u32, Vec<Part>, Merge)>,
     ) -> Result<()> {
         let mark = source.mark(index);
-        let Options { target, split_pairs, .. } = self.options;
-        let plan = plan(source, index, &mark, target, split_pairs, &mut self.own)?;
+        let plan = plan(source, index, &mark, self.options.target, splits_pairs, &mut self.own)?;
         let blocks = mark.block != Block::Never;
         let reads = mark.info.is_readonly() && !blocks;
         let unit = Unit::of(&mark);

@@ -3,7 +3,7 @@ use redis_core::{Cmd, Command as _, Script, Value, cmd};
 
 use super::*;
 use crate::cluster::three;
-use crate::{Action, ReadFrom, Settings};
+use crate::{Action, ClusterConfig, ReadFrom};
 
 // Slots: a 15495 and foo 12182 on 3, b 3300 and hello 866 on 1, c 7365 on 2.
 
@@ -12,7 +12,7 @@ struct Rig {
     now: Instant,
 }
 
-fn rig(change: impl FnOnce(&mut Settings)) -> Rig {
+fn rig(change: impl FnOnce(&mut ClusterConfig)) -> Rig {
     let (cluster, now) = three(change);
     Rig { cluster, now }
 }
@@ -450,7 +450,6 @@ fn a_transaction_that_may_have_run_is_not_sent_again() {
 
 #[test]
 fn commands_over_several_slots_are_split_and_merged() {
-    let options = Options { split_pairs: true, ..Options::default() };
     for (command, script, reply) in [
         (
             "MGET a b {a}1 c b",
@@ -472,16 +471,16 @@ fn commands_over_several_slots_are_split_and_merged() {
         // One part moves.
         ("UNLINK foo a", &[("3: UNLINK foo | UNLINK a", &[":1", ":1"])], ":2\r\n"),
     ] {
-        let mut rig = rig(|_| {});
+        let mut rig = rig(|settings| settings.split_mset = true);
         let cmd = raw(command);
-        let mut exchange = Exchange::new(&rig.cluster, &cmd, options).unwrap();
+        let mut exchange = Exchange::new(&rig.cluster, &cmd, Options::default()).unwrap();
         rig.step(&mut exchange, &cmd, script);
         assert!(exchange.is_over());
         assert_eq!(exchange.take_reply().unwrap(), reply, "{command}");
     }
     let rig = rig(|_| {});
     for (command, text) in [
-        ("MSET a 1 b 2", "ask for it to be split"),
+        ("MSET a 1 b 2", "see `split_mset`"),
         ("RENAME a b", "key `b` hashes to slot 3300"),
         ("MSETEX 2 a 1 b 2", "MSETEX: key `b` hashes to slot 3300"),
     ] {
@@ -651,7 +650,7 @@ fn requests_wait_for_the_first_map_and_fail_when_there_is_none() {
     let config = std::sync::Arc::new(redis_core::Config::default());
     for there in [true, false] {
         let now = Instant::now();
-        let cluster = Cluster::new(config.clone(), Settings::new([seed.clone()]), 1);
+        let cluster = Cluster::new(config.clone(), ClusterConfig::new([seed.clone()]), 1);
         let mut rig = Rig { cluster, now };
         let sent = pipeline(false, &["GET b", "DBSIZE"]);
         let mut exchange = rig.start(&sent);
