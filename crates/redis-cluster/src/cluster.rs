@@ -13,7 +13,7 @@ use redis_core::pipeline::Mark;
 use redis_core::{Block, Cmd, Config, Endpoint, Error, ErrorKind, Result};
 
 use crate::address::{Address, Origin};
-use crate::plan::has_one_key;
+use crate::plan::{Route, Scope, Target, has_one_key};
 use crate::read::{Candidate as Readable, choose};
 use crate::redirect::Redirect;
 use crate::refresh::{Candidate, Outcome, Refresh};
@@ -375,9 +375,34 @@ impl Cluster {
         node
     }
 
+    /// The nodes that a user chose.
+    pub fn target(&mut self, route: &Route) -> Target {
+        match route {
+            Route::Node(endpoint) => Target::Node(self.node_at(endpoint)),
+            Route::Primaries => Target::Every(Scope::Primaries),
+            Route::Replicas => Target::Every(Scope::Replicas),
+            Route::Nodes => Target::Every(Scope::Nodes),
+        }
+    }
+
+    /// Where to connect for what any node serves, as publish/subscribe: another one each time, those that just
+    /// failed last, and the seeds in turn while nothing else is known.
+    pub fn any_endpoint(&self, now: Instant) -> Endpoint {
+        let turn = self.next_turn();
+        let known = match self.any(turn, now) {
+            Found::Node(node, _) => self.registry.endpoint(node),
+            Found::Nowhere => None,
+        };
+        let seeds = &self.settings.seeds;
+        let seed =
+            || seeds.get(turn as usize % seeds.len().max(1)).unwrap_or(&self.config.endpoint);
+        known.unwrap_or_else(seed).clone()
+    }
+
     /// The configuration of a link: that of all with the node's endpoint, and `READONLY` where that is said.
     pub fn link_config(&self, node: NodeId, link: Link) -> Option<Config> {
         let mut config = (*self.config).clone();
+        config.cluster = None;
         config.endpoint = self.registry.endpoint(node)?.clone();
         if link == Link::Replica {
             config.on_connect.push(Cmd::raw("READONLY"));

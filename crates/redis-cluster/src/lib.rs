@@ -25,7 +25,7 @@ pub use crate::address::{Address, Host, Origin};
 pub use crate::cluster::{Action, Cluster, Link};
 pub use crate::exchange::{Exchange, Options, Send, SendId, Source};
 pub use crate::keys::{KeyPositions, Placement, key_positions, placement};
-pub use crate::plan::{Scope, Target};
+pub use crate::plan::{Route, Scope, Target};
 pub use crate::redirect::{Redirect, Refusal};
 pub use crate::registry::NodeId;
 pub use crate::same_slot::SameSlot;

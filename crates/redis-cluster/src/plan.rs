@@ -4,7 +4,7 @@
 
 use redis_core::pipeline::Mark;
 use redis_core::{
-    BeginSearch, CommandInfo, Error, ErrorKind, FindKeys, Flags, KeyFlags, RequestPolicy,
+    BeginSearch, CommandInfo, Endpoint, Error, ErrorKind, FindKeys, Flags, KeyFlags, RequestPolicy,
     ResponsePolicy, Result, slot_of,
 };
 use resp_proto::request;
@@ -25,6 +25,20 @@ pub enum Target {
     Node(NodeId),
     /// Every one of these; the replies are merged as the table says, and else are a list.
     Every(Scope),
+}
+
+/// A choice of nodes by hand, as a user makes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Route {
+    /// The node at this endpoint. What it answers is the answer: redirects are not followed.
+    Node(Endpoint),
+    /// Every primary.
+    Primaries,
+    /// Every replica.
+    Replicas,
+    /// Every node.
+    Nodes,
 }
 
 /// Many nodes.

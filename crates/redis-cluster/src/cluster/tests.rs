@@ -390,3 +390,20 @@ fn refresh_costs() {
         println!("text and parsing {parsed}: {:?} a refresh of three views", start.elapsed() / 100);
     }
 }
+
+#[test]
+fn what_any_node_serves_goes_round_and_leaves_out_those_that_failed() {
+    let (cluster, now) = unknown(|settings| settings.seeds = vec![at(8), at(9)]);
+    let of = |cluster: &Cluster| {
+        let mut ports: Vec<_> = (0..6).map(|_| cluster.any_endpoint(now)).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    };
+    assert_eq!(of(&cluster), [at(8), at(9)], "seeds, while there is no map");
+    let (mut cluster, now) = three(|_| {});
+    assert_eq!(of(&cluster), [at(1), at(2), at(3)]);
+    let failed = cluster.primary_of(0).unwrap();
+    cluster.handle_failure(now, failed);
+    assert_eq!(of(&cluster), [at(2), at(3)]);
+}
