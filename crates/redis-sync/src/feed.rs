@@ -13,11 +13,14 @@ use redis_core::recv::RecvBuffer;
 use redis_core::session::{Action, Machine};
 use redis_core::{Config, Endpoint, Error, ErrorKind, Result};
 
+use crate::cluster::Nodes;
 use crate::pool::Reserved;
 use crate::stream::Stream;
 
 pub(crate) struct Feed<M> {
     config: Arc<Config>,
+    /// Who says where a connection is opened, if not the configuration.
+    nodes: Option<Arc<Nodes>>,
     state: Mutex<State<M>>,
     /// Somebody's turn is over, or there is something else to look at.
     moved: Condvar,
@@ -55,6 +58,8 @@ struct Reader {
     recv: RecvBuffer,
 }
 
+type Opened = (Reader, Arc<Stream>);
+
 impl<M> State<M> {
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped
@@ -62,7 +67,7 @@ impl<M> State<M> {
 }
 
 impl<M: Machine> Feed<M> {
-    pub(crate) fn new(machine: M, config: Arc<Config>) -> Self {
+    pub(crate) fn new(machine: M, config: Arc<Config>, nodes: Option<Arc<Nodes>>) -> Self {
         let state = State {
             machine,
             reader: None,
@@ -78,7 +83,7 @@ impl<M: Machine> Feed<M> {
             keeper_sleeps: false,
         };
         let (moved, left) = (Condvar::new(), Condvar::new());
-        Self { config, state: Mutex::new(state), moved, left, writing: Mutex::new(()) }
+        Self { config, nodes, state: Mutex::new(state), moved, left, writing: Mutex::new(()) }
     }
 
     pub(crate) fn config(&self) -> &Arc<Config> {
@@ -131,8 +136,14 @@ impl<M: Machine> Feed<M> {
             (state.reader, state.writer) = (None, None);
             if let Action::Open(endpoint) = action {
                 drop(state);
-                let opened = self.open(&endpoint, now);
+                let (endpoint, opened) = match &self.nodes {
+                    None => (None, self.open(&endpoint, now)),
+                    Some(nodes) => self.open_any(nodes, now),
+                };
                 state = self.lock();
+                if let Some(endpoint) = endpoint {
+                    state.machine.set_endpoint(&endpoint);
+                }
                 match opened {
                     Ok((reader, writer)) => {
                         if state.stopped {
@@ -164,7 +175,20 @@ impl<M: Machine> Feed<M> {
         (self.wait(state, until), Ok(()))
     }
 
-    fn open(&self, endpoint: &Endpoint, now: Instant) -> io::Result<(Reader, Arc<Stream>)> {
+    /// Opens a connection to the next node of a cluster.
+    fn open_any(&self, nodes: &Nodes, now: Instant) -> (Option<Endpoint>, io::Result<Opened>) {
+        let endpoint = match nodes.any_endpoint(now) {
+            Ok(endpoint) => endpoint,
+            Err(error) => return (None, Err(io::Error::other(error))),
+        };
+        let opened = self.open(&endpoint, now);
+        if opened.is_err() {
+            nodes.handle_unreachable(&endpoint);
+        }
+        (Some(endpoint), opened)
+    }
+
+    fn open(&self, endpoint: &Endpoint, now: Instant) -> io::Result<Opened> {
         // What a subscriber writes is small: a peer that takes none of it for so long is gone.
         let timeout = self.config.connect_timeout;
         let stream = Stream::connect(endpoint, now + timeout)?;

@@ -392,6 +392,12 @@ impl Exchange {
                 if self.spread(cluster, at, scope) {
                     return None;
                 }
+                if cluster.topology().coverage() > 0 {
+                    cluster.refresh(now);
+                    let text = "the cluster's map has no node of the kind that was asked for";
+                    self.fail(at, Error::new(ErrorKind::Connect, text));
+                    return None;
+                }
                 Found::Nowhere
             }
         };
@@ -714,6 +720,11 @@ impl Exchange {
     /// Whether everything has an answer.
     pub fn is_over(&self) -> bool {
         self.open == 0
+    }
+
+    /// Whether something waits for a time, or for the map.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting > 0
     }
 
     /// The reply frame of a single command.
