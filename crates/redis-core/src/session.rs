@@ -32,10 +32,6 @@ pub enum Action {
 /// [`poll_transmit`](Self::poll_transmit) gives, hands in what it reads, and calls
 /// [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) has come.
 pub trait Machine {
-    /// The socket that was asked for is opened there, and so are those to come: for links to a cluster, where any node
-    /// will do and each attempt may go to another one.
-    fn set_endpoint(&mut self, endpoint: &Endpoint);
-
     /// The socket that was asked for is open.
     fn handle_opened(&mut self);
 
@@ -385,10 +381,6 @@ pub(crate) trait Reads {
 }
 
 impl<R: Reads> Machine for R {
-    fn set_endpoint(&mut self, endpoint: &Endpoint) {
-        self.session_mut().set_endpoint(endpoint);
-    }
-
     fn handle_opened(&mut self) {
         self.session_mut().handle_opened();
     }
@@ -453,23 +445,6 @@ impl<R: Reads> Machine for R {
 }
 
 impl Machine for Session {
-    fn set_endpoint(&mut self, endpoint: &Endpoint) {
-        if self.config.endpoint == *endpoint {
-            return;
-        }
-        let mut config = (*self.config).clone();
-        config.endpoint = endpoint.clone();
-        self.config = Arc::new(config);
-        if let Link::Opening(conn) = &mut self.link {
-            conn.set_config(self.config.clone());
-        }
-        for action in &mut self.actions {
-            if let Action::Open(asked) = action {
-                asked.clone_from(endpoint);
-            }
-        }
-    }
-
     fn handle_opened(&mut self) {
         self.link = match std::mem::replace(&mut self.link, Link::Over) {
             Link::Opening(conn) => Link::Open(conn),
@@ -832,20 +807,5 @@ mod tests {
         assert!(session.is_over());
         assert_eq!(failures(&mut session), [(1, ErrorKind::Closed, Delivery::NotSent)]);
         assert_eq!(session.poll_action(), None, "the open was never begun");
-    }
-
-    #[test]
-    fn errors_name_the_endpoint_that_was_chosen_for_an_attempt() {
-        let (mut session, now) = session();
-        session.want(now, true);
-        assert!(matches!(session.poll_action(), Some(Action::Open(_))));
-        let chosen = Endpoint::Tcp { host: "node-2.example".into(), port: 7001 };
-        session.set_endpoint(&chosen);
-        session.handle_open_failed(now, io::ErrorKind::ConnectionRefused.into());
-        let Some(Event::Closed(error)) = session.poll_event() else { panic!("it is over") };
-        assert!(error.to_string().contains("node-2.example:7001"), "{error}");
-        let due = session.poll_timeout().unwrap();
-        session.handle_timeout(due);
-        assert_eq!(session.poll_action(), Some(Action::Open(chosen)));
     }
 }

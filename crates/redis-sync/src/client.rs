@@ -161,12 +161,10 @@ impl Client {
 
     /// An empty queue, as pipelines begin.
     pub(crate) fn queue(&self) -> Queued {
-        let mut queue = Queued::atomic();
-        if let Servers::Cluster(_) = self.servers {
-            queue.set_transaction(false);
-            queue.mark();
+        match self.servers {
+            Servers::One(_) => Queued::atomic(),
+            Servers::Cluster(_) => Queued::marked(),
         }
-        queue
     }
 
     /// Watches keys on a connection of its own: commands on the [`Watched`] run at once, and its

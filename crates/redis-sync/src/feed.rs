@@ -19,7 +19,7 @@ use crate::stream::Stream;
 
 pub(crate) struct Feed<M> {
     config: Arc<Config>,
-    /// Who says where a connection is opened, if not the configuration.
+    /// Who is told of nodes of a cluster that can't be reached.
     nodes: Option<Arc<Nodes>>,
     state: Mutex<State<M>>,
     /// Somebody's turn is over, or there is something else to look at.
@@ -57,8 +57,6 @@ struct Reader {
     stream: Stream,
     recv: RecvBuffer,
 }
-
-type Opened = (Reader, Arc<Stream>);
 
 impl<M> State<M> {
     pub(crate) fn is_stopped(&self) -> bool {
@@ -136,14 +134,11 @@ impl<M: Machine> Feed<M> {
             (state.reader, state.writer) = (None, None);
             if let Action::Open(endpoint) = action {
                 drop(state);
-                let (endpoint, opened) = match &self.nodes {
-                    None => (None, self.open(&endpoint, now)),
-                    Some(nodes) => self.open_any(nodes, now),
-                };
-                state = self.lock();
-                if let Some(endpoint) = endpoint {
-                    state.machine.set_endpoint(&endpoint);
+                let opened = self.open(&endpoint, now);
+                if let (Some(nodes), Err(_)) = (&self.nodes, &opened) {
+                    nodes.handle_unreachable(&endpoint);
                 }
+                state = self.lock();
                 match opened {
                     Ok((reader, writer)) => {
                         if state.stopped {
@@ -175,20 +170,7 @@ impl<M: Machine> Feed<M> {
         (self.wait(state, until), Ok(()))
     }
 
-    /// Opens a connection to the next node of a cluster.
-    fn open_any(&self, nodes: &Nodes, now: Instant) -> (Option<Endpoint>, io::Result<Opened>) {
-        let endpoint = match nodes.any_endpoint(now) {
-            Ok(endpoint) => endpoint,
-            Err(error) => return (None, Err(io::Error::other(error))),
-        };
-        let opened = self.open(&endpoint, now);
-        if opened.is_err() {
-            nodes.handle_unreachable(&endpoint);
-        }
-        (Some(endpoint), opened)
-    }
-
-    fn open(&self, endpoint: &Endpoint, now: Instant) -> io::Result<Opened> {
+    fn open(&self, endpoint: &Endpoint, now: Instant) -> io::Result<(Reader, Arc<Stream>)> {
         // What a subscriber writes is small: a peer that takes none of it for so long is gone.
         let timeout = self.config.connect_timeout;
         let stream = Stream::connect(endpoint, now + timeout)?;

@@ -120,7 +120,7 @@ impl Pipeline {
                 })
             }
             Servers::Cluster(_) => exchange(&self.client, &sent, |mut replies| {
-                (0..replies.len()).for_each(|index| each(index, replies.next_alone()));
+                replies.each(&mut each);
                 Ok(())
             }),
         }

@@ -424,7 +424,7 @@ impl PubSubHandle {
                     "shard channels of a cluster are not supported by this version yet:                      use `subscribe`, or `ssubscribe` of a client for the channel's node",
                 ));
             }
-            Servers::Cluster(nodes) => nodes.subscribers(),
+            Servers::Cluster(nodes) => nodes.subscribers_at_work()?,
         };
         let mut state = self.open()?;
         if state.place.is_none() {

@@ -29,7 +29,7 @@ enum Walk<'a, T> {
 impl<'a, T: FromReply> ScanIter<'a, T> {
     pub(crate) fn new(client: &'a Client, first: Cmd<ScanPage<T>>) -> Self {
         let walk = match &client.servers {
-            Servers::Cluster(nodes) if first.info().name == "SCAN" => {
+            Servers::Cluster(nodes) if ClusterScan::takes(&first) => {
                 Walk::Cluster(nodes, Box::new(ClusterScan::new(first)))
             }
             _ => Walk::Pages(Scan::new(first)),
@@ -68,7 +68,8 @@ fn next_of_all<T: FromReply>(nodes: &Nodes, scan: &mut ClusterScan<T>) -> Result
                 let now = Instant::now();
                 nodes.change(|state| scan.handle_check(now, &mut state.cluster, said))?;
             }
-            ScanStep::Wait => nodes.wait_for_map(began)?,
+            ScanStep::Wait if nodes.wait_for_map(began)? => {}
+            ScanStep::Wait => return Err(nodes.change(|state| scan.handle_late(&state.cluster))),
         }
     }
 }

@@ -722,11 +722,6 @@ impl Exchange {
         self.open == 0
     }
 
-    /// Whether something waits for a time, or for the map.
-    pub fn is_waiting(&self) -> bool {
-        self.waiting > 0
-    }
-
     /// The reply frame of a single command.
     ///
     /// # Errors

@@ -167,11 +167,6 @@ impl Connection {
         }
     }
 
-    /// The same settings for another endpoint, which the socket is opened to.
-    pub(crate) fn set_config(&mut self, config: Arc<Config>) {
-        self.config = config;
-    }
-
     /// Takes all requests of the batch, which is left empty. They are written once the handshake is done.
     ///
     /// # Errors

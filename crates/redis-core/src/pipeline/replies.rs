@@ -163,17 +163,12 @@ impl<'a> Replies<'a> {
 
     /// Every result, errors in their places. Of commands whose replies are ignored nothing shows.
     pub fn all(&mut self) -> Vec<Result<Value>> {
-        (0..self.len()).map(|_| self.next_alone()).collect()
-    }
-
-    /// As [`next_as`](Self::next_as), where nothing shows of commands whose replies are ignored.
-    ///
-    /// # Errors
-    ///
-    /// The command's error, or `Decode`.
-    pub fn next_alone<T: FromReply>(&mut self) -> Result<T> {
-        while self.decoder.pass_ignored(&mut self.frames).is_some() {}
-        self.decoder.next_as(&mut self.frames)
+        let results = self.len();
+        let next = |_| {
+            while self.decoder.pass_ignored(&mut self.frames).is_some() {}
+            self.decoder.next_as(&mut self.frames)
+        };
+        (0..results).map(next).collect()
     }
 }
 

@@ -16,9 +16,9 @@ use std::time::Instant;
 
 use redis_cluster::{Action, Cluster, Exchange, Link, NodeId, Options, Source};
 pub use redis_cluster::{AddressMap, ClusterConfig, Health, Node, ReadFrom, Role, Route, Topology};
-use redis_core::config::Seeds;
+use redis_core::config::{Seeds, Whereabouts};
 use redis_core::telemetry::Stats;
-use redis_core::{Config, Endpoint, Error, ErrorKind, Result};
+use redis_core::{Cmd, Config, Endpoint, Error, ErrorKind, Result};
 
 pub use self::routed::Routed;
 use crate::pool::Pool;
@@ -181,7 +181,6 @@ impl Drop for Nodes {
 impl Nodes {
     pub(crate) fn new(config: Config, settings: ClusterConfig, seeds: Arc<Seeds>) -> Self {
         let mut own = config.clone();
-        own.cluster = None;
         let config = Arc::new(config);
         let state = State {
             cluster: Cluster::new(config.clone(), settings, seeds.next_seed()),
@@ -195,6 +194,9 @@ impl Nodes {
         };
         let (changed, work) = (Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { config, state: Mutex::new(state), changed, work });
+        let asked = shared.clone();
+        let next = move || asked.lock().cluster.any_endpoint(Instant::now());
+        (own.cluster, own.whereabouts) = (None, Some(Whereabouts::new(next)));
         Self { shared, seeds, subscribers: Arc::new(Pool::new(Arc::new(own))) }
     }
 
@@ -221,13 +223,13 @@ impl Nodes {
         self.begin(|state| Exchange::new(&state.cluster, source, options))
     }
 
-    /// Where a new connection for what any node serves is opened.
-    pub(crate) fn any_endpoint(&self, now: Instant) -> Result<Endpoint> {
+    /// As [`subscribers`](Self::subscribers), for one who is about to connect.
+    pub(crate) fn subscribers_at_work(&self) -> Result<&Arc<Pool>> {
         self.begin(|state| {
             if state.cluster.topology().coverage() == 0 {
-                state.cluster.refresh(now);
+                state.cluster.refresh(Instant::now());
             }
-            Ok(state.cluster.any_endpoint(now))
+            Ok(&self.subscribers)
         })
     }
 
@@ -243,32 +245,26 @@ impl Nodes {
         self.change(|state| state.cluster.handle_watch_error(now, node, error))
     }
 
-    /// Waits until the map may be another one, for somebody who found nothing in it and began so long ago.
+    /// Waits until the map may be another one, for somebody who found nothing in it and began so long ago. False when
+    /// a command would have no more time.
     ///
     /// # Errors
     ///
-    /// `Timeout` when a command would have no more time.
-    pub(crate) fn wait_for_map(&self, began: Instant) -> Result<()> {
+    /// `Limit` when the system has no thread left that would ask for the map.
+    pub(crate) fn wait_for_map(&self, began: Instant) -> Result<bool> {
         let seen = self.begin(|state| Ok(state.changes))?;
         let deadline = self.config.command_timeout.map(|timeout| began + timeout);
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            let text = "the deadline passed before a node of the cluster was known for all slots";
-            return Err(Error::new(ErrorKind::Timeout, text));
+            return Ok(false);
         }
         self.wait_for_change(seen, deadline);
-        Ok(())
+        Ok(true)
     }
 
     /// Opens connections to all primaries.
     pub(crate) fn warm_up(&self, connections: usize) -> Result<()> {
-        let began = Instant::now();
-        while self.topology().coverage() == 0 {
-            self.begin(|state| {
-                state.cluster.refresh(began);
-                Ok(())
-            })?;
-            self.wait_for_map(began)?;
-        }
+        // Whatever any node runs waits for the map.
+        self.execute(&Cmd::<()>::raw("PING"))?;
         let pools: Vec<_> = self.change(|state| {
             let primaries: Vec<_> = state.cluster.primaries().collect();
             primaries.into_iter().filter_map(|node| state.pool(node, Link::Primary)).collect()
