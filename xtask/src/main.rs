@@ -10,6 +10,7 @@ mod args;
 mod bench;
 mod capture;
 mod check;
+mod cluster;
 mod codegen;
 mod demo;
 mod fuzz;
@@ -53,6 +54,7 @@ struct Verb {
 const VERBS: &[Verb] = &[
     servers::VERB,
     demo::VERB,
+    cluster::VERB,
     test_matrix::VERB,
     check::VERB,
     tidy::VERB,

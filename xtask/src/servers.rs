@@ -48,6 +48,17 @@ fn run(mut args: Args) -> Result<()> {
     Ok(())
 }
 
+/// The first server whose name and version have `part` in them, e.g. `redis-7.0`.
+pub(crate) fn called(part: &str) -> Result<Installed> {
+    let found = ensure()?;
+    let wanted = part.replace('-', " ");
+    if let Some(installed) = found.iter().find(|one| one.to_string().contains(&wanted)) {
+        return Ok(installed.clone());
+    }
+    let have: Vec<_> = found.iter().map(ToString::to_string).collect();
+    Err(format!("no server is called `{part}`; there are {}", have.join(", ")).into())
+}
+
 /// What there is, and what can't be had.
 pub(crate) fn find(fetch: bool) -> Report {
     servers::discover_with(&servers::folder(), fetch, &|line| eprintln!("{line}"))
@@ -104,6 +115,14 @@ fn inside(path: &Path) -> String {
 }
 
 fn print_table<const N: usize>(rows: &[[String; N]], missing: &[Missing]) {
+    print_rows(rows);
+    for missing in missing {
+        println!("missing: {missing}");
+    }
+}
+
+/// Rows with their columns aligned.
+pub(crate) fn print_rows<const N: usize>(rows: &[[String; N]]) {
     let mut widths = [0; N];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
@@ -116,8 +135,5 @@ fn print_table<const N: usize>(rows: &[[String; N]], missing: &[Missing]) {
             line.push_str(&format!("{cell:width$}  "));
         }
         println!("{}", line.trim_end());
-    }
-    for missing in missing {
-        println!("missing: {missing}");
     }
 }

@@ -13,7 +13,7 @@ use redis_core::pipeline::Mark;
 use redis_core::{Block, Cmd, Config, Delivery, Endpoint, Error, ErrorKind, Result};
 
 use crate::address::{Address, Origin};
-use crate::plan::{Route, Scope, Target, has_one_key};
+use crate::plan::{Plan, Route, Scope, Target, has_one_key, plan};
 use crate::read::{Candidate as Readable, choose};
 use crate::redirect::Redirect;
 use crate::refresh::{Candidate, Outcome, Refresh};
@@ -283,7 +283,8 @@ impl Cluster {
         self.registry.handle_answer(node, took);
     }
 
-    pub(crate) fn handle_use(&mut self, node: NodeId) {
+    /// A node has a link.
+    pub fn handle_use(&mut self, node: NodeId) {
         self.registry.handle_use(node);
     }
 
@@ -319,6 +320,32 @@ impl Cluster {
         match self.find(slot, reads.then(turn), now, None) {
             Found::Node(node, link) => Some((node, link)),
             Found::Nowhere => None,
+        }
+    }
+
+    /// Where a command goes that is sent once, whatever is answered.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` for one that concerns several nodes, or whose keys can't be told; `Connect` while there is
+    /// no map.
+    pub fn route_once<R>(&self, now: Instant, cmd: &Cmd<R>) -> Result<(NodeId, Link)> {
+        let mark = Mark::of(cmd);
+        let found = match plan(cmd, 0, &mark, Target::Auto, false, &mut Vec::new())? {
+            Plan::Slot(slot) => self.find(slot, None, now, None),
+            Plan::Any => self.any(self.next_turn(), now),
+            Plan::Node(node) => Found::Node(node, Link::Primary),
+            Plan::Every(..) | Plan::Split(_) | Plan::Unknown => {
+                let name = mark.info.name;
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    format!("{name} concerns several nodes of the cluster: execute it"),
+                ));
+            }
+        };
+        match found {
+            Found::Node(node, link) => Ok((node, link)),
+            Found::Nowhere => Err(self.nowhere("its slot")),
         }
     }
 

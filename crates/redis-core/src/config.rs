@@ -121,6 +121,23 @@ impl Seeds {
     }
 }
 
+/// Says where to connect next.
+#[derive(Clone)]
+pub struct Whereabouts(Arc<dyn Fn() -> Endpoint + Send + Sync>);
+
+impl Whereabouts {
+    /// By a function.
+    pub fn new(next: impl Fn() -> Endpoint + Send + Sync + 'static) -> Self {
+        Self(Arc::new(next))
+    }
+}
+
+impl fmt::Debug for Whereabouts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Whereabouts(..)")
+    }
+}
+
 /// Everything a client is told. Start from [`Config::default`], [`Config::tcp`], [`Config::unix`] or a URL,
 /// and set what differs.
 ///
@@ -204,6 +221,10 @@ pub struct Config {
     pub slow_command: Option<Duration>,
     /// Hears of what happens to the client. Default: none.
     pub observer: Option<SharedObserver>,
+    /// Where subscribers and others connect who may be on any of several servers: asked before each connection, it
+    /// takes the place of `endpoint`. For adapters.
+    #[doc(hidden)]
+    pub whereabouts: Option<Whereabouts>,
     /// Seed of all random choices. Default: none, which lets the adapter pick one.
     pub seed: Option<u64>,
     pub(crate) counters: Arc<Counters>,
@@ -238,6 +259,7 @@ impl Default for Config {
             max_transaction_attempts: 1000,
             slow_command: None,
             observer: None,
+            whereabouts: None,
             seed: None,
             counters: Arc::default(),
         }
@@ -263,6 +285,18 @@ impl Config {
             config.endpoint = seed.clone();
         }
         Self { cluster: Some(cluster), ..config }
+    }
+
+    /// These settings for another connection: where it goes may have changed.
+    pub(crate) fn again(self: &Arc<Self>) -> Arc<Self> {
+        match &self.whereabouts {
+            Some(Whereabouts(next)) => {
+                let mut config = (**self).clone();
+                config.endpoint = next();
+                Arc::new(config)
+            }
+            None => self.clone(),
+        }
     }
 
     /// How long a request may take, from being asked for to its reply: `command_timeout`, and on top of

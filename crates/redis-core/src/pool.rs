@@ -257,9 +257,9 @@ impl<C> Pool<C> {
 
     /// Adds what the pool has now to what was counted.
     pub fn add_to(&self, stats: &mut Stats) {
-        stats.pool_open = self.open;
-        stats.pool_idle = self.idle.len();
-        stats.pool_waiting = self.waiting.len();
+        stats.pool_open += self.open;
+        stats.pool_idle += self.idle.len();
+        stats.pool_waiting += self.waiting.len();
     }
 }
 

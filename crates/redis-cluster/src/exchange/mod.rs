@@ -657,6 +657,11 @@ impl Exchange {
         }
     }
 
+    /// Whether a part waits for a time or for a map: then [`handle_map`](Self::handle_map) is to be called.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting > 0
+    }
+
     /// When to call [`handle_timeout`](Self::handle_timeout), at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.waiting {
@@ -729,10 +734,18 @@ impl Exchange {
     /// Why there is none: what its last attempt failed with, and how far any of them got. An error that the
     /// server replied is a frame.
     pub fn take_reply(&mut self) -> Result<Bytes> {
+        let run = self.reply()?;
+        Ok(run.memory.map_or_else(Bytes::new, |memory| memory.slice_ref(run.frames)))
+    }
+
+    /// As [`take_reply`](Self::take_reply), where it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`take_reply`](Self::take_reply).
+    pub fn reply(&self) -> Result<Run<'_>> {
         match self.parts.get(0).map(|part| &part.state) {
-            Some(State::Done(Place { chunk, start, end })) => {
-                Ok(self.chunks[*chunk as usize].slice(*start..*end))
-            }
+            Some(State::Done(place)) => Ok(self.run(*place)),
             Some(State::Failed(error)) => Err(error.clone()),
             _ => Err(self.unanswered().clone()),
         }

@@ -18,6 +18,7 @@ pub struct TlsFiles {
 /// How to start a [`Server`](super::Server). The default is an empty primary without a password.
 #[derive(Clone, Debug, Default)]
 pub struct ServerOptions {
+    pub(super) port: Option<u16>,
     pub(super) password: Option<String>,
     pub(super) databases: Option<u32>,
     pub(super) cluster: bool,
@@ -31,6 +32,13 @@ impl ServerOptions {
     /// The default.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The port to listen on for TCP; by default one that is free.
+    #[must_use]
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
     }
 
     /// The default user's password (`requirepass`); a replica authenticates to its primary with

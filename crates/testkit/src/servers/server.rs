@@ -58,19 +58,21 @@ impl Server {
                 format!("{installed} was built without TLS"),
             ));
         }
+        // One that was asked for stays taken.
+        let attempts = if options.port.is_some() { 1 } else { ATTEMPTS };
         let mut attempt = 1;
         loop {
             let ward = Ward::new()?;
             let server = Self {
                 installed: installed.clone(),
-                port: free_port()?,
+                port: options.port.map_or_else(free_port, Ok)?,
                 tls_port: options.tls.as_ref().map(|_| free_port()).transpose()?,
                 socket: ward.folder().join("socket"),
                 options: options.clone(),
                 ward,
             };
             match server.launch() {
-                Err(_) if attempt < ATTEMPTS && server.port_was_taken() => attempt += 1,
+                Err(_) if attempt < attempts && server.port_was_taken() => attempt += 1,
                 started => return started.map(|()| server),
             }
         }

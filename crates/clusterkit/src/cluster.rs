@@ -1,0 +1,349 @@
+//! A running cluster: who is who, and what can be done to its nodes.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use redis_core::{
+    Commands, Config, cmd,
+    types::{ClusterNode, NodeFlag, SlotRange},
+};
+use redis_sync::Client;
+use testkit::servers::{Installed, Server};
+
+use crate::{
+    form,
+    members::{Members, config},
+    node::Node,
+    options::ClusterOptions,
+    view::{Layout, agreed, layout, said, unserved},
+    wait::until,
+};
+
+/// After this time a replica has given up to take over: servers allow it 5 s.
+const TAKING_OVER: Duration = Duration::from_secs(6);
+
+/// A cluster that runs for as long as this value lives. Any thread may change it, also while others use it.
+#[derive(Debug)]
+pub struct Cluster {
+    installed: Installed,
+    options: ClusterOptions,
+    members: Members,
+    /// Who served what once all had started.
+    first: Layout,
+}
+
+impl Cluster {
+    /// Starts a cluster with nothing in it, and waits until all nodes know each other, all slots are served
+    /// and all replicas follow their primaries.
+    ///
+    /// # Errors
+    /// When a node can't be started, refuses, or is not ready within 60 s (the error says what it lacks);
+    /// `Unsupported` where this server can't do what the options ask for.
+    pub fn start(installed: &Installed, options: ClusterOptions) -> io::Result<Self> {
+        options.check(installed)?;
+        let mut cluster = Self {
+            installed: installed.clone(),
+            options,
+            members: Members::default(),
+            first: Layout::new(),
+        };
+        form::form(&cluster)?;
+        cluster.first = cluster.layout()?;
+        Ok(cluster)
+    }
+
+    /// What was started.
+    pub fn installed(&self) -> &Installed {
+        &self.installed
+    }
+
+    /// All nodes, running or not: at first the primaries, in the order of their slots, then the first replica
+    /// of each, and so on.
+    pub fn nodes(&self) -> Vec<Node> {
+        self.members.nodes()
+    }
+
+    /// `redis+cluster://HOST:PORT,HOST:PORT,..` with every node, and the password if there is one.
+    pub fn url(&self) -> String {
+        let nodes = self.nodes();
+        // Which has escaped the password.
+        let first = nodes.first().and_then(|node| self.members.at(node, Server::url).ok());
+        let first = first.unwrap_or_default().replacen("redis://", "redis+cluster://", 1);
+        nodes.iter().skip(1).fold(first, |url, node| format!("{url},{node}"))
+    }
+
+    /// How to reach a single node.
+    ///
+    /// # Errors
+    /// When it is no node of this cluster.
+    pub fn config(&self, node: &Node) -> io::Result<Config> {
+        self.members.at(node, config)
+    }
+
+    /// A client of a single node.
+    ///
+    /// # Errors
+    /// When it is no node of this cluster.
+    pub fn client(&self, node: &Node) -> io::Result<Client> {
+        Client::new(self.config(node)?).map_err(|error| said(node, &error))
+    }
+
+    /// The primaries, those that are down included, in the order in which they came.
+    ///
+    /// # Errors
+    /// When no node answers.
+    pub fn primaries(&self) -> io::Result<Vec<Node>> {
+        self.those(|node| node.is(&NodeFlag::Primary))
+    }
+
+    /// The replicas of a primary, those that are down included.
+    ///
+    /// # Errors
+    /// When no node answers.
+    pub fn replicas_of(&self, primary: &Node) -> io::Result<Vec<Node>> {
+        self.those(|node| node.primary.as_ref() == Some(&primary.id))
+    }
+
+    /// The primary that serves a slot.
+    ///
+    /// # Errors
+    /// When nobody does.
+    pub fn primary_of(&self, slot: u16) -> io::Result<Node> {
+        let serves = |node: &ClusterNode| node.slots.iter().any(|range| range.contains(slot));
+        let found = self.those(serves)?.pop();
+        found.ok_or_else(|| io::Error::other(format!("no node serves the slot {slot}")))
+    }
+
+    /// The slots that a node serves.
+    ///
+    /// # Errors
+    /// When no node answers.
+    pub fn slots_of(&self, node: &Node) -> io::Result<Vec<SlotRange>> {
+        Ok(self.layout()?.remove(&node.id).map(|(slots, _)| slots).unwrap_or_default())
+    }
+
+    /// Whether the node's process is there, frozen or not.
+    pub fn is_running(&self, node: &Node) -> bool {
+        self.members.at(node, Server::is_running).unwrap_or(false)
+    }
+
+    /// What the node has logged.
+    ///
+    /// # Errors
+    /// When it is no node of this cluster.
+    pub fn log(&self, node: &Node) -> io::Result<String> {
+        self.members.at(node, Server::log)
+    }
+
+    /// Has a replica take over, and returns when every node that runs has heard of it. Where its primary
+    /// does not answer, it takes over without.
+    ///
+    /// # Errors
+    /// When the node refuses, is no replica, or has not taken over within 60 s.
+    pub fn failover(&self, replica: &Node) -> io::Result<()> {
+        let running = self.members.running()?;
+        let primary = self.primary_named_by(replica)?;
+        let answers = running.iter().any(|seen| seen.node.id == primary);
+        let ask = || match answers {
+            true => self.run(replica, cmd::cluster_failover()),
+            false => self.run(replica, cmd::cluster_failover().force()),
+        };
+        ask()?;
+        let mut asked = Instant::now();
+        until(format_args!("{replica} is a primary"), || {
+            for seen in &running {
+                let nodes = seen.nodes()?;
+                let found = nodes.iter().find(|node| node.id == replica.id);
+                if found.is_some_and(|node| node.is(&NodeFlag::Primary)) {
+                    continue;
+                }
+                // The others refuse who takes over soon after another; then nothing more comes of it.
+                if seen.node == *replica && asked.elapsed() > TAKING_OVER {
+                    ask()?;
+                    asked = Instant::now();
+                }
+                return Ok(Err(format!("{} says that it is not", seen.node)));
+            }
+            Ok(Ok(()))
+        })
+    }
+
+    /// Kills a node, as a crash would; it still belongs to the cluster.
+    ///
+    /// # Errors
+    /// When it is no node of this cluster, or the servers of this process were ended by a signal.
+    pub fn kill(&self, node: &Node) -> io::Result<()> {
+        self.members.kill(node)
+    }
+
+    /// Freezes a node: its sockets stay open and nobody answers.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn stop(&self, node: &Node) -> io::Result<()> {
+        self.members.freeze(node, true)
+    }
+
+    /// Thaws a node.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn go_on(&self, node: &Node) -> io::Result<()> {
+        self.members.freeze(node, false)
+    }
+
+    /// Starts a node again, with its id, its address and what it knew of the cluster, but without its keys.
+    /// One that runs is killed first.
+    ///
+    /// # Errors
+    /// As [`Server::restart`].
+    pub fn restart(&self, node: &Node) -> io::Result<()> {
+        self.members.restart(node)
+    }
+
+    /// Adds a primary without slots, and returns when all nodes that run have met it.
+    ///
+    /// # Errors
+    /// When it can't be started, or is not met within 60 s.
+    pub fn add_node(&self) -> io::Result<Node> {
+        let others: Vec<_> = self.members.running()?.into_iter().map(|seen| seen.node).collect();
+        let node = form::launch(self, self.nodes().len())?;
+        form::meet(self, &node, &others)?;
+        form::until_met(self)?;
+        Ok(node)
+    }
+
+    /// Makes a node that has no slots a replica. [`wait_settled`](Self::wait_settled) tells when it follows.
+    ///
+    /// # Errors
+    /// When it refuses, or is not known as one within 60 s.
+    pub fn replicate(&self, replica: &Node, primary: &Node) -> io::Result<()> {
+        // It may not have heard that the other is a primary.
+        self.run(replica, cmd::cluster_replicate(&primary.id))?;
+        let running = self.members.running()?;
+        until(format_args!("all know that {replica} is a replica of {primary}"), || {
+            for seen in &running {
+                let nodes = seen.nodes()?;
+                let found = nodes.iter().find(|node| node.id == replica.id);
+                if found.is_none_or(|node| node.primary.as_ref() != Some(&primary.id)) {
+                    return Ok(Err(format!("{} says that it is not", seen.node)));
+                }
+            }
+            Ok(Ok(()))
+        })
+    }
+
+    /// Ends a node for good, has those that run forget it, and returns when they have. Those that don't run
+    /// still know it when they come back.
+    ///
+    /// # Errors
+    /// When it has slots or replicas, or is not forgotten within 60 s.
+    pub fn remove_node(&self, node: &Node) -> io::Result<()> {
+        let layout = self.layout()?;
+        let slots = layout.get(&node.id).is_some_and(|(slots, _)| !slots.is_empty());
+        let followed = layout.values().any(|(_, primary)| primary.as_ref() == Some(&node.id));
+        if slots || followed {
+            let what = if slots { "slots" } else { "replicas" };
+            return Err(io::Error::other(format!("{node} has {what}, which must go first")));
+        }
+        self.members.remove(node);
+        let running = self.members.running()?;
+        until(format_args!("{node} is forgotten"), || {
+            for seen in &running {
+                if !seen.nodes()?.iter().any(|one| one.id == node.id) {
+                    continue;
+                }
+                // Since Redis 7.2 one tells the others, so that it may be too late by now.
+                match seen.client.cluster_forget(&node.id) {
+                    Err(error) if !error.message().contains("Unknown node") => {
+                        return Err(said(&seen.node, &error));
+                    }
+                    _ => return Ok(Err(format!("{} knew it", seen.node))),
+                }
+            }
+            Ok(Ok(()))
+        })
+    }
+
+    /// Returns when every node that answers sees the same cluster: all slots served, all others that answer
+    /// well, replicas in step with their primaries.
+    ///
+    /// # Errors
+    /// When that takes 60 s; what is amiss is told.
+    pub fn wait_settled(&self) -> io::Result<()> {
+        let running = self.members.running()?;
+        let members = self.nodes().len();
+        until(format_args!("the cluster of {} has settled", self.installed), || {
+            for seen in &running {
+                match seen.is_settled(&running, members) {
+                    Ok(Ok(())) => {}
+                    Ok(Err(amiss)) => return Ok(Err(amiss)),
+                    // One that was just started loses the connections of before.
+                    Err(error) => return Ok(Err(said(&seen.node, &error).to_string())),
+                }
+            }
+            Ok(agreed(&running)?.and_then(|layout| match unserved(&layout) {
+                0 => Ok(()),
+                count => Err(format!("nobody serves {count} slots")),
+            }))
+        })
+    }
+
+    /// Whether it is whole, and every slot and replica is where it was in the beginning.
+    pub fn is_as_started(&self) -> bool {
+        let moves = |node: &ClusterNode| !node.migrating.is_empty() || !node.importing.is_empty();
+        let check = || -> io::Result<bool> {
+            let running = self.members.running()?;
+            let mut same = running.len() == self.first.len();
+            for seen in &running {
+                let nodes = seen.nodes()?;
+                same &= layout(&nodes) == self.first && !nodes.iter().any(moves);
+            }
+            Ok(same)
+        };
+        check().unwrap_or(false)
+    }
+
+    pub(crate) fn options(&self) -> &ClusterOptions {
+        &self.options
+    }
+
+    pub(crate) fn members(&self) -> &Members {
+        &self.members
+    }
+
+    pub(crate) fn password(&self) -> io::Result<Option<String>> {
+        let node = self.nodes().into_iter().next();
+        let node = node.ok_or_else(|| io::Error::other("the cluster has no node"))?;
+        self.members.at(&node, |server| server.password().map(str::to_owned))
+    }
+
+    /// Who serves what, as the first node that runs sees it.
+    fn layout(&self) -> io::Result<Layout> {
+        Ok(layout(&self.view()?))
+    }
+
+    fn view(&self) -> io::Result<Vec<ClusterNode>> {
+        match self.members.running()?.first() {
+            Some(seen) => seen.nodes(),
+            None => Err(io::Error::other("no node of the cluster runs")),
+        }
+    }
+
+    /// The members that a node says are such.
+    fn those(&self, such: impl Fn(&ClusterNode) -> bool) -> io::Result<Vec<Node>> {
+        let view = self.view()?;
+        let is_such = |node: &Node| view.iter().any(|one| one.id == node.id && such(one));
+        Ok(self.nodes().into_iter().filter(is_such).collect())
+    }
+
+    fn primary_named_by(&self, replica: &Node) -> io::Result<String> {
+        let client = self.client(replica)?;
+        let nodes = client.cluster_nodes().map_err(|error| said(replica, &error))?;
+        let own = nodes.into_iter().find(|node| node.id == replica.id);
+        let primary = own.and_then(|own| own.primary);
+        primary.ok_or_else(|| io::Error::other(format!("{replica} is no replica")))
+    }
+}
