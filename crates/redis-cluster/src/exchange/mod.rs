@@ -450,8 +450,15 @@ impl Exchange {
         for (node, role) in &nodes {
             let link = if *role == Role::Replica { Link::Replica } else { Link::Primary };
             let part = Part::new(Goal::Node(*node, link), form.clone(), unit);
-            let part = self.add(Part { group, blocks, ..part });
-            self.get_ready(part);
+            self.add(Part { group, blocks, ..part });
+        }
+        // In the place of the whole: what was queued behind it stays behind it on every node.
+        for part in (first..first + nodes.len() as u32).rev() {
+            self.part(part).next = self.head;
+            if self.head == NONE {
+                self.tail = part;
+            }
+            self.head = part;
         }
         let group = &mut self.groups[group as usize];
         (group.first, group.count, group.open) = (first, nodes.len() as u32, nodes.len() as u32);

@@ -50,7 +50,7 @@ pub(crate) struct State {
     /// What `resize_pool` said.
     pool_size: Option<usize>,
     /// How often the map has changed, or could not be had.
-    changes: u64,
+    pub(crate) changes: u64,
     /// Who is to be asked for the map.
     asks: Vec<NodeId>,
     works: bool,
@@ -245,14 +245,14 @@ impl Nodes {
         self.change(|state| state.cluster.handle_watch_error(now, node, error))
     }
 
-    /// Waits until the map may be another one, for somebody who found nothing in it and began so long ago. False when
-    /// a command would have no more time.
+    /// Waits until the map is another one than the one seen, for somebody who found nothing in it and began so long
+    /// ago. False when a command would have no more time.
     ///
     /// # Errors
     ///
     /// `Limit` when the system has no thread left that would ask for the map.
-    pub(crate) fn wait_for_map(&self, began: Instant) -> Result<bool> {
-        let seen = self.begin(|state| Ok(state.changes))?;
+    pub(crate) fn wait_for_map(&self, seen: u64, began: Instant) -> Result<bool> {
+        self.begin(|_| Ok(()))?;
         let deadline = self.config.command_timeout.map(|timeout| began + timeout);
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Ok(false);
