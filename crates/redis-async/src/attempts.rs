@@ -6,12 +6,13 @@ use redis_core::batch::Deadline;
 use redis_core::retry::{Retry, Unit};
 use redis_core::{Error, Result};
 
-use crate::client::Shared;
+use crate::client::{One, Shared};
 use crate::pool::Pooled;
 
 /// The attempts at one request, all before its deadline.
 pub(crate) struct Attempts<'a> {
     shared: &'a Shared,
+    one: &'a One,
     unit: Unit,
     began: Instant,
     pub(crate) deadline: Deadline,
@@ -20,14 +21,14 @@ pub(crate) struct Attempts<'a> {
 }
 
 impl<'a> Attempts<'a> {
-    pub(crate) fn new(shared: &'a Shared, unit: Unit) -> Self {
+    pub(crate) fn new(shared: &'a Shared, one: &'a One, unit: Unit) -> Self {
         let deadline = Deadline::from(shared.config.timeout(unit.block()));
-        Self { shared, unit, began: Instant::now(), deadline, retry: None }
+        Self { shared, one, unit, began: Instant::now(), deadline, retry: None }
     }
 
     /// A connection of its own.
     pub(crate) async fn acquire(&mut self) -> Result<Pooled> {
-        let acquired = self.shared.pool.acquire(self.deadline).await;
+        let acquired = self.one.pool.acquire(self.deadline).await;
         let (pooled, left) = acquired.map_err(|error| match &self.retry {
             Some(retry) => retry.last(error),
             None => error,
@@ -38,10 +39,10 @@ impl<'a> Attempts<'a> {
 
     /// After a failure: waits until it is time for another attempt, or hands the error back.
     pub(crate) async fn again(&mut self, (error, left): (Error, Deadline)) -> Result<()> {
-        let Self { shared, unit, .. } = *self;
+        let Self { shared, one, unit, .. } = *self;
         let now = Instant::now();
         self.deadline = left.from_now(now);
-        let retry = self.retry.get_or_insert_with(|| Retry::new(unit, shared.link.next_seed()));
+        let retry = self.retry.get_or_insert_with(|| Retry::new(unit, one.link.next_seed()));
         let wait = retry.after(&shared.config, error, now, self.deadline.known())?;
         shared.sleep_until(now + wait).await;
         Ok(())

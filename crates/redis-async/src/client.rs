@@ -6,23 +6,27 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Instant;
 
+use redis_cluster::{Route, Topology};
 use redis_core::batch::Deadline;
 use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
-use redis_core::scan::Scan;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::watch::{self, Attempts as Conflicts};
-use redis_core::{Cmd, Command, Config, Execute, FromReply, Result, ToArgs, cmd};
+use redis_core::{
+    Cmd, Command, Config, Endpoint, Error, ErrorKind, Execute, FromReply, Result, ToArgs, cmd,
+};
 
 use crate::attempts::Attempts;
 use crate::inbox::Closing;
 use crate::link::Link;
 use crate::monitor::Monitor;
+use crate::nodes::Nodes;
 use crate::pipeline::{self, Pipeline};
 use crate::pool::Pool;
 use crate::pubsub::PubSub;
 use crate::request::ReplyFuture;
+use crate::routed::Routed;
 use crate::runtime::Runtime;
 use crate::scan::ScanStream;
 use crate::watch::{Transaction, Watched};
@@ -33,6 +37,9 @@ use crate::watch::{Transaction, Watched};
 ///
 /// Running a command never changes the client. Its database is part of the configuration: use one client
 /// for each. The connections close when the last clone is dropped.
+///
+/// Of a cluster it has one such connection for each node that it needs, and a pool: each command goes to the node
+/// that serves its keys.
 #[derive(Clone, Debug)]
 pub struct Client {
     shared: Arc<Shared>,
@@ -42,6 +49,17 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     runtime: Arc<dyn Runtime>,
     seeds: Arc<Seeds>,
+    pub(crate) servers: Servers,
+}
+
+/// What there is behind a client.
+pub(crate) enum Servers {
+    One(One),
+    Cluster(Arc<Nodes>),
+}
+
+/// One server: a link that all share, and others of a single user each.
+pub(crate) struct One {
     pub(crate) link: Arc<Link>,
     pub(crate) pool: Arc<Pool>,
 }
@@ -53,6 +71,14 @@ impl std::fmt::Debug for Shared {
 }
 
 impl Shared {
+    /// A pipeline as it is by default: a transaction, but where its commands may be for several nodes.
+    pub(crate) fn queue(&self) -> Queued {
+        match &self.servers {
+            Servers::One(_) => Queued::atomic(),
+            Servers::Cluster(_) => Queued::marked(),
+        }
+    }
+
     pub(crate) async fn sleep_until(&self, time: Instant) {
         let mut timer = self.runtime.timer();
         poll_fn(|cx| timer.poll_at(cx, time)).await;
@@ -61,8 +87,13 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        self.link.close(Closing::Drain);
-        self.pool.close();
+        match &self.servers {
+            Servers::One(one) => {
+                one.link.close(Closing::Drain);
+                one.pool.close();
+            }
+            Servers::Cluster(nodes) => nodes.close(),
+        }
     }
 }
 
@@ -76,9 +107,14 @@ impl Client {
         config.begin()?;
         let seeds = Arc::new(Seeds::new(*config.seed.get_or_insert_with(random)));
         let config = Arc::new(config);
-        let link = Link::new(config.clone(), runtime.clone(), seeds.clone());
-        let pool = Pool::new(config.clone(), runtime.clone(), seeds.clone());
-        Ok(Self { shared: Arc::new(Shared { config, runtime, seeds, link, pool }) })
+        let servers = match config.cluster.clone() {
+            Some(cluster) => Servers::Cluster(Nodes::new(&config, cluster, &runtime, &seeds)),
+            None => Servers::One(One {
+                link: Link::new(config.clone(), runtime.clone(), seeds.clone()),
+                pool: Pool::new(config.clone(), runtime.clone(), seeds.clone()),
+            }),
+        };
+        Ok(Self { shared: Arc::new(Shared { config, runtime, seeds, servers }) })
     }
 
     /// The settings.
@@ -102,7 +138,7 @@ impl Client {
     ///
     /// As [`Pipeline::execute`].
     pub async fn batch<B: Batched>(&self, commands: B) -> Result<B::Output> {
-        let mut queue = Queued::atomic();
+        let mut queue = self.shared.queue();
         commands.queue_all(&mut queue);
         pipeline::execute(&self.shared, &mut queue).await
     }
@@ -122,7 +158,14 @@ impl Client {
     }
 
     async fn watch_by(&self, cmd: &Cmd<()>) -> Result<Watched> {
-        let mut attempts = Attempts::new(&self.shared, cmd.into());
+        let one = match &self.shared.servers {
+            Servers::One(one) => one,
+            Servers::Cluster(nodes) => {
+                let watching = nodes.watch(cmd).await.map_err(watch::not_begun);
+                return watching.map(|(pooled, node)| Watched::of_node(pooled, nodes, node));
+            }
+        };
+        let mut attempts = Attempts::new(&self.shared, one, cmd.into());
         let result = async {
             loop {
                 let connection = attempts.acquire().await?;
@@ -184,7 +227,10 @@ impl Client {
     ///
     /// `InvalidRequest` when the size is 0 or less than `pool_min`; nothing changes then.
     pub fn resize_pool(&self, size: usize) -> Result<()> {
-        self.shared.pool.resize(size)
+        match &self.shared.servers {
+            Servers::One(one) => one.pool.resize(size),
+            Servers::Cluster(nodes) => nodes.resize(size),
+        }
     }
 
     /// Leaves a command for the shared connection and returns at once: it goes out in order with all others,
@@ -217,7 +263,10 @@ impl Client {
     /// ```
     pub fn fire_and_forget<C: Command>(&self, command: C) -> Result<()> {
         let cmd = command.into_cmd().for_nobody()?;
-        self.shared.link.submit_for_nobody(&cmd)
+        match &self.shared.servers {
+            Servers::One(one) => one.link.submit_for_nobody(&cmd),
+            Servers::Cluster(nodes) => nodes.submit_for_nobody(&cmd),
+        }
     }
 
     /// Opens the shared connection, and others until the pool has this many, or as many as it may.
@@ -230,19 +279,35 @@ impl Client {
     ///
     /// Dropping the future closes what was not open yet.
     pub async fn warm_up(&self, connections: usize) -> Result<()> {
-        self.execute(cmd::ping()).await?;
-        for _ in 0..connections {
-            let Some(pooled) = self.shared.pool.one_more(connections) else { break };
-            ReplyFuture::pooled(pooled, cmd::ping().into_cmd()).await?;
+        let pools = match &self.shared.servers {
+            Servers::One(one) => {
+                self.execute(cmd::ping()).await?;
+                vec![one.pool.clone()]
+            }
+            Servers::Cluster(nodes) => {
+                self.route(Route::Primaries).execute(cmd::ping()).await?;
+                nodes.primary_pools()
+            }
+        };
+        for pool in pools {
+            for _ in 0..connections {
+                let Some(pooled) = pool.one_more(connections) else { break };
+                ReplyFuture::pooled(pooled, cmd::ping().into_cmd()).await?;
+            }
         }
         Ok(())
     }
 
     /// What was counted since the client was made, and what its connections have now.
     pub fn stats(&self) -> Stats {
-        let mut stats = self.shared.pool.stats();
-        stats.in_flight = self.shared.link.under_way();
-        stats
+        match &self.shared.servers {
+            Servers::One(one) => {
+                let mut stats = one.pool.stats();
+                stats.in_flight = one.link.under_way();
+                stats
+            }
+            Servers::Cluster(nodes) => nodes.stats(),
+        }
     }
 
     /// Walks through keys, or the fields or members of one key: what `cmd::scan`, `cmd::hscan`, `cmd::sscan`
@@ -266,13 +331,17 @@ impl Client {
         &self,
         first: impl Command<Reply = ScanPage<T>>,
     ) -> ScanStream<'_, T> {
-        ScanStream::new(self, Scan::new(first))
+        ScanStream::new(self, first.into_cmd())
     }
 
     /// Subscriptions on a connection of their own, which takes a place in the pool. Nothing is connected before the
     /// first one.
     pub fn pubsub(&self) -> PubSub {
-        PubSub::new(self.shared.pool.clone(), self.shared.seeds.next_seed())
+        let pool = match &self.shared.servers {
+            Servers::One(one) => &one.pool,
+            Servers::Cluster(nodes) => nodes.anywhere(),
+        };
+        PubSub::new(pool.clone(), self.shared.seeds.next_seed())
     }
 
     /// The commands that the server runs from now on, whoever sends them, on a connection of its own, which
@@ -287,7 +356,50 @@ impl Client {
     ///
     /// Dropping the future closes the connection.
     pub async fn monitor(&self) -> Result<Monitor> {
-        Monitor::open(&self.shared.pool, self.shared.seeds.next_seed()).await
+        match &self.shared.servers {
+            Servers::One(one) => Monitor::open(&one.pool, self.shared.seeds.next_seed()).await,
+            Servers::Cluster(_) => Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "a cluster has many nodes: monitor one of them, by `client.node(endpoint)`",
+            )),
+        }
+    }
+
+    /// Chooses nodes of a cluster by hand for a command; see [`Routed`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use redis_async::{Client, Commands, Result, cluster::Route};
+    /// # async fn run(client: Client) -> Result<()> {
+    /// let keys_in_all: u64 = client.route(Route::Primaries).dbsize().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn route(&self, route: Route) -> Routed<'_> {
+        Routed::new(self, route)
+    }
+
+    /// A client of one server alone, with the settings of this one otherwise and connections of its own: of a
+    /// cluster's node, for what concerns that node, as its `monitor`.
+    pub fn node(&self, endpoint: &Endpoint) -> Self {
+        let mut config = self.config().clone();
+        (config.cluster, config.endpoint) = (None, endpoint.clone());
+        config.seed = Some(self.shared.seeds.next_seed());
+        let client = Self::new(config, self.shared.runtime.clone());
+        client.expect("settings that were good for all nodes are good for one")
+    }
+
+    /// Which node serves what, as far as it is known now; none of a client that is not one of a cluster.
+    pub fn topology(&self) -> Option<Topology> {
+        self.nodes().map(|nodes| nodes.topology())
+    }
+
+    pub(crate) fn nodes(&self) -> Option<&Arc<Nodes>> {
+        match &self.shared.servers {
+            Servers::One(_) => None,
+            Servers::Cluster(nodes) => Some(nodes),
+        }
     }
 }
 
@@ -299,11 +411,15 @@ impl<'a> Execute for &'a Client {
         if let Err(error) = cmd.check() {
             return ReplyFuture::refused(error, cmd);
         }
+        let one = match &self.shared.servers {
+            Servers::One(one) => one,
+            Servers::Cluster(nodes) => return ReplyFuture::routed(nodes, cmd),
+        };
         if cmd.is_blocking() {
             let deadline = Deadline::from(self.config().timeout(cmd.block()));
-            return ReplyFuture::dedicated(self.shared.pool.acquire(deadline), cmd);
+            return ReplyFuture::dedicated(one.pool.acquire(deadline), cmd);
         }
-        ReplyFuture::on(&self.shared.link, cmd)
+        ReplyFuture::on(&one.link, cmd)
     }
 }
 

@@ -25,16 +25,24 @@ mod feed;
 mod inbox;
 mod link;
 mod monitor;
+mod nodes;
 mod pipeline;
 mod pool;
 mod pubsub;
 mod pump;
 mod request;
+mod routed;
 mod runtime;
 mod scan;
 mod stop;
 mod subscriber;
 mod watch;
+
+/// What concerns clusters alone.
+pub mod cluster {
+    pub use redis_cluster::{Health, Node, Role, Route, Topology};
+    pub use redis_core::config::{AddressMap, ClusterConfig, ReadFrom};
+}
 
 #[cfg(feature = "json")]
 pub use redis_core::Json;
@@ -56,6 +64,7 @@ pub use crate::monitor::{Monitor, MonitorStream};
 pub use crate::pipeline::Pipeline;
 pub use crate::pubsub::{PubSub, PubSubHandle, PubSubStream, PubSubTask};
 pub use crate::request::ReplyFuture;
+pub use crate::routed::Routed;
 pub use crate::runtime::{BoxFuture, Runtime, Socket, Timer};
 pub use crate::scan::ScanStream;
 pub use crate::watch::{Transaction, Watched, WatchedReply};

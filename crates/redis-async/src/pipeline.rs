@@ -1,13 +1,16 @@
 //! Pipelines over the shared link.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use redis_cluster::Target;
 use redis_core::pipeline::{Each, FromReplies, Pipeline as Queued, Replies, Run, Sent};
 use redis_core::retry::Unit;
 use redis_core::{Block, Command, FromReply, Queue, Result, Value};
 
 use crate::attempts::Attempts;
-use crate::client::Shared;
+use crate::client::{Servers, Shared};
+use crate::nodes::Nodes;
 use crate::request::{On, open, send, send_each};
 
 /// Commands that are sent together. Queue them by chaining or one statement each, then execute.
@@ -19,7 +22,8 @@ pub struct Pipeline {
 
 impl Pipeline {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, queued: Queued::atomic() }
+        let queued = shared.queue();
+        Self { shared, queued }
     }
 
     /// Whether the commands run between MULTI and EXEC, without others in between: the default.
@@ -197,12 +201,16 @@ async fn exchange<T>(
     sent: &Sent,
     decode: impl FnOnce(&mut Replies<'_>) -> Result<T>,
 ) -> Result<T> {
-    let mut attempts = Attempts::new(shared, sent.into());
+    let one = match &shared.servers {
+        Servers::One(one) => one,
+        Servers::Cluster(nodes) => return over_nodes(nodes, sent, decode).await,
+    };
+    let mut attempts = Attempts::new(shared, one, sent.into());
     let result = async {
         loop {
             // The link that all share, unless a command in it can hold it.
             let on = match sent.block() {
-                Block::Never => On::Shared(&shared.link),
+                Block::Never => On::Shared(&one.link),
                 _ => On::Pooled(attempts.acquire().await?),
             };
             match send(&on, sent, attempts.deadline).await {
@@ -219,13 +227,36 @@ async fn exchange<T>(
     result
 }
 
+/// Sends the commands to the nodes of a cluster, and decodes their replies.
+async fn over_nodes<T>(
+    nodes: &Arc<Nodes>,
+    sent: &Sent,
+    decode: impl FnOnce(&mut Replies<'_>) -> Result<T>,
+) -> Result<T> {
+    let (config, began) = (nodes.config(), Instant::now());
+    let deadline = config.timeout(sent.block()).map(|timeout| began + timeout);
+    let exchange = nodes.run(sent, Target::Auto, deadline).await?;
+    config.tell_if_slow(sent, began.elapsed());
+    exchange.replies(sent).and_then(|mut replies| decode(&mut replies))
+}
+
 /// Sends the commands, again if surely nothing of them was sent, and hands their replies on as they come.
 async fn stream<T: FromReply>(
     shared: &Shared,
     sent: &Sent,
     mut each: impl FnMut(usize, Result<T>),
 ) -> Result<()> {
-    let mut attempts = Attempts::new(shared, Unit::streamed(sent));
+    let one = match &shared.servers {
+        Servers::One(one) => one,
+        Servers::Cluster(nodes) => {
+            let hand_on = |replies: &mut Replies<'_>| {
+                replies.each(&mut each);
+                Ok(())
+            };
+            return over_nodes(nodes, sent, hand_on).await;
+        }
+    };
+    let mut attempts = Attempts::new(shared, one, Unit::streamed(sent));
     let result = async {
         loop {
             // One that is slow to take them stops its connection's reading: no others may be on it.

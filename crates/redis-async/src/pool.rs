@@ -107,8 +107,13 @@ impl Pool {
     /// What was counted, and what the pool has.
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = self.config.stats();
-        self.lock().add_to(&mut stats);
+        self.add_to(&mut stats);
         stats
+    }
+
+    /// Adds what the pool has.
+    pub(crate) fn add_to(&self, stats: &mut Stats) {
+        self.lock().add_to(stats);
     }
 
     /// Does something to the bookkeeping, and wakes whoever can have a connection then.

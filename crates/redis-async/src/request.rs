@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
+use redis_cluster::Target;
 use redis_core::batch::{Deadline, Ticket};
 use redis_core::pipeline::{Replies, Run, Sent};
 use redis_core::retry::Retry;
@@ -14,6 +15,7 @@ use redis_core::{Cmd, Error, ErrorKind, FromReply, Result, decode_shared};
 
 use crate::inbox::{Outcome, Taking};
 use crate::link::{Link, Waiting};
+use crate::nodes::{At, Boxed, Nodes};
 use crate::pool::{Acquire, Pool, Pooled};
 use crate::runtime::Timer;
 
@@ -115,6 +117,14 @@ impl<L: AsRef<Arc<Link>>> Request<L> {
     }
 }
 
+impl Request<On<'static>> {
+    /// What it was on, once it is done.
+    pub(crate) fn take_link(&mut self) -> On<'static> {
+        let link = self.link.as_ref().clone();
+        std::mem::replace(&mut self.link, On::Owned(link))
+    }
+}
+
 impl<L: AsRef<Arc<Link>>> Drop for Request<L> {
     fn drop(&mut self) {
         match &self.state {
@@ -132,6 +142,10 @@ pub(crate) enum On<'a> {
     Pooled(Pooled),
     /// Of a watch, which does not outlive its connection.
     Watched(&'a Arc<Link>),
+    /// Of a part of something larger, which decides what comes of it.
+    Owned(Arc<Link>),
+    /// That of a cluster's node.
+    Node(&'a Arc<Nodes>, Arc<Link>, At),
 }
 
 impl AsRef<Arc<Link>> for On<'_> {
@@ -140,6 +154,7 @@ impl AsRef<Arc<Link>> for On<'_> {
         match self {
             Self::Shared(link) | Self::Watched(link) => link,
             Self::Pooled(pooled) => pooled.link(),
+            Self::Owned(link) | Self::Node(_, link, _) => link,
         }
     }
 }
@@ -163,6 +178,10 @@ pub struct ReplyFuture<'a, R> {
 
 enum State<'a> {
     Refused(Option<Error>),
+    /// Is to find its node.
+    Route(&'a Arc<Nodes>, Deadline),
+    /// Finds its way through a cluster.
+    Exchange(&'a Arc<Nodes>, Boxed<'a, Result<Bytes>>),
     /// Waits for a connection of its own.
     Acquire(Acquire),
     Request(Request<On<'a>>),
@@ -214,6 +233,24 @@ impl<'a, R> ReplyFuture<'a, R> {
         Self::before(On::Watched(link), cmd, deadline)
     }
 
+    /// On whatever node of a cluster is the right one.
+    #[inline]
+    pub(crate) fn routed(nodes: &'a Arc<Nodes>, cmd: Cmd<R>) -> Self {
+        let config = nodes.config();
+        let deadline = Deadline::from(config.timeout(cmd.block()));
+        let began = config.slow_command.map(|_| Instant::now());
+        Self { began, ..Self::new(cmd, State::Route(nodes, deadline)) }
+    }
+
+    /// On these nodes of a cluster.
+    pub(crate) fn targeted(nodes: &'a Arc<Nodes>, target: Target, cmd: Cmd<R>) -> Self {
+        let config = nodes.config();
+        let deadline = Deadline::from(config.timeout(cmd.block()));
+        let began = config.slow_command.map(|_| Instant::now());
+        let exchange = nodes.execute(cmd.clone().returning(), target, deadline);
+        Self { began, ..Self::new(cmd, State::Exchange(nodes, exchange)) }
+    }
+
     #[inline]
     fn at(on: On<'a>, cmd: Cmd<R>) -> Self {
         let deadline = Deadline::from(on.as_ref().config().timeout(cmd.block()));
@@ -241,14 +278,25 @@ impl<'a, R> ReplyFuture<'a, R> {
         self.cmd.is_repeatable()
     }
 
-    /// After a failure: waits for another attempt, or hands the error back.
+    /// After a failure, or an error as reply: waits for another attempt, or hands the error back.
     #[cold]
-    fn again(&mut self, error: Error) -> Result<()> {
+    fn again(&mut self, error: Error, frame: Option<Bytes>) -> Result<()> {
         let State::Request(request) = &self.state else { return Err(error) };
         let (place, link) = match &request.link {
             On::Shared(link) => (Place::Shared(link), *link),
             On::Pooled(pooled) => (Place::Pool(pooled.pool().clone()), pooled.link()),
-            On::Watched(_) => return Err(error),
+            On::Node(nodes, _, at) => {
+                let outcome = match frame {
+                    Some(frame) if error.is_server() => Ok(frame),
+                    Some(_) => return Err(error),
+                    None => Err(error),
+                };
+                let deadline = request.deadline.at(Instant::now());
+                let cmd = self.cmd.clone().returning();
+                self.state = State::Exchange(nodes, nodes.resume(cmd, *at, outcome, deadline));
+                return Ok(());
+            }
+            On::Watched(_) | On::Owned(_) => return Err(error),
         };
         let cmd = &self.cmd;
         let retry = self.retry.get_or_insert_with(|| Box::new(Retry::new(cmd, link.next_seed())));
@@ -276,12 +324,13 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
                     let polled = request.poll(cx, |batch, ticket, deadline| {
                         batch.push(ticket, &this.cmd, deadline);
                     });
-                    let decoded = match ready!(polled) {
-                        Ok(Outcome::One(frame)) => decode_shared(&frame),
+                    let (decoded, frame) = match ready!(polled) {
+                        Ok(Outcome::One(frame)) => (decode_shared(&frame), Some(frame)),
                         Ok(Outcome::Runs(_) | Outcome::Part(_) | Outcome::Failed(..)) => {
-                            Err(Error::new(ErrorKind::Protocol, "one command has several replies"))
+                            let text = "one command has several replies";
+                            (Err(Error::new(ErrorKind::Protocol, text)), None)
                         }
-                        Err(error) => Err(error),
+                        Err(error) => (Err(error), None),
                     };
                     let done = match decoded {
                         Err(error) if let Some(whole) = this.cmd.after_missing_script(&error) => {
@@ -289,7 +338,7 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
                             request.restart();
                             continue;
                         }
-                        Err(error) => match this.again(error) {
+                        Err(error) => match this.again(error, frame) {
                             Ok(()) => continue,
                             Err(error) => Err(error),
                         },
@@ -323,6 +372,27 @@ impl<R: FromReply> Future for ReplyFuture<'_, R> {
                         }
                     };
                     this.state = State::Request(Request::new(On::Pooled(pooled), deadline));
+                }
+                State::Route(nodes, deadline) => {
+                    let (nodes, deadline) = (*nodes, *deadline);
+                    this.state = match nodes.route(&this.cmd) {
+                        Ok(Some((link, at))) => {
+                            State::Request(Request::new(On::Node(nodes, link, at), deadline))
+                        }
+                        Ok(None) => {
+                            let cmd = this.cmd.clone().returning();
+                            State::Exchange(nodes, nodes.execute(cmd, Target::Auto, deadline))
+                        }
+                        Err(error) => State::Refused(Some(error)),
+                    };
+                }
+                State::Exchange(nodes, exchange) => {
+                    let frame = ready!(exchange.as_mut().poll(cx));
+                    if let Some(began) = this.began {
+                        nodes.config().tell_if_slow(&this.cmd, began.elapsed());
+                    }
+                    this.state = State::Refused(None);
+                    return Poll::Ready(frame.and_then(|frame| decode_shared(&frame)));
                 }
                 State::Refused(error) => {
                     let error = error.take().expect("a reply future was polled after it was done");

@@ -1,13 +1,16 @@
 //! Optimistic locking on a connection of its own.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
+use redis_cluster::NodeId;
 use redis_core::batch::Deadline;
 use redis_core::pipeline::{FromReplies, Pipeline as Queued};
-use redis_core::{Cmd, Command, Execute, FromReply, Queue, Result, ToArgs, watch};
+use redis_core::{Cmd, Command, Error, Execute, FromReply, Queue, Result, ToArgs, watch};
 
+use crate::nodes::Nodes;
 use crate::pool::Pooled;
 use crate::request::{On, ReplyFuture, open, send};
 
@@ -19,6 +22,8 @@ use crate::request::{On, ReplyFuture, open, send};
 #[derive(Debug)]
 pub struct Watched {
     connection: Pooled,
+    /// Of a cluster: whose connection it is.
+    of: Option<(Arc<Nodes>, NodeId)>,
 }
 
 impl Watched {
@@ -29,7 +34,12 @@ impl Watched {
     ) -> Result<Self> {
         connection.set_dedicated(true);
         ReplyFuture::watched_before(connection.link(), watch, deadline).await?;
-        Ok(Self { connection })
+        Ok(Self { connection, of: None })
+    }
+
+    /// On a connection of a cluster's node that watches.
+    pub(crate) fn of_node(connection: Pooled, nodes: &Arc<Nodes>, node: NodeId) -> Self {
+        Self { connection, of: Some((nodes.clone(), node)) }
     }
 
     /// Watches more keys.
@@ -48,7 +58,8 @@ impl Watched {
 
     /// Runs a command at once.
     fn run<R: FromReply>(&mut self, cmd: Cmd<R>) -> WatchedReply<'_, R> {
-        WatchedReply(ReplyFuture::watched(self.connection.link(), cmd))
+        let reply = ReplyFuture::watched(self.connection.link(), cmd);
+        WatchedReply { reply, of: self.of.as_ref() }
     }
 
     /// Starts queueing: what follows is applied by [`Transaction::execute`], or not at all.
@@ -106,14 +117,27 @@ impl Watched {
 /// As [`ReplyFuture`].
 #[derive(Debug)]
 #[must_use = "futures do nothing unless polled"]
-pub struct WatchedReply<'a, R>(ReplyFuture<'a, R>);
+pub struct WatchedReply<'a, R> {
+    reply: ReplyFuture<'a, R>,
+    of: Option<&'a (Arc<Nodes>, NodeId)>,
+}
 
 impl<R: FromReply> Future for WatchedReply<'_, R> {
     type Output = Result<R>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        let repeatable = self.0.is_repeatable();
-        Pin::new(&mut self.0).poll(cx).map_err(|error| watch::lost_before_multi(error, repeatable))
+        let (repeatable, of) = (self.reply.is_repeatable(), self.of);
+        Pin::new(&mut self.reply)
+            .poll(cx)
+            .map_err(|error| watch::lost_before_multi(failed(of, error), repeatable))
+    }
+}
+
+/// What an error means where the connection is one of a cluster's node.
+fn failed(of: Option<&(Arc<Nodes>, NodeId)>, error: Error) -> Error {
+    match of {
+        Some((nodes, node)) => nodes.watch_failed(*node, error),
+        None => error,
     }
 }
 
@@ -124,7 +148,7 @@ impl<'a> Execute for &'a mut Watched {
         let cmd = command.into_cmd();
         match watch::check(&cmd) {
             Ok(()) => self.run(cmd),
-            Err(error) => WatchedReply(ReplyFuture::refused(error, cmd)),
+            Err(error) => WatchedReply { reply: ReplyFuture::refused(error, cmd), of: None },
         }
     }
 }
@@ -182,7 +206,7 @@ impl<V> Transaction<V> {
     }
 
     pub(crate) async fn execute_returning<T: FromReplies>(self) -> Result<(T, V)> {
-        let Self { watched: Watched { mut connection }, queued, value } = self;
+        let Self { watched: Watched { mut connection, of }, queued, value } = self;
         let sent = queued.take_watched()?;
         let on = On::Watched(connection.link());
         let deadline = Deadline::from(on.as_ref().config().timeout(sent.block()));
@@ -193,7 +217,8 @@ impl<V> Transaction<V> {
         };
         on.as_ref().config().tell_if_slow(&sent, began.elapsed());
         connection.set_dedicated(!watch::is_over(&result));
-        result.map(|replies| (replies, value)).map_err(watch::lost)
+        let replies = result.map_err(|error| watch::lost(failed(of.as_ref(), error)))?;
+        Ok((replies, value))
     }
 
     /// How many commands are queued.

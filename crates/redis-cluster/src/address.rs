@@ -3,11 +3,8 @@
 //! Owns how an announced host becomes an endpoint: hosts that are left out, and addresses that only hold
 //! inside the cluster's own network. Knows nothing of slots.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
-
 use redis_core::Endpoint;
+use redis_core::config::AddressMap;
 
 /// No name is longer in DNS; a longer one is no host.
 const MAX_HOST: usize = 253;
@@ -101,56 +98,6 @@ pub struct Origin<'a> {
     pub tls: bool,
     /// From addresses inside the cluster's network to those the client can reach.
     pub map: &'a AddressMap,
-}
-
-type Translate = dyn Fn(&str, u16) -> Option<(String, u16)> + Send + Sync;
-
-/// From the addresses that nodes announce to those a client can reach: for clusters behind NAT or port
-/// forwarding. The default changes nothing.
-///
-/// # Examples
-///
-/// ```
-/// use redis_cluster::AddressMap;
-///
-/// let table: AddressMap = [(("10.0.0.1", 6379), ("cache.example", 7001))].into_iter().collect();
-/// assert_eq!(table.apply("10.0.0.1", 6379), Some(("cache.example".into(), 7001)));
-/// assert_eq!(table.apply("10.0.0.2", 6379), None);
-///
-/// let forwarded = AddressMap::from_fn(|_, port| Some(("127.0.0.1".into(), port)));
-/// assert_eq!(forwarded.apply("10.0.0.2", 6379), Some(("127.0.0.1".into(), 6379)));
-/// ```
-#[derive(Clone, Default)]
-pub struct AddressMap(Option<Arc<Translate>>);
-
-impl AddressMap {
-    /// A map by a function of host and port, which gives none for what stays as announced.
-    pub fn from_fn(
-        translate: impl Fn(&str, u16) -> Option<(String, u16)> + Send + Sync + 'static,
-    ) -> Self {
-        Self(Some(Arc::new(translate)))
-    }
-
-    /// The address to use instead; none where it stays as announced.
-    pub fn apply(&self, host: &str, port: u16) -> Option<(String, u16)> {
-        self.0.as_ref().and_then(|translate| translate(host, port))
-    }
-}
-
-/// A map by a table: announced address, address to use.
-impl<A: Into<String>, B: Into<String>> FromIterator<((A, u16), (B, u16))> for AddressMap {
-    fn from_iter<T: IntoIterator<Item = ((A, u16), (B, u16))>>(pairs: T) -> Self {
-        let pairs = pairs.into_iter();
-        let table: BTreeMap<(String, u16), (String, u16)> =
-            pairs.map(|(from, to)| ((from.0.into(), from.1), (to.0.into(), to.1))).collect();
-        Self::from_fn(move |host, port| table.get(&(host.to_owned(), port)).cloned())
-    }
-}
-
-impl fmt::Debug for AddressMap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "AddressMap(..)" } else { "AddressMap(none)" })
-    }
 }
 
 #[cfg(test)]

@@ -8,16 +8,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use redis_core::config::{ClusterConfig, ReadFrom};
 use redis_core::pipeline::Mark;
-use redis_core::{Block, Cmd, Config, Endpoint, Error, ErrorKind, Result};
+use redis_core::{Block, Cmd, Config, Delivery, Endpoint, Error, ErrorKind, Result};
 
 use crate::address::{Address, Origin};
-use crate::plan::has_one_key;
-use crate::read::{Candidate as Readable, ReadFrom};
+use crate::plan::{Plan, Route, Scope, Target, has_one_key, plan};
+use crate::read::{Candidate as Readable, choose};
 use crate::redirect::Redirect;
 use crate::refresh::{Candidate, Outcome, Refresh};
 use crate::registry::{NodeId, Registry};
-use crate::settings::Settings;
 use crate::topology::{Role, Topology};
 use crate::view::View;
 
@@ -61,11 +61,11 @@ pub(crate) enum Found {
 /// use std::sync::Arc;
 /// use std::time::Instant;
 ///
-/// use redis_cluster::{Action, Cluster, Settings};
+/// use redis_cluster::{Action, Cluster, ClusterConfig};
 /// use redis_core::{Config, Endpoint, decode};
 ///
 /// let seed = Endpoint::Tcp { host: "seed.example".into(), port: 7000 };
-/// let mut cluster = Cluster::new(Arc::new(Config::default()), Settings::new([seed]), 1);
+/// let mut cluster = Cluster::new(Arc::new(Config::default()), ClusterConfig::new([seed]), 1);
 /// let now = Instant::now();
 /// cluster.refresh(now);
 /// cluster.handle_timeout(now);
@@ -79,7 +79,7 @@ pub(crate) enum Found {
 #[derive(Debug)]
 pub struct Cluster {
     config: Arc<Config>,
-    settings: Settings,
+    settings: ClusterConfig,
     topology: Topology,
     /// Of each node of the topology, at its index.
     ids: Vec<NodeId>,
@@ -98,7 +98,7 @@ pub struct Cluster {
 impl Cluster {
     /// A cluster of which nothing is known but its seeds. `config` is that of every connection, but for the
     /// endpoint.
-    pub fn new(config: Arc<Config>, settings: Settings, seed: u64) -> Self {
+    pub fn new(config: Arc<Config>, settings: ClusterConfig, seed: u64) -> Self {
         let patience = config.connect_timeout + config.command_timeout.unwrap_or_default();
         Self {
             refresh: Refresh::new(&settings, config.backoff, patience, seed),
@@ -129,8 +129,8 @@ impl Cluster {
     /// What a node said the cluster looks like.
     pub fn handle_view(&mut self, now: Instant, node: NodeId, view: Result<View>) {
         let Some(answered) = self.registry.endpoint(node).cloned() else { return };
-        let Settings { tls, ref map, .. } = self.settings;
-        let origin = Origin { answered: &answered, tls, map };
+        let map = &self.settings.address_map;
+        let origin = Origin { answered: &answered, tls: false, map };
         let first = match self.refresh.handle_answer(node, &origin, view) {
             None => return,
             Some(Ok(topology)) => {
@@ -247,8 +247,8 @@ impl Cluster {
 
     fn reach(&self, from: NodeId, to: &Address) -> Option<Endpoint> {
         let answered = self.registry.endpoint(from)?;
-        let Settings { tls, ref map, .. } = self.settings;
-        to.endpoint(&Origin { answered, tls, map })
+        let map = &self.settings.address_map;
+        to.endpoint(&Origin { answered, tls: false, map })
     }
 
     /// The node at an address that another one tells of.
@@ -271,12 +271,20 @@ impl Cluster {
         self.refresh.want(now);
     }
 
+    /// As [`handle_failure`](Self::handle_failure), where [`any_endpoint`](Self::any_endpoint) led to: others come first.
+    pub fn handle_unreachable(&mut self, now: Instant, endpoint: &Endpoint) {
+        if let Some(node) = self.registry.find(endpoint) {
+            self.handle_failure(now, node);
+        }
+    }
+
     /// A node answered, after so long where that was measured.
     pub fn handle_answer(&mut self, node: NodeId, took: Option<Duration>) {
         self.registry.handle_answer(node, took);
     }
 
-    pub(crate) fn handle_use(&mut self, node: NodeId) {
+    /// A node has a link.
+    pub fn handle_use(&mut self, node: NodeId) {
         self.registry.handle_use(node);
     }
 
@@ -305,14 +313,44 @@ impl Cluster {
         let slot = mark.slot.filter(|_| has_one_key(mark.info) && mark.block == Block::Never)?;
         let turn = || self.next_turn();
         let reads = self.settings.read_from != ReadFrom::Primary && mark.info.is_readonly();
+        if reads && self.settings.read_from == ReadFrom::LowestLatency {
+            // Exchanges are measured.
+            return None;
+        }
         match self.find(slot, reads.then(turn), now, None) {
             Found::Node(node, link) => Some((node, link)),
             Found::Nowhere => None,
         }
     }
 
+    /// Where a command goes that is sent once, whatever is answered.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidRequest` for one that concerns several nodes, or whose keys can't be told; `Connect` while there is
+    /// no map.
+    pub fn route_once<R>(&self, now: Instant, cmd: &Cmd<R>) -> Result<(NodeId, Link)> {
+        let mark = Mark::of(cmd);
+        let found = match plan(cmd, 0, &mark, Target::Auto, false, &mut Vec::new())? {
+            Plan::Slot(slot) => self.find(slot, None, now, None),
+            Plan::Any => self.any(self.next_turn(), now),
+            Plan::Node(node) => Found::Node(node, Link::Primary),
+            Plan::Every(..) | Plan::Split(_) | Plan::Unknown => {
+                let name = mark.info.name;
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    format!("{name} concerns several nodes of the cluster: execute it"),
+                ));
+            }
+        };
+        match found {
+            Found::Node(node, link) => Ok((node, link)),
+            Found::Nowhere => Err(self.nowhere("its slot")),
+        }
+    }
+
     /// The node for a command with keys in this slot: one that only reads goes where
-    /// [`read_from`](Settings::read_from) says. `turn` makes those who take turns do so.
+    /// [`read_from`](ClusterConfig::read_from) says. `turn` makes those who take turns do so.
     #[inline]
     pub(crate) fn find(
         &self,
@@ -331,7 +369,8 @@ impl Cluster {
             let (id, zone) = (self.ids[node.index()], node.zone());
             Readable { id, zone, replica: node.role() == Role::Replica }
         });
-        let chosen = self.settings.read_from.choose(candidates, turn, &self.registry, now, avoid);
+        let read_from = &self.settings.read_from;
+        let chosen = choose(read_from, candidates, turn, &self.registry, now, avoid);
         match chosen {
             Some(chosen) if chosen.replica => Found::Node(chosen.id, Link::Replica),
             _ => Found::Node(id, Link::Primary),
@@ -374,9 +413,34 @@ impl Cluster {
         node
     }
 
+    /// The nodes that a user chose.
+    pub fn target(&mut self, route: &Route) -> Target {
+        match route {
+            Route::Node(endpoint) => Target::Node(self.node_at(endpoint)),
+            Route::Primaries => Target::Every(Scope::Primaries),
+            Route::Replicas => Target::Every(Scope::Replicas),
+            Route::Nodes => Target::Every(Scope::Nodes),
+        }
+    }
+
+    /// Where to connect for what any node serves, as publish/subscribe: another one each time, those that just
+    /// failed last, and the seeds in turn while nothing else is known.
+    pub fn any_endpoint(&self, now: Instant) -> Endpoint {
+        let turn = self.next_turn();
+        let known = match self.any(turn, now) {
+            Found::Node(node, _) => self.registry.endpoint(node),
+            Found::Nowhere => None,
+        };
+        let seeds = &self.settings.seeds;
+        let seed =
+            || seeds.get(turn as usize % seeds.len().max(1)).unwrap_or(&self.config.endpoint);
+        known.unwrap_or_else(seed).clone()
+    }
+
     /// The configuration of a link: that of all with the node's endpoint, and `READONLY` where that is said.
     pub fn link_config(&self, node: NodeId, link: Link) -> Option<Config> {
         let mut config = (*self.config).clone();
+        config.cluster = None;
         config.endpoint = self.registry.endpoint(node)?.clone();
         if link == Link::Replica {
             config.on_connect.push(Cmd::raw("READONLY"));
@@ -395,7 +459,7 @@ impl Cluster {
     }
 
     /// The settings.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &ClusterConfig {
         &self.settings
     }
 
@@ -417,6 +481,10 @@ impl Cluster {
     /// Why there is no node for something.
     pub(crate) fn nowhere(&self, what: &str) -> Error {
         match &self.error {
+            // Who is refused need not ask again.
+            Some(error) if error.kind() == ErrorKind::Auth => {
+                error.clone().with_context("CLUSTER SLOTS").with_delivery(Delivery::NotSent)
+            }
             Some(error) => {
                 let text = format!("no node of the cluster could say where {what} is: {error}");
                 Error::new(ErrorKind::Connect, text).with_source(error.clone())

@@ -4,7 +4,7 @@
 
 use redis_core::pipeline::Mark;
 use redis_core::{
-    BeginSearch, CommandInfo, Error, ErrorKind, FindKeys, Flags, KeyFlags, RequestPolicy,
+    BeginSearch, CommandInfo, Endpoint, Error, ErrorKind, FindKeys, Flags, KeyFlags, RequestPolicy,
     ResponsePolicy, Result, slot_of,
 };
 use resp_proto::request;
@@ -25,6 +25,20 @@ pub enum Target {
     Node(NodeId),
     /// Every one of these; the replies are merged as the table says, and else are a list.
     Every(Scope),
+}
+
+/// A choice of nodes by hand, as a user makes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Route {
+    /// The node at this endpoint. What it answers is the answer: redirects are not followed.
+    Node(Endpoint),
+    /// Every primary.
+    Primaries,
+    /// Every replica.
+    Replicas,
+    /// Every node.
+    Nodes,
 }
 
 /// Many nodes.
@@ -69,7 +83,7 @@ pub(crate) fn plan<S: Source + ?Sized>(
     index: usize,
     mark: &Mark,
     target: Target,
-    split_pairs: bool,
+    splits_pairs: bool,
     own: &mut Vec<u8>,
 ) -> Result<Plan> {
     match target {
@@ -93,7 +107,7 @@ pub(crate) fn plan<S: Source + ?Sized>(
         Placement::Keyless => keyless(info),
         Placement::Unknown => Ok(Plan::Unknown),
         Placement::Slots(slots) => match step(info) {
-            Some(step) if step == 1 || split_pairs => {
+            Some(step) if step == 1 || splits_pairs => {
                 Ok(Plan::Split(split(info, &words, &slots, step, own)))
             }
             step => Err(apart(info, &words, step.is_some())),
@@ -155,7 +169,7 @@ fn apart(info: &CommandInfo, words: &[&[u8]], splits: bool) -> Error {
     let name = info.name;
     if splits {
         return error.with_context(format!(
-            "{name} is not atomic over several slots: ask for it to be split"
+            "{name} is not atomic over several slots: see `split_mset`, by which it is split"
         ));
     }
     error.with_context(name)

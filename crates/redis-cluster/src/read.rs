@@ -4,26 +4,9 @@
 
 use std::time::Instant;
 
-use crate::registry::{NodeId, Registry};
+use redis_core::config::ReadFrom;
 
-/// Which nodes serve commands that only read. Those that just failed come last.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ReadFrom {
-    /// Primaries alone: what is read is what was written.
-    #[default]
-    Primary,
-    /// The replicas in turn, and the primary where there is none.
-    PreferReplica,
-    /// The primary and its replicas in turn.
-    RoundRobin,
-    /// The primary or one of its replicas, at random.
-    Random,
-    /// The one that answers fastest, after each was tried.
-    LowestLatency,
-    /// The replicas of this availability zone in turn, then the primary if it is there, then other replicas.
-    Zone(String),
-}
+use crate::registry::{NodeId, Registry};
 
 /// A node of a shard that can be read from.
 #[derive(Clone, Copy, Debug)]
@@ -33,51 +16,50 @@ pub(crate) struct Candidate<'a> {
     pub(crate) replica: bool,
 }
 
-impl ReadFrom {
-    /// Chooses among the primary, which is the first, and its replicas; `turn` goes up from one choice to the
-    /// next, `avoid` failed this very request.
-    pub(crate) fn choose<'a>(
-        &self,
-        candidates: impl Iterator<Item = Candidate<'a>> + Clone,
-        turn: u32,
-        registry: &Registry,
-        now: Instant,
-        avoid: Option<NodeId>,
-    ) -> Option<Candidate<'a>> {
-        let count = candidates.clone().count();
-        // The first node in turn, the others behind it.
-        let start = match self {
-            Self::Random => scatter(turn) as usize,
-            _ => turn as usize,
+/// Chooses among the primary, which is the first, and its replicas; `turn` goes up from one choice to the
+/// next, `avoid` failed this very request.
+pub(crate) fn choose<'a>(
+    read_from: &ReadFrom,
+    candidates: impl Iterator<Item = Candidate<'a>> + Clone,
+    turn: u32,
+    registry: &Registry,
+    now: Instant,
+    avoid: Option<NodeId>,
+) -> Option<Candidate<'a>> {
+    let count = candidates.clone().count();
+    // The first node in turn, the others behind it.
+    let start = match read_from {
+        ReadFrom::Random => scatter(turn) as usize,
+        _ => turn as usize,
+    };
+    let rank = |(at, candidate): &(usize, Candidate<'_>)| {
+        let failed = Some(candidate.id) == avoid || registry.is_avoided(candidate.id, now);
+        let choice = match read_from {
+            ReadFrom::PreferReplica => u32::from(!candidate.replica),
+            ReadFrom::RoundRobin | ReadFrom::Random => 0,
+            // Whole microseconds are enough; what is unknown comes first.
+            ReadFrom::LowestLatency => registry.latency(candidate.id).map_or(0, |us| us as u32),
+            ReadFrom::Zone(zone) => match (candidate.zone == Some(zone), candidate.replica) {
+                (true, true) => 0,
+                (true, false) => 1,
+                (false, true) => 2,
+                (false, false) => 3,
+            },
+            // Primaries, and what there may be in later versions.
+            _ => u32::from(candidate.replica),
         };
-        let rank = |(at, candidate): &(usize, Candidate<'_>)| {
-            let failed = Some(candidate.id) == avoid || registry.is_avoided(candidate.id, now);
-            let choice = match self {
-                Self::Primary => u32::from(candidate.replica),
-                Self::PreferReplica => u32::from(!candidate.replica),
-                Self::RoundRobin | Self::Random => 0,
-                // Whole microseconds are enough; what is unknown comes first.
-                Self::LowestLatency => registry.latency(candidate.id).map_or(0, |us| us as u32),
-                Self::Zone(zone) => match (candidate.zone == Some(zone), candidate.replica) {
-                    (true, true) => 0,
-                    (true, false) => 1,
-                    (false, true) => 2,
-                    (false, false) => 3,
-                },
-            };
-            // Replicas take turns among themselves: the primary is not one of them.
-            let replicas = count.saturating_sub(1).max(1);
-            let turns = match self {
-                Self::PreferReplica | Self::Zone(_) if candidate.replica => {
-                    (at - 1 + replicas - start % replicas) % replicas
-                }
-                Self::RoundRobin | Self::Random => (at + count - start % count) % count,
-                _ => 0,
-            };
-            (failed, choice, turns)
+        // Replicas take turns among themselves: the primary is not one of them.
+        let replicas = count.saturating_sub(1).max(1);
+        let turns = match read_from {
+            ReadFrom::PreferReplica | ReadFrom::Zone(_) if candidate.replica => {
+                (at - 1 + replicas - start % replicas) % replicas
+            }
+            ReadFrom::RoundRobin | ReadFrom::Random => (at + count - start % count) % count,
+            _ => 0,
         };
-        candidates.enumerate().min_by_key(rank).map(|(_, candidate)| candidate)
-    }
+        (failed, choice, turns)
+    };
+    candidates.enumerate().min_by_key(rank).map(|(_, candidate)| candidate)
 }
 
 /// Numbers in a row as numbers without an order.
@@ -115,7 +97,7 @@ mod tests {
         let row = |read: &ReadFrom| {
             let chosen = (0..6).map(|turn| {
                 let all = shard.iter().copied();
-                read.choose(all, turn, &registry, now, None).unwrap().id.index()
+                choose(read, all, turn, &registry, now, None).unwrap().id.index()
             });
             chosen.collect::<Vec<_>>()
         };
@@ -143,7 +125,7 @@ mod tests {
         let (mut registry, shard) = shard();
         let now = Instant::now();
         let choose = |read: &ReadFrom, registry: &Registry, avoid| {
-            read.choose(shard.iter().copied(), 0, registry, now, avoid).unwrap().id.index()
+            super::choose(read, shard.iter().copied(), 0, registry, now, avoid).unwrap().id.index()
         };
         assert_eq!(choose(&ReadFrom::PreferReplica, &registry, Some(shard[1].id)), 2);
         for (at, us) in [(0, 900), (1, 300), (2, 200), (3, 400)] {

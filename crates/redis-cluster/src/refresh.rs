@@ -10,9 +10,9 @@ use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use redis_core::{Backoff, Endpoint, Error, Result};
 
+use crate::ClusterConfig;
 use crate::address::Origin;
 use crate::registry::NodeId;
-use crate::settings::Settings;
 use crate::topology::Topology;
 use crate::view::View;
 
@@ -95,7 +95,7 @@ impl Round {
 
 impl Refresh {
     pub(crate) fn new(
-        settings: &Settings,
+        settings: &ClusterConfig,
         backoff: Backoff,
         patience: Duration,
         seed: u64,

@@ -55,7 +55,7 @@ pub enum ScanStep<T> {
     Page(NodeId, Cmd<ScanPage<T>>),
     /// The same, for [`ClusterScan::handle_check`].
     Check(NodeId, Cmd<Vec<ClusterNode>>),
-    /// There is no map: call again when it has changed.
+    /// There is no map: call again when it has changed, or [`ClusterScan::handle_late`].
     Wait,
     /// That was all.
     Done,
@@ -72,6 +72,11 @@ impl<T: FromReply> ClusterScan<T> {
             walk: None,
             failed: 0,
         }
+    }
+
+    /// Whether a walk of this command goes through the nodes: others page through one key.
+    pub fn takes(first: &Cmd<ScanPage<T>>) -> bool {
+        first.info().name == "SCAN"
     }
 
     /// What comes next.
@@ -140,6 +145,12 @@ impl<T: FromReply> ClusterScan<T> {
             true => Err(error),
             false => Ok(()),
         }
+    }
+
+    /// There was no map for too long: gives why, and ends the walk.
+    pub fn handle_late(&mut self, cluster: &Cluster) -> Error {
+        (self.left, self.walk) = (0, None);
+        cluster.nowhere("every slot")
     }
 
     /// What a node says of its slots, once all of its pages are there.

@@ -42,12 +42,12 @@ struct Home {
 /// ```
 /// # use std::sync::Arc;
 /// # use std::time::Instant;
-/// # use redis_cluster::{Action, Cluster, Settings};
+/// # use redis_cluster::{Action, Cluster, ClusterConfig};
 /// # use redis_core::{Config, Endpoint, decode};
 /// use redis_cluster::{Sharded, ShardedAction};
 ///
 /// # let seed = Endpoint::Tcp { host: "h1".into(), port: 7000 };
-/// # let mut cluster = Cluster::new(Arc::new(Config::default()), Settings::new([seed]), 1);
+/// # let mut cluster = Cluster::new(Arc::new(Config::default()), ClusterConfig::new([seed]), 1);
 /// # let now = Instant::now();
 /// # cluster.refresh(now);
 /// # cluster.handle_timeout(now);

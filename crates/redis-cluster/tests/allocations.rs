@@ -5,14 +5,14 @@ use std::time::Instant;
 
 use allocation_counter::measure;
 use bytes::Bytes;
-use redis_cluster::{Action, Cluster, Exchange, Options, Settings};
+use redis_cluster::{Action, Cluster, ClusterConfig, Exchange, Options};
 use redis_core::pipeline::Pipeline;
 use redis_core::send::SendBuffer;
 use redis_core::{Cmd, Command as _, Config, Endpoint, cmd, decode};
 
 fn cluster(now: Instant) -> Cluster {
     let seed = Endpoint::Tcp { host: "h".into(), port: 1 };
-    let mut cluster = Cluster::new(Arc::new(Config::default()), Settings::new([seed]), 1);
+    let mut cluster = Cluster::new(Arc::new(Config::default()), ClusterConfig::new([seed]), 1);
     cluster.refresh(now);
     cluster.handle_timeout(now);
     let view = b"*2\r\n*3\r\n:0\r\n:8191\r\n*2\r\n$1\r\nh\r\n:1\r\n\

@@ -1,14 +1,17 @@
 //! What a client is told: where the server is, who it is to be, and its limits.
 //!
-//! Owns the settings with their defaults, and how they read from a URL. Secrets never show in `Debug`.
+//! Owns the settings with their defaults. Secrets never show in `Debug`.
+
+mod cluster;
+mod url;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+pub use self::cluster::{AddressMap, ClusterConfig, ReadFrom};
 use crate::command::{Block, Cmd};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pubsub::Overflow;
@@ -118,6 +121,23 @@ impl Seeds {
     }
 }
 
+/// Says where to connect next.
+#[derive(Clone)]
+pub struct Whereabouts(Arc<dyn Fn() -> Endpoint + Send + Sync>);
+
+impl Whereabouts {
+    /// By a function.
+    pub fn new(next: impl Fn() -> Endpoint + Send + Sync + 'static) -> Self {
+        Self(Arc::new(next))
+    }
+}
+
+impl fmt::Debug for Whereabouts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Whereabouts(..)")
+    }
+}
+
 /// Everything a client is told. Start from [`Config::default`], [`Config::tcp`], [`Config::unix`] or a URL,
 /// and set what differs.
 ///
@@ -136,8 +156,10 @@ impl Seeds {
 #[non_exhaustive]
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the server listens. Default: `127.0.0.1:6379`.
+    /// Where the server listens. Default: `127.0.0.1:6379`. Of a cluster its nodes say that themselves.
     pub endpoint: Endpoint,
+    /// That the servers are a cluster, and how to deal with it. Default: none, there is one server.
+    pub cluster: Option<ClusterConfig>,
     /// The ACL user. Default: none, which is the server's `default` user.
     pub username: Option<String>,
     /// The password. Default: none.
@@ -199,6 +221,10 @@ pub struct Config {
     pub slow_command: Option<Duration>,
     /// Hears of what happens to the client. Default: none.
     pub observer: Option<SharedObserver>,
+    /// Where subscribers and others connect who may be on any of several servers: asked before each connection, it
+    /// takes the place of `endpoint`. For adapters.
+    #[doc(hidden)]
+    pub whereabouts: Option<Whereabouts>,
     /// Seed of all random choices. Default: none, which lets the adapter pick one.
     pub seed: Option<u64>,
     pub(crate) counters: Arc<Counters>,
@@ -208,6 +234,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             endpoint: Endpoint::Tcp { host: "127.0.0.1".into(), port: 6379 },
+            cluster: None,
             username: None,
             password: None,
             database: 0,
@@ -232,6 +259,7 @@ impl Default for Config {
             max_transaction_attempts: 1000,
             slow_command: None,
             observer: None,
+            whereabouts: None,
             seed: None,
             counters: Arc::default(),
         }
@@ -247,6 +275,28 @@ impl Config {
     /// The defaults, for a server at a Unix socket.
     pub fn unix(path: impl Into<PathBuf>) -> Self {
         Self { endpoint: Endpoint::Unix(path.into()), ..Self::default() }
+    }
+
+    /// The defaults, for a cluster that has nodes at these endpoints.
+    pub fn cluster(seeds: impl IntoIterator<Item = Endpoint>) -> Self {
+        let cluster = ClusterConfig::new(seeds);
+        let mut config = Self::default();
+        if let Some(seed) = cluster.seeds.first() {
+            config.endpoint = seed.clone();
+        }
+        Self { cluster: Some(cluster), ..config }
+    }
+
+    /// These settings for another connection: where it goes may have changed.
+    pub(crate) fn again(self: &Arc<Self>) -> Arc<Self> {
+        match &self.whereabouts {
+            Some(Whereabouts(next)) => {
+                let mut config = (**self).clone();
+                config.endpoint = next();
+                Arc::new(config)
+            }
+            None => self.clone(),
+        }
     }
 
     /// How long a request may take, from being asked for to its reply: `command_timeout`, and on top of
@@ -340,6 +390,14 @@ impl Config {
         {
             return wrong("`client_name` must be printable ASCII without spaces");
         }
+        if let Some(cluster) = &self.cluster {
+            if cluster.seeds.is_empty() {
+                return wrong("a cluster needs a seed: the endpoint of one of its nodes");
+            }
+            if cluster.views == 0 {
+                return wrong("`views` of a cluster must be at least 1");
+            }
+        }
         for cmd in &self.on_connect {
             if let Err(error) = cmd.check_setup() {
                 return wrong(&format!("`on_connect`: {error}"));
@@ -349,204 +407,9 @@ impl Config {
     }
 }
 
-/// Reads `redis://[user[:password]@]host[:port][/database][?option=value&..]` and
-/// `redis+unix://[user[:password]@]/path[?db=1&..]`, likewise with `valkey`; `unix://` as well.
-/// A lone `password@` is not a form; `:password@` is. Parts are percent-decoded. Options: `db`, `name`
-/// (client name), `protocol` (2 or 3, or `resp2`, `resp3`).
-impl FromStr for Config {
-    type Err = Error;
-
-    fn from_str(url: &str) -> Result<Self> {
-        parse(url).map_err(|what| Error::new(ErrorKind::Config, format!("invalid URL: {what}")))
-    }
-}
-
-fn parse(url: &str) -> Result<Config, String> {
-    let (scheme, rest) = url.split_once("://").ok_or("it has no `scheme://`")?;
-    let unix = match scheme {
-        "redis" | "valkey" => false,
-        "redis+unix" | "valkey+unix" | "unix" => true,
-        "rediss" | "valkeys" => {
-            return Err(format!("`{scheme}` needs TLS, which this version does not have"));
-        }
-        "redis+cluster" | "valkey+cluster" | "redis+sentinel" | "valkey+sentinel" => {
-            return Err(format!("`{scheme}` is a deployment that this version does not have"));
-        }
-        // The scheme alone is shown: anything else may hold a password.
-        _ => {
-            return Err(format!(
-                "unknown scheme `{scheme}`: use redis, redis+unix, valkey or valkey+unix"
-            ));
-        }
-    };
-    let (rest, query) = match rest.split_once('?') {
-        Some((rest, query)) => (rest, Some(query)),
-        None => (rest, None),
-    };
-    let (authority, path) = match rest.find('/') {
-        Some(at) => rest.split_at(at),
-        None => (rest, ""),
-    };
-    let (user, host) = match authority.rsplit_once('@') {
-        Some((user, host)) => (Some(user), host),
-        None => (None, authority),
-    };
-    let mut config = Config::default();
-    if let Some(user) = user {
-        let (name, password) =
-            user.split_once(':').ok_or("credentials are `user:password@` or `:password@`")?;
-        let name = decoded(name)?;
-        config.username = (!name.is_empty()).then_some(name);
-        config.password = Some(Secret::new(decoded(password)?));
-    }
-    if unix {
-        if !host.is_empty() {
-            return Err("a Unix socket has no host: write three slashes before the path".into());
-        }
-        if path.len() < 2 {
-            return Err("it has no socket path".into());
-        }
-        config.endpoint = Endpoint::Unix(decoded(path)?.into());
-    } else {
-        config.endpoint = tcp_endpoint(host)?;
-        let database = path.trim_start_matches('/');
-        if !database.is_empty() {
-            config.database = number(database)?;
-        }
-    }
-    for option in
-        query.into_iter().flat_map(|query| query.split('&')).filter(|option| !option.is_empty())
-    {
-        let (name, value) =
-            option.split_once('=').ok_or_else(|| format!("option `{option}` has no value"))?;
-        let value = decoded(value)?;
-        match name {
-            "db" => config.database = number(&value)?,
-            "name" => config.client_name = Some(value),
-            "protocol" => {
-                config.protocol = match value.as_str() {
-                    "2" | "resp2" => Protocol::Resp2,
-                    "3" | "resp3" => Protocol::Resp3,
-                    _ => return Err("`protocol` is 2 or 3".into()),
-                }
-            }
-            _ => {
-                return Err(format!("unknown option `{name}`: there are db, name and protocol"));
-            }
-        }
-    }
-    config.check().map_err(|error| error.to_string())?;
-    Ok(config)
-}
-
-fn tcp_endpoint(text: &str) -> Result<Endpoint, String> {
-    let (host, port) = if let Some(rest) = text.strip_prefix('[') {
-        let (host, rest) = rest.split_once(']').ok_or("an IPv6 address lacks its `]`")?;
-        match rest.strip_prefix(':') {
-            Some(port) => (host, Some(port)),
-            None if rest.is_empty() => (host, None),
-            None => return Err("behind `]` only a port can follow".into()),
-        }
-    } else {
-        match text.split_once(':') {
-            Some((_, port)) if port.contains(':') => {
-                return Err("an IPv6 address is written in brackets: `[::1]:6379`".into());
-            }
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        }
-    };
-    let port = match port {
-        Some(port) => {
-            port.parse().ok().filter(|&port| port != 0).ok_or("the port is not 1 to 65535")?
-        }
-        None => 6379,
-    };
-    let host = if host.is_empty() { "127.0.0.1".into() } else { decoded(host)? };
-    Ok(Endpoint::Tcp { host, port })
-}
-
-fn number(text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| format!("the database `{text}` is not a number"))
-}
-
-fn decoded(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let hex = |digit: Option<&u8>| digit.and_then(|&digit| char::from(digit).to_digit(16));
-        match (hex(rest.first()), hex(rest.get(1))) {
-            (Some(high), Some(low)) => bytes.push((high * 16 + low) as u8),
-            _ => return Err("a `%` is not followed by two hexadecimal digits".into()),
-        }
-        rest = &rest[2..];
-    }
-    String::from_utf8(bytes).map_err(|_| "a percent-encoded part is not UTF-8".into())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn tcp(host: &str, port: u16) -> Endpoint {
-        Endpoint::Tcp { host: host.into(), port }
-    }
-
-    #[test]
-    fn urls_name_host_port_database_and_credentials() {
-        let config: Config =
-            "valkey://us%40er:p%3Aw@[::1]:7000/3?name=app&protocol=2".parse().unwrap();
-        assert_eq!(config.endpoint, tcp("::1", 7000));
-        assert_eq!(config.endpoint.to_string(), "[::1]:7000");
-        assert_eq!(config.username.as_deref(), Some("us@er"));
-        assert_eq!(config.password.as_ref().map(Secret::reveal), Some("p:w"));
-        assert_eq!((config.database, config.protocol), (3, Protocol::Resp2));
-        assert_eq!(config.client_name.as_deref(), Some("app"));
-        for url in ["redis://", "redis:///", "redis://localhost", "redis://:6379"] {
-            let config: Config = url.parse().unwrap();
-            let Endpoint::Tcp { port, .. } = config.endpoint else { panic!("{url}") };
-            assert_eq!((port, config.database, config.password), (6379, 0, None), "{url}");
-        }
-    }
-
-    #[test]
-    fn unix_urls_name_a_path() {
-        for scheme in ["redis+unix", "valkey+unix", "unix"] {
-            let config: Config =
-                format!("{scheme}://:pw@/run/my%20redis.sock?db=1").parse().unwrap();
-            assert_eq!(config.endpoint, Endpoint::Unix("/run/my redis.sock".into()));
-            assert_eq!((config.database, config.username), (1, None));
-        }
-    }
-
-    #[test]
-    fn wrong_urls_are_told_without_their_password() {
-        for (url, says) in [
-            ("localhost:6379", "has no `scheme://`"),
-            ("http://h", "unknown scheme `http`"),
-            ("rediss://:hunter2@h", "needs TLS"),
-            ("redis://hunter2@h", "credentials are"),
-            ("redis://:hunter2@h:port", "port is not"),
-            ("redis://:hunter2@h:0", "port is not"),
-            ("redis://:hunter2@h:1:2", "in brackets"),
-            ("redis://:hunter2@[::1", "lacks its `]`"),
-            ("redis://:hunter2@h/x", "is not a number"),
-            ("redis://:hunter2%@h", "two hexadecimal"),
-            ("redis://:hunter2@h?x=1", "unknown option `x`"),
-            ("redis+unix://:hunter2@", "no socket path"),
-            ("redis+unix://host/path", "has no host"),
-        ] {
-            let error = url.parse::<Config>().unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Config, "{url}");
-            assert!(error.to_string().contains(says), "{url}: {error}");
-            assert!(!format!("{error} {error:?}").contains("hunter2"), "{url}: {error:?}");
-        }
-    }
 
     #[test]
     fn backoff_doubles_up_to_its_cap_and_is_jittered() {

@@ -143,6 +143,17 @@ impl<C> Pool<C> {
         }
     }
 
+    /// Takes the connection used last, if nobody waits for it and the peer need not be asked for a sign of life
+    /// first.
+    pub fn take_idle(&mut self, now: Instant) -> Option<Idle<C>> {
+        let trust = self.trust(now, self.idle.last()?.since);
+        if !self.waiting.is_empty() || trust == Trust::Ask {
+            return None;
+        }
+        let Kept { connection, born, .. } = self.idle.pop()?;
+        Some(Idle { connection, born, trust })
+    }
+
     /// Takes the place for one more connection, if there is one and nobody waits for it; as
     /// [`Acquired::Place`].
     pub fn take_place(&mut self) -> bool {
@@ -246,9 +257,9 @@ impl<C> Pool<C> {
 
     /// Adds what the pool has now to what was counted.
     pub fn add_to(&self, stats: &mut Stats) {
-        stats.pool_open = self.open;
-        stats.pool_idle = self.idle.len();
-        stats.pool_waiting = self.waiting.len();
+        stats.pool_open += self.open;
+        stats.pool_idle += self.idle.len();
+        stats.pool_waiting += self.waiting.len();
     }
 }
 
@@ -329,6 +340,21 @@ mod tests {
         pool.give_up(second);
         assert_eq!(pool.acquire(Instant::now(), Some(third), Waker::noop()), Acquired::Place);
         assert_eq!(stats(&pool), (1, 0, 0));
+    }
+
+    #[test]
+    fn an_idle_connection_can_be_had_without_waiting_or_not_at_all() {
+        let (mut pool, now) = pool(1);
+        assert_eq!(pool.take_idle(now), None);
+        assert_eq!(pool.acquire(now, None, Waker::noop()), Acquired::Place);
+        assert_eq!(pool.release(1, now, now), None);
+        assert_eq!(pool.take_idle(now + Duration::from_secs(40)), None, "it is to be asked first");
+        assert_eq!(pool.take_idle(now).map(|idle| idle.connection), Some(1));
+        let turn = wait(&mut pool);
+        assert_eq!(pool.release(1, now, now), None);
+        assert_eq!(pool.take_idle(now), None, "somebody came before");
+        pool.give_up(turn);
+        assert!(pool.take_idle(now).is_some());
     }
 
     #[test]

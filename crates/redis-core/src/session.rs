@@ -249,6 +249,7 @@ impl Session {
         {
             return;
         }
+        self.config = self.config.again();
         let mut conn = Connection::new(self.config.clone(), self.role, now);
         // The backlog was held to the same limits, so that it fits.
         if conn.submit(now, &mut self.backlog).is_ok() {
@@ -780,6 +781,37 @@ mod tests {
         session.handle_timeout(later);
         assert_eq!(session.poll_action(), Some(Action::Close));
         assert_eq!((session.poll_action(), session.poll_timeout()), (None, None));
+    }
+
+    #[test]
+    fn each_connection_goes_where_it_is_told_to_and_its_errors_say_so() {
+        use std::sync::atomic::{AtomicU16, Ordering};
+
+        let asked = AtomicU16::new(0);
+        let next = move || Endpoint::Tcp {
+            host: "node".into(),
+            port: 7000 + asked.fetch_add(1, Ordering::Relaxed),
+        };
+        let whereabouts = Some(crate::config::Whereabouts::new(next));
+        let config = Config { whereabouts, ..Config::default() };
+        let (mut session, now) =
+            (Session::new(Arc::new(config), Role::Commands, 1), Instant::now());
+        let mut later = now;
+        for port in 7000..7003 {
+            submit(&mut session, later, 1);
+            let expected = Endpoint::Tcp { host: "node".into(), port };
+            assert_eq!(session.poll_action(), Some(Action::Open(expected)));
+            session.handle_open_failed(later, std::io::ErrorKind::ConnectionRefused.into());
+            let mut events = std::iter::from_fn(|| session.poll_event());
+            let told = events.any(|event| match event {
+                Event::Failed { error, .. } => error.to_string().contains(&format!("node:{port}")),
+                _ => false,
+            });
+            assert!(told);
+            while session.poll_action().is_some() {}
+            later += Duration::from_secs(2);
+            session.handle_timeout(later);
+        }
     }
 
     #[test]

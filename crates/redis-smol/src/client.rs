@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use redis_async::{Command, Config, Execute, FromReply, ReplyFuture, Result};
+use redis_async::{Command, Config, Endpoint, Execute, FromReply, ReplyFuture, Result};
 
 use crate::runtime::Smol;
 
@@ -12,8 +12,8 @@ use crate::runtime::Smol;
 pub struct Client(redis_async::Client);
 
 impl Client {
-    /// A client for a URL such as `redis://user:password@host:6379/0` or `redis+unix:///path?db=1`.
-    /// Nothing is connected before the first command.
+    /// A client for a URL such as `redis://user:password@host:6379/0`, `redis+unix:///path?db=1` or, of a cluster,
+    /// `redis+cluster://host:7000,host:7001`. Nothing is connected before the first command.
     ///
     /// # Errors
     ///
@@ -38,6 +38,13 @@ impl Client {
     /// As [`new`](Self::new).
     pub fn with(config: Config, runtime: Smol) -> Result<Self> {
         redis_async::Client::new(config, Arc::new(runtime)).map(Self)
+    }
+}
+
+impl Client {
+    /// As [`redis_async::Client::node`].
+    pub fn node(&self, endpoint: &Endpoint) -> Self {
+        Self(self.0.node(endpoint))
     }
 }
 

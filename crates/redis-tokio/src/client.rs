@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use redis_async::{Command, Config, Execute, FromReply, ReplyFuture, Result};
+use redis_async::{Command, Config, Endpoint, Execute, FromReply, ReplyFuture, Result};
 
 use crate::runtime::Tokio;
 
@@ -12,8 +12,8 @@ use crate::runtime::Tokio;
 pub struct Client(redis_async::Client);
 
 impl Client {
-    /// A client for a URL such as `redis://user:password@host:6379/0` or `redis+unix:///path?db=1`.
-    /// Nothing is connected before the first command.
+    /// A client for a URL such as `redis://user:password@host:6379/0`, `redis+unix:///path?db=1` or, of a cluster,
+    /// `redis+cluster://host:7000,host:7001`. Nothing is connected before the first command.
     ///
     /// # Errors
     ///
@@ -29,6 +29,13 @@ impl Client {
     /// `Config` when the settings do not fit together.
     pub fn new(config: Config) -> Result<Self> {
         redis_async::Client::new(config, Arc::new(Tokio)).map(Self)
+    }
+}
+
+impl Client {
+    /// As [`redis_async::Client::node`].
+    pub fn node(&self, endpoint: &Endpoint) -> Self {
+        Self(self.0.node(endpoint))
     }
 }
 

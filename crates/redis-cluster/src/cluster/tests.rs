@@ -3,7 +3,8 @@ use std::fmt::Write as _;
 use redis_core::decode;
 
 use super::*;
-use crate::address::{Address, AddressMap, Host};
+use crate::AddressMap;
+use crate::address::{Address, Host};
 
 fn at(port: u16) -> Endpoint {
     Endpoint::Tcp { host: "h".into(), port }
@@ -25,15 +26,15 @@ const THREE: [(u16, u16, u16, &[u16]); 3] =
     [(0, 5460, 1, &[11]), (5461, 10922, 2, &[12]), (10923, 16383, 3, &[13])];
 
 /// A cluster with one seed on port 9, which is not known yet.
-fn unknown(change: impl FnOnce(&mut Settings)) -> (Cluster, Instant) {
-    let mut settings = Settings::new([at(9)]);
+fn unknown(change: impl FnOnce(&mut ClusterConfig)) -> (Cluster, Instant) {
+    let mut settings = ClusterConfig::new([at(9)]);
     settings.check_interval = None;
     change(&mut settings);
     (Cluster::new(Arc::new(Config::default()), settings, 1), Instant::now())
 }
 
 /// Three primaries with a replica each: 1 and 11, 2 and 12, 3 and 13.
-pub(crate) fn three(change: impl FnOnce(&mut Settings)) -> (Cluster, Instant) {
+pub(crate) fn three(change: impl FnOnce(&mut ClusterConfig)) -> (Cluster, Instant) {
     let (mut cluster, now) = unknown(change);
     cluster.refresh(now);
     cluster.handle_timeout(now);
@@ -280,7 +281,7 @@ fn the_map_is_looked_after_now_and_then() {
 #[test]
 fn announced_addresses_are_translated() {
     let (mut cluster, now) = unknown(|settings| {
-        settings.map = AddressMap::from_fn(|_, port| Some(("out".into(), port + 100)));
+        settings.address_map = AddressMap::from_fn(|_, port| Some(("out".into(), port + 100)));
     });
     cluster.refresh(now);
     cluster.handle_timeout(now);
@@ -388,4 +389,21 @@ fn refresh_costs() {
         }
         println!("text and parsing {parsed}: {:?} a refresh of three views", start.elapsed() / 100);
     }
+}
+
+#[test]
+fn what_any_node_serves_goes_round_and_leaves_out_those_that_failed() {
+    let (cluster, now) = unknown(|settings| settings.seeds = vec![at(8), at(9)]);
+    let of = |cluster: &Cluster| {
+        let mut ports: Vec<_> = (0..6).map(|_| cluster.any_endpoint(now)).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    };
+    assert_eq!(of(&cluster), [at(8), at(9)], "seeds, while there is no map");
+    let (mut cluster, now) = three(|_| {});
+    assert_eq!(of(&cluster), [at(1), at(2), at(3)]);
+    let failed = cluster.primary_of(0).unwrap();
+    cluster.handle_failure(now, failed);
+    assert_eq!(of(&cluster), [at(2), at(3)]);
 }

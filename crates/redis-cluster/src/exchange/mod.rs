@@ -42,8 +42,6 @@ pub struct Options {
     pub deadline: Option<Instant>,
     /// Which nodes get it.
     pub target: Target,
-    /// Whether MSET may be split where its keys are in several slots: then it is not atomic.
-    pub split_pairs: bool,
     /// Seed of the waits.
     pub seed: u64,
 }
@@ -109,11 +107,11 @@ struct Group {
 /// ```
 /// # use std::sync::Arc;
 /// # use std::time::Instant;
-/// # use redis_cluster::{Action, Cluster, Exchange, Options, Settings, Source as _};
+/// # use redis_cluster::{Action, Cluster, Exchange, Options, ClusterConfig, Source as _};
 /// # use redis_core::send::SendBuffer;
 /// # use redis_core::{Config, Endpoint, cmd, decode};
 /// # let seed = Endpoint::Tcp { host: "h1".into(), port: 7000 };
-/// # let mut cluster = Cluster::new(Arc::new(Config::default()), Settings::new([seed]), 1);
+/// # let mut cluster = Cluster::new(Arc::new(Config::default()), ClusterConfig::new([seed]), 1);
 /// # let now = Instant::now();
 /// # cluster.refresh(now);
 /// # cluster.handle_timeout(now);
@@ -201,11 +199,14 @@ impl Exchange {
             exchange.commands = source.len() as u32;
             exchange.parts.reserve(source.len());
             let mut plans = Vec::new();
+            let splits_pairs = cluster.settings().split_mset;
             for index in 0..source.len() {
-                exchange.plan(source, index, &mut plans).map_err(|error| match source.len() {
-                    1 => error,
-                    _ => error.with_context(format!("command {}", index + 1)),
-                })?;
+                exchange.plan(source, index, splits_pairs, &mut plans).map_err(
+                    |error| match source.len() {
+                        1 => error,
+                        _ => error.with_context(format!("command {}", index + 1)),
+                    },
+                )?;
             }
             // Behind the parts of the commands as such.
             for (whole, parts, merge) in plans {
@@ -240,11 +241,11 @@ impl Exchange {
         &mut self,
         source: &S,
         index: usize,
+        splits_pairs: bool,
         splits: &mut Vec<(u32, Vec<Part>, Merge)>,
     ) -> Result<()> {
         let mark = source.mark(index);
-        let Options { target, split_pairs, .. } = self.options;
-        let plan = plan(source, index, &mark, target, split_pairs, &mut self.own)?;
+        let plan = plan(source, index, &mark, self.options.target, splits_pairs, &mut self.own)?;
         let blocks = mark.block != Block::Never;
         let reads = mark.info.is_readonly() && !blocks;
         let unit = Unit::of(&mark);
@@ -391,6 +392,12 @@ impl Exchange {
                 if self.spread(cluster, at, scope) {
                     return None;
                 }
+                if cluster.topology().coverage() > 0 {
+                    cluster.refresh(now);
+                    let text = "the cluster's map has no node of the kind that was asked for";
+                    self.fail(at, Error::new(ErrorKind::Connect, text));
+                    return None;
+                }
                 Found::Nowhere
             }
         };
@@ -443,8 +450,15 @@ impl Exchange {
         for (node, role) in &nodes {
             let link = if *role == Role::Replica { Link::Replica } else { Link::Primary };
             let part = Part::new(Goal::Node(*node, link), form.clone(), unit);
-            let part = self.add(Part { group, blocks, ..part });
-            self.get_ready(part);
+            self.add(Part { group, blocks, ..part });
+        }
+        // In the place of the whole: what was queued behind it stays behind it on every node.
+        for part in (first..first + nodes.len() as u32).rev() {
+            self.part(part).next = self.head;
+            if self.head == NONE {
+                self.tail = part;
+            }
+            self.head = part;
         }
         let group = &mut self.groups[group as usize];
         (group.first, group.count, group.open) = (first, nodes.len() as u32, nodes.len() as u32);
@@ -650,6 +664,11 @@ impl Exchange {
         }
     }
 
+    /// Whether a part waits for a time or for a map: then [`handle_map`](Self::handle_map) is to be called.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting > 0
+    }
+
     /// When to call [`handle_timeout`](Self::handle_timeout), at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self.waiting {
@@ -722,10 +741,18 @@ impl Exchange {
     /// Why there is none: what its last attempt failed with, and how far any of them got. An error that the
     /// server replied is a frame.
     pub fn take_reply(&mut self) -> Result<Bytes> {
+        let run = self.reply()?;
+        Ok(run.memory.map_or_else(Bytes::new, |memory| memory.slice_ref(run.frames)))
+    }
+
+    /// As [`take_reply`](Self::take_reply), where it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`take_reply`](Self::take_reply).
+    pub fn reply(&self) -> Result<Run<'_>> {
         match self.parts.get(0).map(|part| &part.state) {
-            Some(State::Done(Place { chunk, start, end })) => {
-                Ok(self.chunks[*chunk as usize].slice(*start..*end))
-            }
+            Some(State::Done(place)) => Ok(self.run(*place)),
             Some(State::Failed(error)) => Err(error.clone()),
             _ => Err(self.unanswered().clone()),
         }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use redis_core::decode;
 
 use super::*;
-use crate::address::AddressMap;
+use crate::AddressMap;
 
 fn s(text: &str) -> String {
     format!("${}\r\n{text}\r\n", text.len())

@@ -52,6 +52,11 @@ impl Pipeline {
         Self::default()
     }
 
+    /// An empty queue whose commands are sent one by one, each to where it belongs: it keeps [marks](Self::mark).
+    pub fn marked() -> Self {
+        Self { plain: true, marks: Some(Vec::new()), ..Self::default() }
+    }
+
     /// Whether the commands run as one transaction, without others in between: the default.
     pub fn set_transaction(&mut self, transaction: bool) {
         self.plain = !transaction;

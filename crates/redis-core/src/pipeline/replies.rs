@@ -161,14 +161,20 @@ impl<'a> Replies<'a> {
         self.len() == 0
     }
 
+    /// Hands each result on with its place, from 0, errors in their places. Of commands whose replies are ignored
+    /// nothing shows.
+    pub fn each<T: FromReply>(&mut self, mut each: impl FnMut(usize, Result<T>)) {
+        for index in 0..self.len() {
+            while self.decoder.pass_ignored(&mut self.frames).is_some() {}
+            each(index, self.decoder.next_as(&mut self.frames));
+        }
+    }
+
     /// Every result, errors in their places. Of commands whose replies are ignored nothing shows.
     pub fn all(&mut self) -> Vec<Result<Value>> {
-        let results = self.len();
-        let next = |_| {
-            while self.decoder.pass_ignored(&mut self.frames).is_some() {}
-            self.decoder.next_as(&mut self.frames)
-        };
-        (0..results).map(next).collect()
+        let mut all = Vec::with_capacity(self.len());
+        self.each(|_, result| all.push(result));
+        all
     }
 }
 

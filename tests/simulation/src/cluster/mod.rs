@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
-use redis_cluster::{Action, Cluster, Link, NodeId, ReadFrom, Settings, View};
+use redis_cluster::{Action, Cluster, ClusterConfig, Link, NodeId, ReadFrom, View};
 use redis_core::{Config, Delivery, Endpoint, Error, ErrorKind, SLOTS, decode};
 
 use self::model::{Model, PORT};
@@ -124,13 +124,14 @@ impl World {
         }
         let seeds = (0..rng.random_range(1..4))
             .map(|_| endpoint(rng.random_range(0..self.model.nodes.len())));
-        let mut settings = Settings::new(seeds);
+        let mut settings = ClusterConfig::new(seeds);
         settings.read_from = match rng.random_range(0..6) {
             0 => ReadFrom::PreferReplica,
             1 => ReadFrom::RoundRobin,
             2 => ReadFrom::LowestLatency,
             _ => ReadFrom::Primary,
         };
+        settings.split_mset = true;
         settings.views = rng.random_range(1..4);
         settings.max_redirects = if self.plan.is_quiet() { 1000 } else { *pick(rng, &[3, 16]) };
         settings.check_interval = *pick(rng, &[None, Some(Duration::from_secs(5))]);

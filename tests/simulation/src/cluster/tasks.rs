@@ -265,7 +265,7 @@ impl World {
     fn options(&self, task: usize, target: Target, seed: u64) -> Options {
         let client = &self.clients[self.tasks[task].client];
         let deadline = client.cluster.config().command_timeout.map(|timeout| self.now + timeout);
-        Options { deadline, target, split_pairs: true, seed }
+        Options { deadline, target, seed }
     }
 
     fn run(
