@@ -438,7 +438,8 @@ fn wrong_credentials_are_one_clear_error() {
 fn no_node_that_answers_is_an_error_that_names_one() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut config: Config = format!("redis+cluster://{nobody}").parse().unwrap();
-    config.command_timeout = Some(Duration::from_secs(2));
+    config.command_timeout = Some(Duration::from_secs(3));
+    config.cluster.as_mut().unwrap().refresh_interval = Duration::from_millis(10);
     let client = Client::new(config).unwrap();
     let error = client.get::<i64>("a").unwrap_err();
     assert_eq!((error.kind(), error.delivery()), (ErrorKind::Connect, Delivery::NotSent));

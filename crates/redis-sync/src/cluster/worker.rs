@@ -82,6 +82,7 @@ impl Drop for Answer {
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
+    use std::time::Duration;
 
     use redis_core::{Commands, Config, Endpoint};
 
@@ -92,7 +93,11 @@ mod tests {
     fn threads_end_with_the_last_client() {
         let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let seed = Endpoint::Tcp { host: nobody.ip().to_string(), port: nobody.port() };
-        let client = Client::new(Config::cluster([seed])).unwrap();
+        let mut config = Config::cluster([seed]);
+        if let Some(settings) = &mut config.cluster {
+            settings.refresh_interval = Duration::from_millis(10);
+        }
+        let client = Client::new(config).unwrap();
         assert!(client.get::<String>("key").is_err());
         let Servers::Cluster(nodes) = &client.servers else { panic!("it is a cluster") };
         let shared = std::sync::Arc::downgrade(&nodes.shared);
