@@ -3,9 +3,10 @@
 use std::{
     fmt, io,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use redis_core::Config;
+use redis_core::{Command, Commands, Config, Execute};
 use redis_sync::Client;
 use testkit::servers::{Server, Signal};
 
@@ -14,6 +15,9 @@ use crate::{
     view::{Seen, said},
 };
 
+/// A node may take longer than others' commands do: it hands keys to another.
+const ANSWER: Duration = Duration::from_secs(30);
+
 /// Everyone who belongs to the cluster, running or not, in the order in which they came.
 #[derive(Default)]
 pub(crate) struct Members(Mutex<Vec<Member>>);
@@ -21,6 +25,7 @@ pub(crate) struct Members(Mutex<Vec<Member>>);
 struct Member {
     node: Node,
     server: Server,
+    client: Client,
     /// It was stopped, and would not answer.
     frozen: bool,
 }
@@ -32,8 +37,13 @@ impl fmt::Debug for Members {
 }
 
 impl Members {
-    pub(crate) fn add(&self, node: Node, server: Server) {
-        self.lock().push(Member { node, server, frozen: false });
+    pub(crate) fn add(&self, server: Server) -> io::Result<Node> {
+        let addr = server.addr();
+        let client = client(&server)?;
+        let id = client.cluster_myid().map_err(|error| said(addr, &error))?;
+        let node = Node { id, addr };
+        self.lock().push(Member { node: node.clone(), server, client, frozen: false });
+        Ok(node)
     }
 
     /// Ends the node's server and removes its files.
@@ -45,16 +55,17 @@ impl Members {
         self.lock().iter().map(|member| member.node.clone()).collect()
     }
 
-    /// Those that answer, each with a client of its own.
-    pub(crate) fn running(&self) -> io::Result<Vec<Seen>> {
+    /// Those that answer.
+    pub(crate) fn running(&self) -> Vec<Seen> {
         let members = self.lock();
         let running = members.iter().filter(|member| !member.frozen && member.server.is_running());
-        running
-            .map(|Member { node, server, .. }| {
-                let client = Client::new(config(server)).map_err(|error| said(node, &error))?;
-                Ok(Seen { node: node.clone(), client })
-            })
-            .collect()
+        running.map(|one| Seen { node: one.node.clone(), client: one.client.clone() }).collect()
+    }
+
+    /// Runs a command at the node.
+    pub(crate) fn run<C: Command>(&self, node: &Node, command: C) -> io::Result<C::Reply> {
+        let client = find(&mut self.lock(), node)?.client.clone();
+        client.execute(command).map_err(|error| said(node, &error))
     }
 
     /// What `look` finds at the node's server.
@@ -74,6 +85,8 @@ impl Members {
         let mut members = self.lock();
         let member = find(&mut members, node)?;
         member.frozen = false;
+        // Connections of before are of no use.
+        member.client = client(&member.server)?;
         member.server.restart()
     }
 
@@ -88,6 +101,13 @@ impl Members {
     fn lock(&self) -> MutexGuard<'_, Vec<Member>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A client for what is done to the node.
+fn client(server: &Server) -> io::Result<Client> {
+    let mut config = config(server);
+    config.command_timeout = Some(ANSWER);
+    Client::new(config).map_err(|error| said(server.addr(), &error))
 }
 
 /// How to reach a single node.

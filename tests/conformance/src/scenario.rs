@@ -323,6 +323,29 @@ impl<S: Subject> Context<S> {
         self.shared.cluster.clone().expect("a scenario of the cluster's list")
     }
 
+    /// A client of the shared cluster.
+    pub(crate) fn cluster_client(&self) -> std::result::Result<Client<S>, Failure> {
+        self.client_of(&self.cluster(), |_| ())
+    }
+
+    /// A client of a cluster, with settings of its own.
+    pub(crate) fn client_of(
+        &self,
+        cluster: &Cluster,
+        change: impl FnOnce(&mut Config),
+    ) -> std::result::Result<Client<S>, Failure> {
+        let mut config = self.config_of(cluster)?;
+        change(&mut config);
+        Ok(open(config)?)
+    }
+
+    /// How to reach a cluster.
+    pub(crate) fn config_of(&self, cluster: &Cluster) -> std::result::Result<Config, Failure> {
+        let mut config: Config = cluster.url().parse()?;
+        config.protocol = self.shared.combination.protocol;
+        Ok(config)
+    }
+
     /// Starts a cluster of the scenario's own.
     pub(crate) async fn start_cluster(
         &self,

@@ -1,5 +1,6 @@
 //! What holds of clusters. These run with `--deployment cluster`, on three primaries with a replica each.
 
+mod commands;
 mod nodes;
 
 use crate::scenario::Scenario;
@@ -9,5 +10,6 @@ use crate::subject::Subject;
 pub(crate) fn list<S: Subject>() -> Vec<Scenario<S>> {
     let mut all = Vec::new();
     all.extend(nodes::list());
+    all.extend(commands::list());
     all
 }
