@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use redis_core::{Command, Commands, Config, Execute};
+use redis_core::{Command, Commands, Config, Endpoint, Execute};
 use redis_sync::Client;
 use testkit::servers::{Server, Signal};
 
@@ -25,7 +25,6 @@ pub(crate) struct Members(Mutex<Vec<Member>>);
 struct Member {
     node: Node,
     server: Server,
-    client: Client,
     /// It was stopped, and would not answer.
     frozen: bool,
 }
@@ -39,10 +38,9 @@ impl fmt::Debug for Members {
 impl Members {
     pub(crate) fn add(&self, server: Server) -> io::Result<Node> {
         let addr = server.addr();
-        let client = client(&server)?;
-        let id = client.cluster_myid().map_err(|error| said(addr, &error))?;
+        let id = control(&server).cluster_myid().map_err(|error| said(addr, &error))?;
         let node = Node { id, addr };
-        self.lock().push(Member { node: node.clone(), server, client, frozen: false });
+        self.lock().push(Member { node: node.clone(), server, frozen: false });
         Ok(node)
     }
 
@@ -59,12 +57,12 @@ impl Members {
     pub(crate) fn running(&self) -> Vec<Seen> {
         let members = self.lock();
         let running = members.iter().filter(|member| !member.frozen && member.server.is_running());
-        running.map(|one| Seen { node: one.node.clone(), client: one.client.clone() }).collect()
+        running.map(|one| Seen { node: one.node.clone(), client: control(&one.server) }).collect()
     }
 
     /// Runs a command at the node.
     pub(crate) fn run<C: Command>(&self, node: &Node, command: C) -> io::Result<C::Reply> {
-        let client = find(&mut self.lock(), node)?.client.clone();
+        let client = self.at(node, control)?;
         client.execute(command).map_err(|error| said(node, &error))
     }
 
@@ -85,8 +83,6 @@ impl Members {
         let mut members = self.lock();
         let member = find(&mut members, node)?;
         member.frozen = false;
-        // Connections of before are of no use.
-        member.client = client(&member.server)?;
         member.server.restart()
     }
 
@@ -103,11 +99,13 @@ impl Members {
     }
 }
 
-/// A client for what is done to the node.
-fn client(server: &Server) -> io::Result<Client> {
+/// A client for what is done to the node. It is new each time, so that no connection is left that tests
+/// would see, and over the Unix socket, where closing one occupies no port.
+fn control(server: &Server) -> Client {
     let mut config = config(server);
+    config.endpoint = Endpoint::Unix(server.socket_path().to_owned());
     config.command_timeout = Some(ANSWER);
-    Client::new(config).map_err(|error| said(server.addr(), &error))
+    Client::new(config).expect("settings that fit together")
 }
 
 /// How to reach a single node.
