@@ -120,6 +120,11 @@ fn commands_go_to_the_nodes_that_serve_their_keys() {
         assert_eq!(client.execute(script.key(key).arg(10)).unwrap(), n);
     }
 
+    let loaded = Script::<Vec<i64>>::new("return {1}");
+    client.node(&endpoint(&homes(&cluster).0[0])).execute(loaded.call()).unwrap();
+    let all = client.route(Route::Primaries).execute_on_each(loaded.call()).unwrap();
+    assert!(all.len() == 3 && all.iter().all(|(_, reply)| *reply == Ok(vec![1])), "{all:?}");
+
     // By hand.
     assert_eq!(client.route(Route::Primaries).dbsize().unwrap(), client.dbsize().unwrap());
     let routed = client.route(Route::Nodes);
@@ -297,6 +302,15 @@ fn watches_end_where_slots_move_and_transactions_start_over() {
     assert!(error.is_watch(), "{error:?}");
     client.watch("a").unwrap().reset().unwrap();
 
+    // Keys of other slots are not this connection's.
+    let mut watched = client.watch("a").unwrap();
+    let error = watched.get::<i64>("b").unwrap_err();
+    assert!(error.to_string().contains("key `b` hashes to slot 3300, the watch is in"), "{error}");
+    assert_eq!(watched.get::<i64>("{a}2").unwrap(), None);
+    let error = watched.multi().set("a", 4).set("b", 4).execute::<()>().unwrap_err();
+    assert!(error.to_string().starts_with("command 2: key `b`"), "{error}");
+    assert_eq!(client.get::<i64>("a").unwrap(), Some(2));
+
     // The slot goes while it is watched.
     let watched = client.watch("b").unwrap();
     cluster.move_slot(SLOTS[0], &nodes[1]).unwrap();
@@ -423,18 +437,19 @@ fn wrong_credentials_are_one_clear_error() {
 #[test]
 fn no_node_that_answers_is_an_error_that_names_one() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let client = Client::open(&format!("redis+cluster://{nobody}")).unwrap();
+    let mut config: Config = format!("redis+cluster://{nobody}").parse().unwrap();
+    config.command_timeout = Some(Duration::from_secs(3));
+    config.cluster.as_mut().unwrap().refresh_interval = Duration::from_millis(10);
+    let client = Client::new(config).unwrap();
     let error = client.get::<i64>("a").unwrap_err();
     assert_eq!((error.kind(), error.delivery()), (ErrorKind::Connect, Delivery::NotSent));
     assert!(error.to_string().contains(&nobody.to_string()), "{error}");
     let mut scan = client.scan_iter(cmd::scan::<String>(Cursor::START));
-    assert!(client_timeout(&client) || scan.next().unwrap().is_err());
-    assert!(client.pubsub().subscribe(["news"]).is_err());
-}
-
-/// Whether waiting for it would take long.
-fn client_timeout(client: &Client) -> bool {
-    client.config().command_timeout.is_none_or(|timeout| timeout > Duration::from_secs(1))
+    let error = scan.next().unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
+    assert!(scan.next().is_none());
+    let error = client.pubsub().subscribe(["news"]).unwrap_err();
+    assert!(error.to_string().contains(&nobody.to_string()), "{error}");
 }
 
 #[test]
@@ -462,6 +477,9 @@ fn subscribers_are_served_by_any_node_and_outlive_it() {
     let other = &plain[(at + 1) % 3];
     other.publish("news", "again").unwrap();
     assert_eq!(next(&mut pubsub).text(), Some("again"));
+    // New ones pass the dead one by.
+    let subscribers: Vec<_> = (0..6).map(|_| client.pubsub()).collect();
+    subscribers.iter().for_each(|pubsub| pubsub.subscribe(["others"]).unwrap());
     let error = pubsub.ssubscribe(["shard"]).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidRequest);
     assert!(error.to_string().contains("shard channels of a cluster"), "{error}");

@@ -223,6 +223,10 @@ impl Nodes {
         self.begin(|state| Exchange::new(&state.cluster, source, options))
     }
 
+    pub(crate) fn next_seed(&self) -> u64 {
+        self.seeds.next_seed()
+    }
+
     /// As [`subscribers`](Self::subscribers), for one who is about to connect.
     pub(crate) fn subscribers_at_work(&self) -> Result<&Arc<Pool>> {
         self.begin(|state| {
