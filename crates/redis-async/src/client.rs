@@ -28,14 +28,14 @@ use crate::scan::ScanStream;
 use crate::watch::{Transaction, Watched};
 
 /// A client. Cloning it is cheap; all clones share one connection, on which the commands of any number
-/// of tasks are under way together. Blocking commands, watches and subscriptions get connections of
-/// their own by themselves.
+/// of tasks are under way together. Blocking commands, watches and [`pubsub`](Self::pubsub) get connections
+/// of their own by themselves.
 ///
 /// Running a command never changes the client. Its database is part of the configuration: use one client
 /// for each. The connections close when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct Client {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 pub(crate) struct Shared {
@@ -270,7 +270,7 @@ impl Client {
     }
 
     /// Subscriptions on a connection of their own, which takes a place in the pool. Nothing is connected before the
-    /// first one.
+    /// first one. Those on the shared connection are made by [`subscribe`](Self::subscribe).
     pub fn pubsub(&self) -> PubSub {
         PubSub::new(self.shared.pool.clone(), self.shared.seeds.next_seed())
     }
