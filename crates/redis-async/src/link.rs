@@ -419,8 +419,10 @@ impl Driver {
         if !self.session.is_ready() || !self.batch.is_empty() {
             return false;
         }
+        let now = Instant::now();
+        self.subscribe(link, now);
         std::mem::swap(&mut self.batch, &mut link.inbox().batch);
-        if self.session.submit(Instant::now(), &mut self.batch).is_err() {
+        if self.session.submit(now, &mut self.batch).is_err() {
             return false;
         }
         // Should the socket be full, the driver tries again, and is the one to be woken.
@@ -441,13 +443,13 @@ impl Driver {
         for _ in 0..ROUNDS {
             let now = Instant::now();
             self.armed = self.armed.filter(|&armed| armed > now);
+            self.subscribe(link, now);
             let due = self.take_inbox(link, now, cx);
             // This task may not have run for long: what has come by now tells more than the clock.
             let overdue = self.session.poll_timeout().is_some_and(|due| due <= now);
             let mut progress = overdue && self.read(link, now, cx);
             self.session.handle_timeout(now);
             progress |= self.pump.act(&mut self.session, &*link.runtime, now, cx);
-            self.subscribe(link, now);
             progress |= self.pump.write(&mut self.session, cx);
             progress |= self.read(link, now, cx);
             progress |= self.deliver(link, Bytes::new());
@@ -554,7 +556,7 @@ impl Driver {
         true
     }
 
-    /// Sees to what is asked of the server for subscribers.
+    /// Sees to what is asked of the server for subscribers: before commands that were left later.
     fn subscribe(&mut self, link: &Link, now: Instant) {
         if let Some(subscriptions) = link.subscriptions.get() {
             let mut subscriptions = lock(subscriptions);

@@ -21,7 +21,8 @@ use crate::runtime::Timer;
 ///
 /// It takes no connection and no place in the pool, so that a client can have many. The server is subscribed once to
 /// each name, however many want it, and each of them gets all messages: it hears what it would hear on a
-/// connection of its own, counts of subscriptions included.
+/// connection of its own, counts of subscriptions included. What others have subscribed to already is confirmed
+/// before what the server has to be asked for.
 ///
 /// A lost connection is opened again and everything subscribed again. A reader who is away loses no more than
 /// [`Overflow`](crate::Overflow) says: at most `max_backlog` bytes of messages are held for each. Dropping it
@@ -32,7 +33,6 @@ use crate::runtime::Timer;
 pub struct Subscription {
     client: Arc<Shared>,
     id: SubscriptionId,
-    timer: Option<Box<dyn Timer>>,
 }
 
 impl fmt::Debug for Subscription {
@@ -115,7 +115,7 @@ impl Client {
     async fn subscription(&self, family: Family, names: Vec<Bytes>) -> Result<Subscription> {
         let client = self.shared.clone();
         let id = client.link.subscriptions().open()?;
-        let mut subscription = Subscription { client, id, timer: None };
+        let mut subscription = Subscription { client, id };
         subscription.add(family, names).await?;
         Ok(subscription)
     }
@@ -168,45 +168,84 @@ impl Subscription {
     ///
     /// # Errors
     ///
-    /// `InvalidRequest` when one is no name.
-    pub fn unsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
+    /// `InvalidRequest` when one is no name; nothing changes then.
+    ///
+    /// # Cancel safety
+    ///
+    /// It is done at the first poll: nothing is waited for.
+    pub async fn unsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
         self.remove(Family::Channel, Some(names(channels)?));
         Ok(())
     }
 
     /// Ends all subscriptions to channels.
-    pub fn unsubscribe_all(&mut self) {
+    ///
+    /// # Errors
+    ///
+    /// None: as the others, for the like of a [`PubSub`](crate::PubSub).
+    ///
+    /// # Cancel safety
+    ///
+    /// It is done at the first poll: nothing is waited for.
+    pub async fn unsubscribe_all(&mut self) -> Result<()> {
         self.remove(Family::Channel, None);
+        Ok(())
     }
 
     /// As [`unsubscribe`](Self::unsubscribe), for patterns.
     ///
     /// # Errors
     ///
-    /// `InvalidRequest` when one is no name.
-    pub fn punsubscribe<M>(&mut self, patterns: impl ToArgs<M>) -> Result<()> {
+    /// `InvalidRequest` when one is no name; nothing changes then.
+    ///
+    /// # Cancel safety
+    ///
+    /// It is done at the first poll: nothing is waited for.
+    pub async fn punsubscribe<M>(&mut self, patterns: impl ToArgs<M>) -> Result<()> {
         self.remove(Family::Pattern, Some(names(patterns)?));
         Ok(())
     }
 
     /// Ends all subscriptions to patterns.
-    pub fn punsubscribe_all(&mut self) {
+    ///
+    /// # Errors
+    ///
+    /// None: as the others, for the like of a [`PubSub`](crate::PubSub).
+    ///
+    /// # Cancel safety
+    ///
+    /// It is done at the first poll: nothing is waited for.
+    pub async fn punsubscribe_all(&mut self) -> Result<()> {
         self.remove(Family::Pattern, None);
+        Ok(())
     }
 
     /// As [`unsubscribe`](Self::unsubscribe), for shard channels.
     ///
     /// # Errors
     ///
-    /// `InvalidRequest` when one is no name.
-    pub fn sunsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
+    /// `InvalidRequest` when one is no name; nothing changes then.
+    ///
+    /// # Cancel safety
+    ///
+    /// It is done at the first poll: nothing is waited for.
+    pub async fn sunsubscribe<M>(&mut self, channels: impl ToArgs<M>) -> Result<()> {
         self.remove(Family::Shard, Some(names(channels)?));
         Ok(())
     }
 
     /// Ends all subscriptions to shard channels.
-    pub fn sunsubscribe_all(&mut self) {
+    ///
+    /// # Errors
+    ///
+    /// None: as the others, for the like of a [`PubSub`](crate::PubSub).
+    ///
+    /// # Cancel safety
+    ///
+    /// It is done at the first poll: nothing is waited for.
+    pub async fn sunsubscribe_all(&mut self) -> Result<()> {
         self.remove(Family::Shard, None);
+        Ok(())
     }
 
     /// Whether confirmations and notices are kept from the reader, but for losses that are the reader's own:
@@ -234,15 +273,20 @@ impl Subscription {
     /// Dropping the future loses no message.
     pub async fn get_message(&mut self, timeout: Duration) -> Result<Option<Message>> {
         let deadline = Instant::now().checked_add(timeout);
+        let (mut looked, mut timer) = (false, None);
         poll_fn(|cx| {
             let link = &self.client.link;
             if let Some(message) = next(&mut link.subscriptions(), self.id, cx) {
                 return Poll::Ready(message.map(Some));
             }
+            // The driver takes what has come: it has its turn first, also where nobody waits for anything.
+            if !std::mem::replace(&mut looked, true) && timeout.is_zero() {
+                link.rouse_if_driven();
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let Some(deadline) = deadline else { return Poll::Pending };
-            // What is there counts, also at the deadline.
-            let over =
-                timeout.is_zero() || poll_timer(&mut self.timer, link, cx, deadline).is_ready();
+            let over = timeout.is_zero() || poll_timer(&mut timer, link, cx, deadline).is_ready();
             if over { Poll::Ready(Ok(None)) } else { Poll::Pending }
         })
         .await
@@ -270,6 +314,7 @@ impl Subscription {
         self.link().rouse()?;
         let timeout = self.link().config().command_timeout;
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut timer = None;
         poll_fn(|cx| {
             let link = &self.client.link;
             let mut subscriptions = link.subscriptions();
@@ -279,7 +324,7 @@ impl Subscription {
             subscriptions.wait(id, cx.waker());
             drop(subscriptions);
             let Some(deadline) = deadline else { return Poll::Pending };
-            ready!(poll_timer(&mut self.timer, link, cx, deadline));
+            ready!(poll_timer(&mut timer, link, cx, deadline));
             Poll::Ready(Err(Error::new(
                 ErrorKind::Timeout,
                 "the deadline passed before the subscription was confirmed: see `command_timeout`",

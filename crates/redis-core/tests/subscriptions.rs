@@ -308,7 +308,9 @@ fn a_shard_channel_that_the_server_ends_is_asked_for_again() {
     link.push(b">3\r\n$12\r\nsunsubscribe\r\n$1\r\ns\r\n:0\r\n");
     assert_eq!(heard(&mut link, a), ["sunsubscribe s 1", "ssubscribe s 2"]);
     assert_eq!(ran(&mut link), ["SSUBSCRIBE s", "SSUBSCRIBE t", "ECHO 1", "SSUBSCRIBE s"]);
-    assert!(matches!(&link.told[..], [.., Told::Replies { frames, .. }] if frames == "$1\r\n1\r\n"));
+    assert!(
+        matches!(&link.told[..], [.., Told::Replies { frames, .. }] if frames == "$1\r\n1\r\n")
+    );
 }
 
 /// Invariant 17.
