@@ -13,6 +13,7 @@ mod pubsub;
 mod scripts;
 mod sharing;
 mod streaming;
+mod subscriptions;
 mod telling;
 mod typed;
 mod walking;
@@ -31,6 +32,7 @@ pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(watching::list());
     all.extend(pubsub::list());
     all.extend(backlogs::list());
+    all.extend(subscriptions::list());
     all.extend(blocking::list());
     all.extend(sharing::list());
     all.extend(clients::list());
