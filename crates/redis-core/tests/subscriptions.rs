@@ -217,6 +217,12 @@ fn a_refusal_names_what_was_refused() {
     assert_eq!(heard(&mut link, a), [""; 0], "the one who waited was told");
     assert_eq!(heard(&mut link, b), [refused]);
     assert!(link.machine.subscriptions.is_over(a) && link.machine.subscriptions.is_over(b));
+    let failures = link.machine.subscriptions.failures(a);
+    subscribe(&mut link, a, &["yes", "no", "yes also"]);
+    settle(&mut link);
+    let settled = link.machine.subscriptions.poll_settled(a, failures).expect("it is answered");
+    assert_eq!(settled.map_err(|error| error.to_string()), Err(refused.to_owned()));
+    assert_eq!(heard(&mut link, a), ["subscribe yes 1", "subscribe yes also 2"]);
 }
 
 /// Invariant 11.

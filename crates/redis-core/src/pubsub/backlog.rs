@@ -211,7 +211,10 @@ impl Backlog {
 
     /// Takes back the latest failure, unless the reader has it.
     pub(super) fn take_failure(&mut self) {
-        self.notices.pop_back_if(|(_, notice)| matches!(notice, Notice::Failed(_)));
+        let failed = |(_, notice): &(u64, Notice)| matches!(notice, Notice::Failed(_));
+        if let Some(last) = self.notices.iter().rposition(failed) {
+            self.notices.remove(last);
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {
