@@ -92,15 +92,14 @@ struct Asked {
     names: VecDeque<Bytes>,
 }
 
-/// A name that the server refuses, which is not wanted any longer.
+/// What follows from a refusal.
 #[derive(Debug)]
 pub(super) struct Refused<H> {
-    pub(super) family: Family,
-    pub(super) name: Bytes,
     pub(super) command: &'static str,
-    /// None where it was not wanted by then.
-    pub(super) handler: Option<H>,
-    pub(super) answer: Answer,
+    /// The name that is not wanted any longer, and its handler.
+    pub(super) name: Option<(Family, Bytes, Option<H>)>,
+    /// As in an [`Answer`].
+    pub(super) complete: bool,
 }
 
 /// What something that came from the server means for what was restored.
@@ -320,27 +319,26 @@ impl<H> Registry<H> {
         send: impl FnMut(&mut SendBuffer) -> bool,
     ) -> Option<Refused<H>> {
         let Asked { purpose, mut names, .. } = self.take_asked(number)?;
-        let Purpose { family, restore, .. } = purpose;
-        if !purpose.subscribe {
+        let Purpose { family, subscribe, restore } = purpose;
+        if !subscribe {
             return None;
         }
-        if names.len() > 1 {
-            if restore {
-                self.restored(names.len());
-            }
+        let alone = names.len() == 1;
+        self.restoring = self.restoring.saturating_sub(if restore { names.len() } else { 0 });
+        // Some may not be wanted any longer, or were asked for once more since.
+        let wanted = |name: &Bytes| self.wanted.get(&(family, name.clone()));
+        names.retain(|name| wanted(name).is_some_and(|wanted| wanted.asked == Some(number)));
+        let mut refused = None;
+        if !alone {
             self.ask_in_parts(1, purpose, names, send);
-            return None;
+        } else if let Some(name) = names.pop_front() {
+            let before = self.wanted.remove(&(family, name.clone()));
+            let handler = before.and_then(|before| before.handler);
+            self.handlers -= usize::from(handler.is_some());
+            refused = Some((family, name, handler));
         }
-        let name = names.pop_front()?;
-        let key = (family, name.clone());
-        // What was asked for it since is answered by itself.
-        let last = self.wanted.get(&key).is_some_and(|wanted| wanted.asked == Some(number));
-        let before = if last { self.wanted.remove(&key) } else { None };
-        let handler = before.and_then(|before| before.handler);
-        self.handlers -= usize::from(handler.is_some());
-        let complete = restore && self.restored(1);
-        let answer = Answer { asked: true, live: false, restore, complete };
-        Some(Refused { family, name, command: purpose.command(), handler, answer })
+        let complete = restore && self.restoring == 0;
+        Some(Refused { command: purpose.command(), name: refused, complete })
     }
 
     /// A command that is answered as a whole. Those before it are not under way any longer.

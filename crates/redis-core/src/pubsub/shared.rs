@@ -430,11 +430,11 @@ impl Subscriptions {
                 }
             }
         }
-        self.handle_restored(answer);
+        self.handle_restored(answer.complete);
     }
 
-    fn handle_restored(&mut self, answer: Answer) {
-        if !answer.complete {
+    fn handle_restored(&mut self, complete: bool) {
+        if !complete {
             return;
         }
         for subscription in self.open.values_mut() {
@@ -478,16 +478,18 @@ impl Subscriptions {
         let Err(error) = decode::<()>(frames) else { return };
         let send = sender(&mut self.batch, self.linked, self.registry.sent());
         let Some(refused) = self.registry.handle_refused_alone(number, send) else { return };
-        let Refused { family, name, command, handler, answer } = refused;
-        let error = error.with_context(format!("{command} {}", name.escape_ascii()));
-        for id in handler.into_iter().flat_map(|holders| holders.ids) {
-            if let Some(subscription) = self.open.get_mut(&id) {
-                let told = subscription.names.remove(&(family, name.clone()));
-                subscription.forget(family, told);
-                subscription.fail(error.clone(), true, &mut self.wake);
+        let Refused { command, name, complete } = refused;
+        if let Some((family, name, handler)) = name {
+            let error = error.with_context(format!("{command} {}", name.escape_ascii()));
+            for id in handler.into_iter().flat_map(|holders| holders.ids) {
+                if let Some(subscription) = self.open.get_mut(&id) {
+                    let told = subscription.names.remove(&(family, name.clone()));
+                    subscription.forget(family, told);
+                    subscription.fail(error.clone(), true, &mut self.wake);
+                }
             }
         }
-        self.handle_restored(answer);
+        self.handle_restored(complete);
     }
 }
 
