@@ -415,7 +415,11 @@ pub(super) static MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "refused-subscription-has-one-reply",
-        &[("connection/mod.rs", "                self.replies += 1;\n                true", "                true")],
+        &[(
+            "connection/mod.rs",
+            "                self.replies += 1;\n                true",
+            "                true",
+        )],
     ),
     mutant(
         "unwanted-is-asked-for-again",
@@ -427,7 +431,11 @@ pub(super) static MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "shared-name-has-one-holder",
-        &[("pubsub/shared.rs", "if holders.ids.is_empty() {", "if !holders.live || holders.ids.len() < 2 {")],
+        &[(
+            "pubsub/shared.rs",
+            "if holders.ids.is_empty() {",
+            "if !holders.live || holders.ids.len() < 2 {",
+        )],
     ),
 ];
 

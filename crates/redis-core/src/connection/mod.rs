@@ -155,7 +155,6 @@ enum Fence {
 
 impl Pending {
     /// Takes a reply into account. False when it can't be one of this request's.
-    #[cold]
     fn pass_fence(&mut self, kind: FrameKind, frame: &[u8]) -> bool {
         match (self.fence, kind) {
             (Fence::Ahead, FrameKind::Error) => {
@@ -305,12 +304,36 @@ impl Connection {
                 .with_delivery(Delivery::MaybeExecuted),
             );
         };
-        if front.fence != Fence::None && !front.pass_fence(kind, frame) {
+        if front.fence != Fence::None {
+            return self.handle_fenced(kind, frame, range, events);
+        }
+        self.answer(range, events);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn handle_fenced(
+        &mut self,
+        kind: FrameKind,
+        frame: &[u8],
+        range: Range<usize>,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(front) = self.pending.front_mut() else { return };
+        if !front.pass_fence(kind, frame) {
             return self.fail(
                 Error::new(ErrorKind::Protocol, "the server answered a subscription with a reply")
                     .with_delivery(Delivery::MaybeExecuted),
             );
         }
+        self.fenced -= usize::from(front.replies == 1 && !front.abandoned);
+        self.answer(range, events);
+    }
+
+    /// What has come is the next reply of the oldest request.
+    #[inline(always)]
+    fn answer(&mut self, range: Range<usize>, events: &mut Vec<Event>) {
+        let Some(front) = self.pending.front_mut() else { return };
         front.replies -= 1;
         let done = front.replies == 0;
         if !front.abandoned {
@@ -332,8 +355,6 @@ impl Connection {
                 if front.ticket == OWN {
                     self.health.answered();
                 }
-            } else if front.fence != Fence::None {
-                self.fenced -= 1;
             }
             self.pending.pop_front();
             if self.pending.is_empty() {
