@@ -203,25 +203,27 @@ impl Link {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    fn wake_driver<'a>(
-        self: &'a Arc<Self>,
-        mut inbox: MutexGuard<'a, Inbox>,
-        start: bool,
-    ) -> Result<()> {
+    #[inline]
+    fn wake_driver(self: &Arc<Self>, mut inbox: MutexGuard<'_, Inbox>, start: bool) -> Result<()> {
         let waker = inbox.notify();
         drop(inbox);
         if start {
-            if let Err(error) = self.runtime.spawn(Box::pin(Task(self.clone()))) {
-                let error =
-                    Error::new(ErrorKind::Connect, format!("no task can be started: {error}"))
-                        .with_source(error);
-                self.driver_gone(&error);
-                return Err(error);
-            }
-        } else if let Some(waker) = waker {
+            return self.start_driver();
+        }
+        if let Some(waker) = waker {
             waker.wake();
         }
         Ok(())
+    }
+
+    #[cold]
+    fn start_driver(self: &Arc<Self>) -> Result<()> {
+        self.runtime.spawn(Box::pin(Task(self.clone()))).map_err(|error| {
+            let error = Error::new(ErrorKind::Connect, format!("no task can be started: {error}"))
+                .with_source(error);
+            self.driver_gone(&error);
+            error
+        })
     }
 
     fn has_room(&self, inbox: &Inbox) -> bool {
