@@ -7,6 +7,7 @@
 mod backlog;
 mod message;
 mod registry;
+mod shared;
 mod spool;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub use self::message::{Message, MessageData, MessageKind};
 use self::message::{published, read};
 pub use self::registry::Family;
 use self::registry::{Answer, Registry};
+pub use self::shared::{SubscriptionId, Subscriptions};
 use crate::command::{Cmd, ToArg, ToArgs};
 use crate::config::Config;
 use crate::connection::{Event, Role};
@@ -218,7 +220,7 @@ impl<H> PubSub<H> {
         if message.kind == MessageKind::Pong {
             return self.backlog.confirm(message);
         }
-        let Answer { restore, complete } = self.registry.handle_confirmed(&message);
+        let Answer { restore, complete, .. } = self.registry.handle_confirmed(&message);
         if !restore && !self.ignore_confirmations {
             self.backlog.confirm(message);
         }
