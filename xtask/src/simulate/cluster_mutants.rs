@@ -103,24 +103,24 @@ pub(super) static MUTANTS: &[Mutant] = &[
         "channels-stay-where-their-slot-was",
         &[(
             "sharded.rs",
-            "            if home.node == node || home.again.is_some() {",
-            "            if home.node.is_some() || home.again.is_some() {",
+            "            if wish.node == node || wish.again.is_some() {",
+            "            if wish.node.is_some() || wish.again.is_some() {",
         )],
     ),
     mutant(
         "ended-subscription-is-forgotten",
         &[(
             "sharded.rs",
-            "            home.again = home.again.filter(|due| now < *due);",
-            "            home.again = home.again.filter(|due| now < *due).or(Some(now + AGAIN));",
+            "            if wish.again.take_if(|again| *again <= now).is_some() {",
+            "            if wish.again.replace(now + AGAIN).is_none() {",
         )],
     ),
     mutant(
         "channels-of-all-slots-go-in-one-command",
         &[(
             "sharded.rs",
-            "                come.entry((node, home.slot)).or_default().push(channel.clone());",
-            "                come.entry((node, 0)).or_default().push(channel.clone());",
+            "                come.entry((node, wish.slot)).or_default().push(channel);",
+            "                come.entry((node, 0)).or_default().push(channel);",
         )],
     ),
     mutant(

@@ -12,8 +12,11 @@ impl World {
             any = true;
             self.note(|| format!("task {at}: {action:?}"));
             let (name, node, channels) = match action {
-                ShardedAction::Subscribe(node, channels) => ("SSUBSCRIBE", node, channels),
-                ShardedAction::Unsubscribe(node, channels) => ("SUNSUBSCRIBE", node, channels),
+                ShardedAction::Subscribe(node, channels) | ShardedAction::Adopt(node, channels) => {
+                    ("SSUBSCRIBE", node, channels)
+                }
+                ShardedAction::Unsubscribe(node, channels)
+                | ShardedAction::Leave(node, channels) => ("SUNSUBSCRIBE", node, channels),
                 ShardedAction::Close(node) => {
                     let own = Some(at + SUBSCRIBERS);
                     let of = |wire: &&mut Wire| wire.own == own && wire.id == node;
@@ -92,7 +95,8 @@ impl World {
             .collect();
         for (channel, node) in lost {
             let cluster = &mut self.clients[client].cluster;
-            sharded.handle_refused(now, cluster, node, &channel, Some(&refused));
+            let report = Report::Refused(channel, refused.clone());
+            sharded.handle_report(now, cluster, node, report);
         }
         Ok(())
     }
@@ -118,7 +122,7 @@ impl World {
             }
             for (node, channel) in ended {
                 let cluster = &mut self.clients[client].cluster;
-                sharded.handle_unsubscribed(now, cluster, node, &channel);
+                sharded.handle_report(now, cluster, node, Report::Ended(channel));
             }
             self.tasks[at].restores = self.tasks[at].restores.filter(|due| *due > now);
             let restores = self.tasks[at].restores.is_none();
@@ -153,7 +157,7 @@ impl World {
                 && let Some(channel) = wire.conn.channels.pop_first()
             {
                 let cluster = &mut self.clients[client].cluster;
-                sharded.handle_unsubscribed(now, cluster, wire.id, &channel);
+                sharded.handle_report(now, cluster, wire.id, Report::Ended(channel));
             }
         }
     }
