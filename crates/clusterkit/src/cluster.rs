@@ -129,6 +129,14 @@ impl Cluster {
         self.members.at(node, Server::is_running).unwrap_or(false)
     }
 
+    /// The node's process.
+    ///
+    /// # Errors
+    /// When it is no node of this cluster.
+    pub fn pid(&self, node: &Node) -> io::Result<u32> {
+        self.members.at(node, Server::pid)
+    }
+
     /// What the node has logged.
     ///
     /// # Errors

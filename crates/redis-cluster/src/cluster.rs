@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use redis_core::config::{ClusterConfig, ReadFrom};
 use redis_core::pipeline::Mark;
-use redis_core::{Block, Cmd, Config, Endpoint, Error, ErrorKind, Result};
+use redis_core::{Block, Cmd, Config, Delivery, Endpoint, Error, ErrorKind, Result};
 
 use crate::address::{Address, Origin};
 use crate::plan::{Plan, Route, Scope, Target, has_one_key, plan};
@@ -271,6 +271,13 @@ impl Cluster {
         self.refresh.want(now);
     }
 
+    /// As [`handle_failure`](Self::handle_failure), where [`any_endpoint`](Self::any_endpoint) led to: others come first.
+    pub fn handle_unreachable(&mut self, now: Instant, endpoint: &Endpoint) {
+        if let Some(node) = self.registry.find(endpoint) {
+            self.handle_failure(now, node);
+        }
+    }
+
     /// A node answered, after so long where that was measured.
     pub fn handle_answer(&mut self, node: NodeId, took: Option<Duration>) {
         self.registry.handle_answer(node, took);
@@ -306,6 +313,10 @@ impl Cluster {
         let slot = mark.slot.filter(|_| has_one_key(mark.info) && mark.block == Block::Never)?;
         let turn = || self.next_turn();
         let reads = self.settings.read_from != ReadFrom::Primary && mark.info.is_readonly();
+        if reads && self.settings.read_from == ReadFrom::LowestLatency {
+            // Exchanges are measured.
+            return None;
+        }
         match self.find(slot, reads.then(turn), now, None) {
             Found::Node(node, link) => Some((node, link)),
             Found::Nowhere => None,
@@ -470,6 +481,10 @@ impl Cluster {
     /// Why there is no node for something.
     pub(crate) fn nowhere(&self, what: &str) -> Error {
         match &self.error {
+            // Who is refused need not ask again.
+            Some(error) if error.kind() == ErrorKind::Auth => {
+                error.clone().with_context("CLUSTER SLOTS").with_delivery(Delivery::NotSent)
+            }
             Some(error) => {
                 let text = format!("no node of the cluster could say where {what} is: {error}");
                 Error::new(ErrorKind::Connect, text).with_source(error.clone())

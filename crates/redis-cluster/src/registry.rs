@@ -49,10 +49,15 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
+    /// The id of the node at an endpoint, if it has one.
+    pub(crate) fn find(&self, endpoint: &Endpoint) -> Option<NodeId> {
+        self.by_endpoint.get(endpoint).map(|index| self.id(*index))
+    }
+
     /// The id of the node at an endpoint, new if need be.
     pub(crate) fn intern(&mut self, endpoint: &Endpoint) -> NodeId {
-        if let Some(&index) = self.by_endpoint.get(endpoint) {
-            return self.id(index);
+        if let Some(node) = self.find(endpoint) {
+            return node;
         }
         let index = self.free.pop().unwrap_or_else(|| {
             self.entries.push(Entry {

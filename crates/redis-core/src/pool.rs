@@ -143,6 +143,17 @@ impl<C> Pool<C> {
         }
     }
 
+    /// Takes the connection used last, if nobody waits for it and the peer need not be asked for a sign of life
+    /// first.
+    pub fn take_idle(&mut self, now: Instant) -> Option<Idle<C>> {
+        let trust = self.trust(now, self.idle.last()?.since);
+        if !self.waiting.is_empty() || trust == Trust::Ask {
+            return None;
+        }
+        let Kept { connection, born, .. } = self.idle.pop()?;
+        Some(Idle { connection, born, trust })
+    }
+
     /// Takes the place for one more connection, if there is one and nobody waits for it; as
     /// [`Acquired::Place`].
     pub fn take_place(&mut self) -> bool {

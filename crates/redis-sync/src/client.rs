@@ -6,15 +6,18 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
+use redis_cluster::{Route, Topology};
 use redis_core::config::Seeds;
 use redis_core::pipeline::{Batched, FromReplies, Pipeline as Queued};
 use redis_core::retry::{Retry, Unit};
-use redis_core::scan::Scan;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::watch::Attempts;
-use redis_core::{Cmd, Command, Config, Error, Execute, FromReply, Result, ToArgs, watch};
+use redis_core::{
+    Cmd, Command, Config, Endpoint, Error, ErrorKind, Execute, FromReply, Result, ToArgs, watch,
+};
 
+use crate::cluster::{Nodes, Routed};
 use crate::monitor::Monitor;
 use crate::pipeline::Pipeline;
 use crate::pool::{Pool, Pooled};
@@ -28,8 +31,15 @@ use crate::watch::{Transaction, Watched};
 /// for each.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pub(crate) pool: Arc<Pool>,
+    pub(crate) servers: Servers,
     pub(crate) seeds: Arc<Seeds>,
+}
+
+/// Where a client's commands go.
+#[derive(Clone, Debug)]
+pub(crate) enum Servers {
+    One(Arc<Pool>),
+    Cluster(Arc<Nodes>),
 }
 
 impl Client {
@@ -51,16 +61,69 @@ impl Client {
     pub fn new(mut config: Config) -> Result<Self> {
         config.begin()?;
         let seeds = Arc::new(Seeds::new(*config.seed.get_or_insert_with(random)));
-        Ok(Self { pool: Arc::new(Pool::new(Arc::new(config))), seeds })
+        let servers = match config.cluster.clone() {
+            Some(settings) => {
+                Servers::Cluster(Arc::new(Nodes::new(config, settings, seeds.clone())))
+            }
+            None => Servers::One(Arc::new(Pool::new(Arc::new(config)))),
+        };
+        Ok(Self { servers, seeds })
     }
 
     /// The settings.
     pub fn config(&self) -> &Config {
-        self.pool.config()
+        match &self.servers {
+            Servers::One(pool) => pool.config(),
+            Servers::Cluster(nodes) => nodes.config(),
+        }
+    }
+
+    /// The nodes by hand: what the route names gets a command, wherever its keys are.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use redis_sync::{Client, Commands, cluster::Route};
+    /// # let client = Client::open("redis+cluster://localhost:7000")?;
+    /// let keys: i64 = client.route(Route::Replicas).dbsize()?;
+    /// # Ok::<(), redis_sync::Error>(())
+    /// ```
+    pub fn route(&self, route: Route) -> Routed<'_> {
+        Routed { client: self, route }
+    }
+
+    /// A client for one node alone, with the same settings and a pool of its own.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use redis_sync::Client;
+    /// # let client = Client::open("redis+cluster://localhost:7000")?;
+    /// for node in client.topology().iter().flat_map(|map| map.nodes()) {
+    ///     for entry in client.node(node.endpoint()).monitor()?.listen().take(10) {
+    ///         println!("{:?}", entry?.args);
+    ///     }
+    /// }
+    /// # Ok::<(), redis_sync::Error>(())
+    /// ```
+    pub fn node(&self, endpoint: &Endpoint) -> Self {
+        let mut config = self.config().clone();
+        (config.cluster, config.endpoint) = (None, endpoint.clone());
+        config.seed = Some(self.seeds.next_seed());
+        Self::new(config).expect("settings that were good for all nodes are good for one")
+    }
+
+    /// What is known of the cluster's nodes; nothing before the first command. None where the server is no cluster.
+    pub fn topology(&self) -> Option<Topology> {
+        match &self.servers {
+            Servers::One(_) => None,
+            Servers::Cluster(nodes) => Some(nodes.topology()),
+        }
     }
 
     /// Starts a pipeline: commands are queued and sent together, as one transaction unless
-    /// [`transaction(false)`](Pipeline::transaction) says otherwise.
+    /// [`transaction(false)`](Pipeline::transaction) says otherwise. On a cluster it is the other way round: each
+    /// command goes to the node that serves it unless `transaction(true)` says that all are in one slot.
     ///
     /// # Examples
     ///
@@ -75,7 +138,8 @@ impl Client {
         Pipeline::new(self.clone())
     }
 
-    /// Runs a tuple of commands as one transaction; the reply types are those of the commands.
+    /// Runs a tuple of commands as one transaction; the reply types are those of the commands. On a cluster they are
+    /// a pipeline without one.
     ///
     /// # Errors
     ///
@@ -90,9 +154,17 @@ impl Client {
     /// # Ok::<(), redis_sync::Error>(())
     /// ```
     pub fn batch<B: Batched>(&self, commands: B) -> Result<B::Output> {
-        let mut queue = Queued::atomic();
+        let mut queue = self.queue();
         commands.queue_all(&mut queue);
         crate::pipeline::execute(self, &mut queue)
+    }
+
+    /// An empty queue, as pipelines begin.
+    pub(crate) fn queue(&self) -> Queued {
+        match self.servers {
+            Servers::One(_) => Queued::atomic(),
+            Servers::Cluster(_) => Queued::marked(),
+        }
     }
 
     /// Watches keys on a connection of its own: commands on the [`Watched`] run at once, and its
@@ -100,17 +172,25 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `InvalidRequest` without a key; what a connection or the server fails with.
+    /// `InvalidRequest` without a key, and on a cluster when the keys are in several slots; what a connection or the
+    /// server fails with.
     pub fn watch<M>(&self, keys: impl ToArgs<M>) -> Result<Watched> {
         self.watch_by(&watch::watch(keys)?)
     }
 
     fn watch_by(&self, cmd: &Cmd<()>) -> Result<Watched> {
-        self.attempt(Unit::from(cmd), |mut connection, now, deadline| {
-            connection.execute_before(cmd, now, deadline)?;
-            Ok(Watched::on(connection))
-        })
-        .map_err(watch::not_begun)
+        match &self.servers {
+            Servers::One(pool) => self
+                .attempt(pool, Unit::from(cmd), |mut connection, now, deadline| {
+                    connection.execute_before(cmd, now, deadline)?;
+                    Ok(Watched::on(connection))
+                })
+                .map_err(watch::not_begun),
+            Servers::Cluster(nodes) => {
+                let (node, connection) = nodes.watch(cmd)?;
+                Ok(Watched::of(connection, nodes.clone(), node))
+            }
+        }
     }
 
     /// Watches keys and runs `attempt`, which reads what it needs and returns the transaction to apply;
@@ -157,6 +237,7 @@ impl Client {
     /// Sends a command or pipeline on a connection of the pool, again if need be, all before its deadline.
     pub(crate) fn attempt<T>(
         &self,
+        pool: &Arc<Pool>,
         unit: Unit,
         mut send: impl FnMut(Pooled, Instant, Option<Instant>) -> Result<T>,
     ) -> Result<T> {
@@ -164,7 +245,7 @@ impl Client {
         let deadline = self.config().timeout(unit.block()).map(|timeout| began + timeout);
         let (mut now, mut retry) = (began, None);
         let result = loop {
-            let pooled = self.pool.acquire(now, deadline);
+            let pooled = pool.acquire(now, deadline);
             let error = match pooled.and_then(|connection| send(connection, now, deadline)) {
                 Err(error) => error,
                 done => break done,
@@ -182,34 +263,44 @@ impl Client {
         result
     }
 
-    /// What was counted since the client was made, and what its pool has now.
+    /// What was counted since the client was made, and what its pool has now: on a cluster those of all nodes.
     pub fn stats(&self) -> Stats {
-        self.pool.stats()
+        match &self.servers {
+            Servers::One(pool) => pool.stats(),
+            Servers::Cluster(nodes) => nodes.stats(),
+        }
     }
 
-    /// Changes how many connections the pool may have, of this client and its clones. Of too many, idle ones
-    /// are closed at once and others when they are given back.
+    /// Changes how many connections the pool may have, of this client and its clones: on a cluster that of each node.
+    /// Of too many, idle ones are closed at once and others when they are given back.
     ///
     /// # Errors
     ///
     /// `InvalidRequest` when the size is 0 or less than `pool_min`; nothing changes then.
     pub fn resize_pool(&self, size: usize) -> Result<()> {
-        self.pool.resize(size)
+        match &self.servers {
+            Servers::One(pool) => pool.resize(size),
+            Servers::Cluster(nodes) => nodes.resize(size),
+        }
     }
 
-    /// Opens connections until the pool has this many, or as many as it may.
+    /// Opens connections until the pool has this many, or as many as it may: on a cluster that of each primary.
     ///
     /// # Errors
     ///
     /// Why one could not be opened; those that were opened stay.
     pub fn warm_up(&self, connections: usize) -> Result<()> {
-        self.pool.warm_up(connections)
+        match &self.servers {
+            Servers::One(pool) => pool.warm_up(connections),
+            Servers::Cluster(nodes) => nodes.warm_up(connections),
+        }
     }
 
     /// Walks through keys, or the fields or members of one key: what `cmd::scan`, `cmd::hscan`, `cmd::sscan`
     /// or `cmd::zscan` describes. Each page is fetched when the items of the one before are used up.
     ///
-    /// As the server promises: what is there all the while comes at least once, and may come again.
+    /// As the server promises: what is there all the while comes at least once, and may come again. Keys are those
+    /// of all nodes of a cluster.
     ///
     /// # Examples
     ///
@@ -229,13 +320,13 @@ impl Client {
         &self,
         first: impl Command<Reply = ScanPage<T>>,
     ) -> ScanIter<'_, T> {
-        ScanIter { client: self, scan: Scan::new(first) }
+        ScanIter::new(self, first.into_cmd())
     }
 
     /// Subscriptions on a connection of their own, which takes a place in the pool. Nothing is connected before the
-    /// first one.
+    /// first one. On a cluster the connection is one to any node, and the place one of `pool_size` for all subscribers.
     pub fn pubsub(&self) -> PubSub {
-        PubSub::new(self.pool.clone(), self.seeds.next_seed())
+        PubSub::new(self.servers.clone(), self.seeds.next_seed())
     }
 
     /// The commands that the server runs from now on, whoever sends them, on a connection of its own, which
@@ -244,9 +335,15 @@ impl Client {
     /// # Errors
     ///
     /// `Limit` when the pool has no place; what a connection fails with; the server's error when this user may not
-    /// monitor.
+    /// monitor; `InvalidRequest` on a cluster.
     pub fn monitor(&self) -> Result<Monitor> {
-        Monitor::open(&self.pool, self.seeds.next_seed())
+        match &self.servers {
+            Servers::One(pool) => Monitor::open(pool, self.seeds.next_seed()),
+            Servers::Cluster(_) => Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "each node of a cluster shows its own commands: use `client.node(endpoint).monitor()`",
+            )),
+        }
     }
 }
 
@@ -256,9 +353,14 @@ impl Execute for &Client {
     fn execute<C: Command>(self, command: C) -> Result<C::Reply> {
         let cmd = command.into_cmd();
         cmd.check()?;
-        self.attempt(Unit::from(&cmd), |mut connection, now, deadline| {
-            connection.execute_before(&cmd, now, deadline)
-        })
+        match &self.servers {
+            Servers::One(pool) => {
+                self.attempt(pool, Unit::from(&cmd), |mut connection, now, deadline| {
+                    connection.execute_before(&cmd, now, deadline)
+                })
+            }
+            Servers::Cluster(nodes) => nodes.execute(&cmd),
+        }
     }
 }
 

@@ -1,11 +1,8 @@
 //! The driver: moves the bytes of one connection.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::thread;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -13,11 +10,13 @@ use redis_core::batch::{Batch, Ticket};
 use redis_core::connection::{Connection as Machine, Event, Role, SubmitError};
 use redis_core::pipeline::{Run, Sent};
 use redis_core::recv::RecvBuffer;
+use redis_core::send::SendBuffer;
 use redis_core::{
     Block, Cmd, Config, Delivery, Error, ErrorKind, FromReply, Result, decode, decode_shared,
 };
 
-use crate::stream::{Stream, Writer};
+use crate::stream::Stream;
+use crate::writing::Writing;
 
 /// Up to this many bytes fit any socket's empty send buffer, so that writing them can't block on a peer
 /// that itself waits for us to read.
@@ -35,6 +34,17 @@ pub(crate) struct Connection {
     recv: RecvBuffer,
     batch: Batch,
     events: Vec<Event>,
+    /// What the peer did not take at once.
+    writing: Option<Writing>,
+}
+
+/// What came of reading a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    Nothing,
+    Some,
+    /// The last reply of the request.
+    Over,
 }
 
 /// The replies of one exchange, as ranges of the read buffer.
@@ -78,6 +88,7 @@ impl Connection {
             recv: RecvBuffer::default(),
             batch: Batch::default(),
             events: Vec::new(),
+            writing: None,
         };
         // Whatever the server said of the handshake, the command that wanted the connection was not sent.
         connection.greet(deadline).map_err(|error| error.with_delivery(Delivery::NotSent))?;
@@ -103,7 +114,10 @@ impl Connection {
 
     /// Whether another exchange may follow: nothing is owed in either direction.
     pub(crate) fn is_clean(&self) -> bool {
-        self.machine.is_ready() && self.machine.in_flight() == 0 && self.recv.data().is_empty()
+        self.machine.is_ready()
+            && self.machine.in_flight() == 0
+            && self.recv.data().is_empty()
+            && self.writing.is_none()
     }
 
     /// Whether the peer has neither closed nor said anything since the last exchange.
@@ -178,15 +192,27 @@ impl Connection {
         now: Instant,
         deadline: Option<Instant>,
     ) -> Result<R> {
+        self.execute_as(cmd, now, deadline, decode_run)
+    }
+
+    /// Sends one command and hands its reply to `open`.
+    pub(crate) fn execute_as<R, T>(
+        &mut self,
+        cmd: &Cmd<R>,
+        now: Instant,
+        deadline: Option<Instant>,
+        open: impl FnOnce(Run<'_>) -> Result<T>,
+    ) -> Result<T> {
         self.batch.push(Ticket(0), cmd, deadline.into());
         let received = self.exchange(now)?;
         let Some(range) = received.only else { return Err(no_reply()) };
         let result = if range.len() < SHARE {
-            let result = decode(&self.recv.data()[range]);
+            let result = open(Run { frames: &self.recv.data()[range], memory: None });
             self.recv.consume(received.used);
             result
         } else {
-            decode_shared(&self.recv.take(received.used).slice(range))
+            let memory = self.recv.take(received.used).slice(range);
+            open(Run { frames: &memory, memory: Some(&memory) })
         };
         self.note(result)
     }
@@ -229,6 +255,11 @@ impl Connection {
         self.note(result.map(drop))
     }
 
+    /// The replies are not those of the requests: nothing more is sent.
+    pub(crate) fn close(&mut self) {
+        self.machine.close();
+    }
+
     /// A reply that can't belong to its request makes the connection unusable.
     fn note<T>(&mut self, result: Result<T>) -> Result<T> {
         if let Err(error) = &result
@@ -250,6 +281,62 @@ impl Connection {
         mut now: Instant,
         mut look: impl FnMut(&mut RecvBuffer, &mut Received) -> Result<()>,
     ) -> Result<Received> {
+        self.begin(now)?;
+        if self.writing.is_some() {
+            now = Instant::now();
+        }
+        let mut received = Received::default();
+        while !self.is_answered() {
+            self.advance(&mut received, now, None, &mut look)?;
+            now = Instant::now();
+        }
+        self.end()?;
+        Ok(received)
+    }
+
+    /// Sends one request that has so many replies, which [`go_on`](Self::go_on) takes; `write` appends its bytes.
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        replies: u32,
+        deadline: Option<Instant>,
+        write: impl FnOnce(&mut SendBuffer),
+    ) -> Result<()> {
+        self.batch.push_with(Ticket(0), replies, deadline.into(), write);
+        self.begin(now)
+    }
+
+    /// Waits until then, or the request's deadline, for replies, and hands on what has come.
+    pub(crate) fn go_on(
+        &mut self,
+        now: Instant,
+        until: Option<Instant>,
+        mut handle: impl FnMut(Bytes),
+    ) -> Result<Progress> {
+        let (before, mut replies) = (self.recv.data().len(), false);
+        let mut handle = |run: Run<'_>| {
+            replies = true;
+            handle(match run.memory {
+                Some(memory) => memory.slice_ref(run.frames),
+                None => Bytes::copy_from_slice(run.frames),
+            });
+            Ok(())
+        };
+        let mut received = Received::default();
+        self.advance(&mut received, now, until, &mut |recv, received| {
+            hand_on(recv, received, &mut handle)
+        })?;
+        if self.is_answered() {
+            self.end()?;
+            return Ok(Progress::Over);
+        }
+        let came = replies || self.recv.data().len() != before;
+        Ok(if came { Progress::Some } else { Progress::Nothing })
+    }
+
+    /// Submits the batch, which is one request, and writes it. What the peer does not take for now is left to a
+    /// thread, so that reading never stops.
+    fn begin(&mut self, now: Instant) -> Result<()> {
         match self.machine.submit(now, &mut self.batch) {
             Ok(()) => {}
             Err(SubmitError::Closed) => {
@@ -259,19 +346,61 @@ impl Connection {
                 return Err(Error::new(ErrorKind::Limit, "the connection is full"));
             }
         }
-        let mut received = Received::default();
         if !self.write()? {
-            self.write_while_reading(&mut received, &mut look)?;
-            now = Instant::now();
+            let pieces = self.machine.share_transmit();
+            let writing = Writing::start(&self.stream, pieces);
+            self.writing =
+                Some(writing.map_err(|error| lost(&mut self.machine, Some(error.kind())))?);
         }
-        while self.machine.in_flight() > 0 {
-            let result = self.receive(&mut received, now);
-            // What came before a failure is looked at all the same.
-            look(&mut self.recv, &mut received)?;
-            result?;
-            now = Instant::now();
+        Ok(())
+    }
+
+    /// Waits for bytes, at most until then. An error ends the connection's use.
+    fn advance(
+        &mut self,
+        received: &mut Received,
+        now: Instant,
+        until: Option<Instant>,
+        look: &mut impl FnMut(&mut RecvBuffer, &mut Received) -> Result<()>,
+    ) -> Result<()> {
+        let until = self.machine.poll_timeout().into_iter().chain(until).min();
+        let result = self.receive_until(received, now, until);
+        // What came before a failure is looked at all the same.
+        let mut result = look(&mut self.recv, received).and(result);
+        if let Some(writing) = &mut self.writing {
+            let end = writing.poll_end();
+            self.machine.handle_transmitted(writing.progress());
+            match end {
+                Some(Err(error)) if result.is_ok() => {
+                    result = Err(lost(&mut self.machine, Some(error.kind())));
+                }
+                None if result.is_ok() => return Ok(()),
+                // Unless it is done, its thread may wait for a peer that reads nothing.
+                _ => self.writing = None,
+            }
         }
-        Ok(received)
+        result
+    }
+
+    /// Whether all replies have come.
+    fn is_answered(&self) -> bool {
+        self.machine.in_flight() == 0
+    }
+
+    /// All replies have come: the request must have been written by now.
+    fn end(&mut self) -> Result<()> {
+        let Some(mut writing) = self.writing.take() else { return Ok(()) };
+        let end = writing.wait(self.config.connect_timeout);
+        self.machine.handle_transmitted(writing.progress());
+        match end {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => Err(lost(&mut self.machine, Some(error.kind()))),
+            // The peer has answered everything without having read everything: that was the last.
+            None => {
+                self.machine.handle_disconnect(None);
+                Ok(())
+            }
+        }
     }
 
     /// Writes everything. False when that would block and there is more than surely fits.
@@ -316,63 +445,6 @@ impl Connection {
         }
     }
 
-    /// The peer takes no more for now: writes from a thread of its own, so that reading never stops.
-    fn write_while_reading(
-        &mut self,
-        received: &mut Received,
-        look: &mut impl FnMut(&mut RecvBuffer, &mut Received) -> Result<()>,
-    ) -> Result<()> {
-        let pieces = self.machine.share_transmit();
-        let total: usize = pieces.iter().map(Bytes::len).sum();
-        let patience = self.config.connect_timeout;
-        let Self { machine, stream, recv, events, .. } = self;
-        // The reader needs the stream for itself to set its timeouts.
-        let handle = stream.try_clone().map_err(|error| lost(machine, Some(error.kind())))?;
-        let written = AtomicUsize::new(0);
-        let (finished, finish) = mpsc::channel();
-        let mut counted = 0;
-        thread::scope(|scope| {
-            let (pieces, written, handle) = (&pieces, &written, &handle);
-            // Should `look` panic, the scope still waits for the writer.
-            let mut hang_up = HangUp { stream: handle, armed: true };
-            scope.spawn(move || {
-                // The reader is there until this thread has ended, unless it panics.
-                let _ = finished.send(write_pieces(handle.writer(), pieces, written));
-            });
-            let mut result = Ok(());
-            // Without a reply to come there is nothing to read, and no deadline to wake up at.
-            while counted < total && machine.in_flight() > 0 && result.is_ok() {
-                let until = machine.poll_timeout();
-                result = receive(machine, stream, recv, events, received, Instant::now(), until);
-                result = look(recv, received).and(result);
-                let progress = written.load(Ordering::Acquire);
-                machine.handle_transmitted(progress - counted);
-                counted = progress;
-            }
-            if result.is_err() {
-                // The writer may wait for a peer that reads nothing.
-                handle.shutdown();
-            }
-            match finish.recv_timeout(patience) {
-                Ok(Ok(())) => machine.handle_transmitted(total - counted),
-                Ok(Err(error)) if result.is_ok() => result = Err(lost(machine, Some(error.kind()))),
-                Ok(Err(_)) => {}
-                // The peer has answered everything without having read everything: that was the last.
-                Err(_) => {
-                    handle.shutdown();
-                    machine.handle_disconnect(None);
-                }
-            }
-            hang_up.armed = false;
-            result
-        })
-    }
-
-    fn receive(&mut self, received: &mut Received, now: Instant) -> Result<()> {
-        let until = self.machine.poll_timeout();
-        self.receive_until(received, now, until)
-    }
-
     fn receive_until(
         &mut self,
         received: &mut Received,
@@ -381,20 +453,6 @@ impl Connection {
     ) -> Result<()> {
         let Self { machine, stream, recv, events, .. } = self;
         receive(machine, stream, recv, events, received, now, until)
-    }
-}
-
-/// Ends a socket when it is dropped, so that a thread that writes to it returns.
-struct HangUp<'a> {
-    stream: &'a Stream,
-    armed: bool,
-}
-
-impl Drop for HangUp<'_> {
-    fn drop(&mut self) {
-        if self.armed {
-            self.stream.shutdown();
-        }
     }
 }
 
@@ -479,16 +537,12 @@ fn lost(machine: &mut Machine, why: Option<io::ErrorKind>) -> Error {
     }
 }
 
-fn write_pieces(writer: Writer<'_>, pieces: &[Bytes], written: &AtomicUsize) -> io::Result<()> {
-    for piece in pieces {
-        let mut rest = &piece[..];
-        while !rest.is_empty() {
-            let n = writer.write(&[IoSlice::new(rest)])?;
-            written.fetch_add(n, Ordering::Release);
-            rest = &rest[n..];
-        }
+/// Decodes a single reply.
+pub(crate) fn decode_run<R: FromReply>(run: Run<'_>) -> Result<R> {
+    match run.memory {
+        None => decode(run.frames),
+        Some(memory) => decode_shared(&memory.slice_ref(run.frames)),
     }
-    Ok(())
 }
 
 fn no_reply() -> Error {

@@ -43,6 +43,7 @@
 //! ```
 
 mod client;
+pub mod cluster;
 mod connection;
 mod feed;
 mod keeper;
@@ -53,6 +54,7 @@ mod pubsub;
 mod scan;
 mod stream;
 mod watch;
+mod writing;
 
 #[cfg(feature = "json")]
 pub use redis_core::Json;

@@ -1,10 +1,10 @@
 //! Pipelines over the pool.
 
-use redis_core::pipeline::{Each, FromReplies, Pipeline as Queued, Run, Sent};
+use redis_core::pipeline::{Each, FromReplies, Pipeline as Queued, Replies, Run, Sent};
 use redis_core::retry::Unit;
 use redis_core::{Command, FromReply, Queue, Result, Value};
 
-use crate::client::Client;
+use crate::client::{Client, Servers};
 
 /// Commands that are sent together. Queue them by chaining or one statement each, then execute.
 #[derive(Debug)]
@@ -15,10 +15,12 @@ pub struct Pipeline {
 
 impl Pipeline {
     pub(crate) fn new(client: Client) -> Self {
-        Self { client, queued: Queued::atomic() }
+        let queued = client.queue();
+        Self { client, queued }
     }
 
-    /// Whether the commands run between MULTI and EXEC, without others in between: the default.
+    /// Whether the commands run between MULTI and EXEC, without others in between: the default, but on a cluster,
+    /// where their keys must be in one slot then.
     pub fn transaction(&mut self, transaction: bool) -> &mut Self {
         self.queued.set_transaction(transaction);
         self
@@ -65,7 +67,7 @@ impl Pipeline {
     /// fails with.
     pub fn execute_all(&mut self) -> Result<Vec<Result<Value>>> {
         match self.queued.take()? {
-            Some(sent) => exchange(&self.client, &sent, |sent, runs| Ok(sent.open(runs)?.all())),
+            Some(sent) => exchange(&self.client, &sent, |mut replies| Ok(replies.all())),
             None => Ok(Vec::new()),
         }
     }
@@ -78,7 +80,8 @@ impl Pipeline {
     /// in one frame, which is kept until it is whole; they are handed on then. `command_timeout` counts from
     /// the call to the last reply, what `each` takes included. It is sent again only if surely nothing of
     /// it was sent. Nothing is read while `each` runs. It may use the client, on another connection of the pool.
-    /// Should it panic, this one is closed.
+    /// Should it panic, this one is closed. On a cluster, where replies come from several nodes at once, they are handed
+    /// on when the last one is there.
     ///
     /// # Errors
     ///
@@ -108,10 +111,19 @@ impl Pipeline {
         mut each: impl FnMut(usize, Result<T>),
     ) -> Result<()> {
         let Some(sent) = self.queued.take()? else { return Ok(()) };
-        self.client.attempt(Unit::streamed(&sent), |mut connection, _, deadline| {
-            let mut replies = Each::new(&sent);
-            connection.execute_each(&sent, deadline, |run| replies.handle_replies(run, &mut each))
-        })
+        match &self.client.servers {
+            Servers::One(pool) => {
+                self.client.attempt(pool, Unit::streamed(&sent), |mut connection, _, deadline| {
+                    let mut replies = Each::new(&sent);
+                    let handle = |run: Run<'_>| replies.handle_replies(run, &mut each);
+                    connection.execute_each(&sent, deadline, handle)
+                })
+            }
+            Servers::Cluster(_) => exchange(&self.client, &sent, |mut replies| {
+                replies.each(&mut each);
+                Ok(())
+            }),
+        }
     }
 
     /// As [`execute`](Self::execute), with the results under these keys: as a map, a list of pairs, or
@@ -145,9 +157,9 @@ impl Pipeline {
             return Ok(M::from_iter([]));
         };
         let mut keys = Some(keys);
-        exchange(&self.client, &sent, |sent, runs| {
+        exchange(&self.client, &sent, |mut replies| {
             let keys = keys.take().expect("replies that were decoded are not asked for again");
-            sent.open(runs)?.zip(keys)
+            replies.zip(keys)
         })
     }
 
@@ -169,7 +181,7 @@ impl Pipeline {
 
 pub(crate) fn execute<T: FromReplies>(client: &Client, queued: &mut Queued) -> Result<T> {
     match queued.take()? {
-        Some(sent) => exchange(client, &sent, |sent, runs| sent.open(runs)?.decode()),
+        Some(sent) => exchange(client, &sent, |mut replies| replies.decode()),
         None => T::from_nothing(),
     }
 }
@@ -178,11 +190,16 @@ pub(crate) fn execute<T: FromReplies>(client: &Client, queued: &mut Queued) -> R
 fn exchange<T>(
     client: &Client,
     sent: &Sent,
-    mut decode: impl FnMut(&Sent, Vec<Run<'_>>) -> Result<T>,
+    mut decode: impl FnMut(Replies<'_>) -> Result<T>,
 ) -> Result<T> {
-    client.attempt(Unit::from(sent), |mut connection, _, deadline| {
-        connection.execute_sent(sent, deadline, &mut decode)
-    })
+    match &client.servers {
+        Servers::One(pool) => {
+            client.attempt(pool, Unit::from(sent), |mut connection, _, deadline| {
+                connection.execute_sent(sent, deadline, |sent, runs| decode(sent.open(runs)?))
+            })
+        }
+        Servers::Cluster(nodes) => decode(nodes.execute_sent(sent)?.replies(sent)?),
+    }
 }
 
 impl Queue for &mut Pipeline {

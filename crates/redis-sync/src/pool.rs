@@ -6,7 +6,7 @@ use std::task::{Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Instant;
 
-use redis_core::pool::{Acquired, Pool as Places, Trust, Turn};
+use redis_core::pool::{Acquired, Idle, Pool as Places, Trust, Turn};
 use redis_core::telemetry::{Notice, Stats};
 use redis_core::{Config, Result};
 
@@ -74,18 +74,60 @@ impl Pool {
                 acquired => acquired,
             };
             let Acquired::Idle(idle) = acquired else { return self.open(deadline) };
-            let mut pooled = self.lend(Some((idle.connection, idle.born)));
-            let usable = match idle.trust {
-                Trust::Fresh => true,
-                Trust::Look => pooled.is_alive(),
-                Trust::Ask => pooled.is_alive() && pooled.answers(deadline),
-            };
-            if usable {
+            if let Some(pooled) = self.look_at(idle, deadline) {
                 return Ok(pooled);
             }
-            // Another one: this is no sign that the others are lost.
-            pooled.dedicated = true;
         }
+    }
+
+    /// Takes an idle connection, if there is one that can be used without waiting for anything.
+    pub(crate) fn acquire_idle(self: &Arc<Self>, now: Instant) -> Option<Pooled> {
+        loop {
+            let (idle, expired) = self.change(|state| {
+                let expired = state.expire(now);
+                (state.take_idle(now), expired)
+            });
+            drop(expired);
+            if let Some(pooled) = self.look_at(idle?, Some(now)) {
+                return Some(pooled);
+            }
+        }
+    }
+
+    /// An idle connection, unless it turns out to be lost.
+    fn look_at(
+        self: &Arc<Self>,
+        idle: Idle<Box<Connection>>,
+        deadline: Option<Instant>,
+    ) -> Option<Pooled> {
+        let mut pooled = self.lend(Some((idle.connection, idle.born)));
+        let usable = match idle.trust {
+            Trust::Fresh => true,
+            Trust::Look => pooled.is_alive(),
+            Trust::Ask => pooled.is_alive() && pooled.answers(deadline),
+        };
+        if usable {
+            return Some(pooled);
+        }
+        // Another one: this is no sign that the others are lost.
+        pooled.dedicated = true;
+        None
+    }
+
+    /// As [`acquire`](Self::acquire), unless that means waiting for others: opens a connection beyond the pool's size
+    /// then, which its user is to close.
+    pub(crate) fn acquire_at_once(
+        self: &Arc<Self>,
+        now: Instant,
+        deadline: Option<Instant>,
+    ) -> Result<Borrowed> {
+        if let Some(pooled) = self.acquire_idle(now) {
+            return Ok(Borrowed::Pooled(pooled));
+        }
+        if self.change(State::take_place) {
+            return self.open(deadline).map(Borrowed::Pooled);
+        }
+        Connection::open(&self.config, deadline).map(Box::new).map(Borrowed::Extra)
     }
 
     /// Takes the place for a connection that is not the pool's to lend; an idle one is closed for it.
@@ -119,8 +161,13 @@ impl Pool {
     /// What was counted, and what the pool has.
     pub(crate) fn stats(&self) -> Stats {
         let mut stats = self.config.stats();
-        self.lock().add_to(&mut stats);
+        self.add_to(&mut stats);
         stats
+    }
+
+    /// Adds what the pool has.
+    pub(crate) fn add_to(&self, stats: &mut Stats) {
+        self.lock().add_to(stats);
     }
 
     /// Opens connections until there are this many, or as many as there may be.
@@ -159,6 +206,33 @@ impl Pool {
                 return Err(self.config.pool_is_full(self.lock().size()));
             }
             thread::park_timeout(until - now);
+        }
+    }
+}
+
+/// A connection of the pool, or one beside it.
+#[derive(Debug)]
+pub(crate) enum Borrowed {
+    Pooled(Pooled),
+    Extra(Box<Connection>),
+}
+
+impl DerefMut for Borrowed {
+    fn deref_mut(&mut self) -> &mut Connection {
+        match self {
+            Self::Pooled(pooled) => pooled,
+            Self::Extra(connection) => connection,
+        }
+    }
+}
+
+impl Deref for Borrowed {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        match self {
+            Self::Pooled(pooled) => pooled,
+            Self::Extra(connection) => connection,
         }
     }
 }

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use redis_core::pubsub::{Family, Message, Overflow, PubSub as Machine, names};
 use redis_core::{Error, ErrorKind, Result, ToArg, ToArgs};
 
+use crate::client::Servers;
 use crate::feed::{Feed, Guard, closed};
 use crate::keeper;
-use crate::pool::Pool;
 
 /// Called without anything locked, by the one who reads.
 type Handler = Arc<Mutex<dyn FnMut(&Message) + Send>>;
@@ -65,10 +65,15 @@ impl Drop for PubSub {
 }
 
 impl PubSub {
-    pub(crate) fn new(pool: Arc<Pool>, seed: u64) -> Self {
+    pub(crate) fn new(servers: Servers, seed: u64) -> Self {
+        let (pool, nodes) = match &servers {
+            Servers::One(pool) => (pool, None),
+            Servers::Cluster(nodes) => (nodes.subscribers(), Some(nodes.clone())),
+        };
         let config = pool.config();
-        let feed = Arc::new(Feed::new(Machine::new(config.clone(), seed), config.clone()));
-        Self { handle: PubSubHandle { feed, pool }, seed }
+        let machine = Machine::new(config.clone(), seed);
+        let feed = Arc::new(Feed::new(machine, config.clone(), nodes));
+        Self { handle: PubSubHandle { feed, servers }, seed }
     }
 
     /// What other threads subscribe by while this one reads. Cheap to clone.
@@ -156,7 +161,7 @@ impl PubSub {
         on_error: impl FnMut(&Error) -> ControlFlow<()> + Send + 'static,
     ) -> Result<PubSubThread> {
         self.feed.lock().machine.leave_to_handlers()?;
-        let next = Self::new(self.pool.clone(), self.seed.wrapping_add(1));
+        let next = Self::new(self.servers.clone(), self.seed.wrapping_add(1));
         let mut pubsub = mem::replace(self, next);
         let handle = pubsub.handle.clone();
         let run = move || pubsub.run(on_error);
@@ -243,7 +248,7 @@ impl PubSub {
 #[derive(Clone)]
 pub struct PubSubHandle {
     feed: Arc<Feed<Machine<Handler>>>,
-    pool: Arc<Pool>,
+    servers: Servers,
 }
 
 impl fmt::Debug for PubSubHandle {
@@ -411,10 +416,20 @@ impl PubSubHandle {
         family: Family,
         names: impl IntoIterator<Item = (Bytes, Option<Handler>)>,
     ) -> Result<()> {
+        let pool = match &self.servers {
+            Servers::One(pool) => pool,
+            Servers::Cluster(_) if family == Family::Shard => {
+                return Err(Error::new(
+                    ErrorKind::InvalidRequest,
+                    "shard channels of a cluster are not supported by this version yet:                      use `subscribe`, or `ssubscribe` of a client for the channel's node",
+                ));
+            }
+            Servers::Cluster(nodes) => nodes.subscribers_at_work()?,
+        };
         let mut state = self.open()?;
         if state.place.is_none() {
             drop(state);
-            let place = self.pool.reserve()?;
+            let place = pool.reserve()?;
             state = self.open()?;
             // Another one may have been faster.
             state.place.get_or_insert(place);

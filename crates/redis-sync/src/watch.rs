@@ -1,12 +1,15 @@
 //! Optimistic locking on a connection of its own.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use redis_cluster::NodeId;
 use redis_core::pipeline::{FromReplies, Pipeline as Queued};
 use redis_core::{
     Cmd, Command, Error, ErrorKind, Execute, FromReply, Queue, Result, ToArgs, watch,
 };
 
+use crate::cluster::Nodes;
 use crate::pool::Pooled;
 
 /// A connection that watches keys. Commands run at once; [`multi`](Self::multi) starts the transaction.
@@ -17,12 +20,27 @@ use crate::pool::Pooled;
 #[derive(Debug)]
 pub struct Watched {
     connection: Pooled,
+    /// On a cluster: which node it is of.
+    node: Option<(Arc<Nodes>, NodeId)>,
 }
 
 impl Watched {
     /// On a connection that watches.
     pub(crate) fn on(connection: Pooled) -> Self {
-        Self { connection: connection.dedicated() }
+        Self { connection: connection.dedicated(), node: None }
+    }
+
+    /// On a connection to a node of a cluster that watches.
+    pub(crate) fn of(connection: Pooled, nodes: Arc<Nodes>, node: NodeId) -> Self {
+        Self { node: Some((nodes, node)), ..Self::on(connection) }
+    }
+
+    /// What an error means: on a cluster a redirect is the end of the watch.
+    fn explain(&self, error: Error) -> Error {
+        match &self.node {
+            Some((nodes, node)) => nodes.handle_watch_error(*node, error),
+            None => error,
+        }
     }
 
     /// Watches more keys.
@@ -36,8 +54,8 @@ impl Watched {
 
     /// Runs a command at once.
     fn run<R: FromReply>(&mut self, cmd: &Cmd<R>) -> Result<R> {
-        let lost = |error| watch::lost_before_multi(error, cmd.is_repeatable());
-        self.connection.execute(cmd).map_err(lost)
+        let result = self.connection.execute(cmd);
+        result.map_err(|error| watch::lost_before_multi(self.explain(error), cmd.is_repeatable()))
     }
 
     /// Starts queueing: what follows is applied by [`Transaction::execute`], or not at all.
@@ -137,21 +155,23 @@ impl<V> Transaction<V> {
     }
 
     pub(crate) fn execute_returning<T: FromReplies>(self) -> Result<(T, V)> {
-        let Self { watched: Watched { mut connection }, queued, value } = self;
+        let Self { mut watched, queued, value } = self;
         let sent = queued.take_watched()?;
         // A link that was lost before anything is written is a conflict; found later, it is a doubt.
-        if !connection.is_alive() {
-            return Err(watch::lost(Error::new(ErrorKind::Io, "the server closed the connection")));
+        if !watched.connection.is_alive() {
+            let error = Error::new(ErrorKind::Io, "the server closed the connection");
+            return Err(watch::lost(watched.explain(error)));
         }
+        let connection = &mut watched.connection;
         let deadline = connection.deadline(sent.block());
         let began = Instant::now();
-        let result = connection
-            .execute_sent(&sent, deadline, |sent, runs| sent.open(runs)?.decode())
-            .map_err(watch::lost);
+        let result =
+            connection.execute_sent(&sent, deadline, |sent, runs| sent.open(runs)?.decode());
         connection.config().tell_if_slow(&sent, began.elapsed());
         if watch::is_over(&result) {
             connection.shared();
         }
+        let result = result.map_err(|error| watch::lost(watched.explain(error)));
         result.map(|replies| (replies, value))
     }
 

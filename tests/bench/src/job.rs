@@ -61,10 +61,10 @@ pub enum Length {
 }
 
 /// One piece of work for one subject.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Job {
-    /// The server.
-    pub addr: SocketAddr,
+    /// The server; of a cluster its primaries, in the order of their slots.
+    pub addrs: Vec<SocketAddr>,
     /// What to do.
     pub workload: Workload,
     /// How many tasks do it at once.
@@ -78,10 +78,32 @@ pub struct Job {
 }
 
 impl Job {
+    /// The server, or one of them.
+    pub fn addr(&self) -> SocketAddr {
+        self.addrs[0]
+    }
+
+    /// Whether the servers are a cluster.
+    pub fn is_cluster(&self) -> bool {
+        self.addrs.len() > 1
+    }
+
+    /// What a client is opened with.
+    pub fn url(&self) -> String {
+        match self.addrs.as_slice() {
+            [addr] => format!("redis://{addr}"),
+            addrs => {
+                let addrs: Vec<_> = addrs.iter().map(SocketAddr::to_string).collect();
+                format!("redis+cluster://{}", addrs.join(","))
+            }
+        }
+    }
+
     /// The command line that says this.
     pub fn to_args(&self) -> Vec<String> {
+        let addrs: Vec<_> = self.addrs.iter().map(SocketAddr::to_string).collect();
         let mut args = vec![
-            self.addr.to_string(),
+            addrs.join(","),
             self.workload.name().to_owned(),
             self.tasks.to_string(),
             self.threads.to_string(),
@@ -102,15 +124,19 @@ impl Job {
         let usage = || {
             let workloads = Workload::ALL.map(|(_, name)| name).join("|");
             format!(
-                "usage: SUBJECT HOST:PORT {workloads} TASKS THREADS any|first|last ms|ops COUNT"
+                "usage: SUBJECT HOST:PORT[,HOST:PORT..] {workloads} TASKS THREADS any|first|last ms|ops COUNT"
             )
         };
-        let [addr, workload, tasks, threads, place, unit, count] = args else {
+        let [addrs, workload, tasks, threads, place, unit, count] = args else {
             return Err(usage());
         };
         let count: u64 = count.parse().map_err(|_| usage())?;
         Ok(Self {
-            addr: addr.parse().map_err(|_| usage())?,
+            addrs: addrs
+                .split(',')
+                .map(str::parse)
+                .collect::<Result<_, _>>()
+                .map_err(|_| usage())?,
             workload: Workload::ALL
                 .iter()
                 .find(|(_, name)| name == workload)
@@ -203,7 +229,7 @@ mod tests {
 
     fn job(workload: Workload, tasks: usize, length: Length) -> Job {
         Job {
-            addr: ([127, 0, 0, 1], 6379).into(),
+            addrs: (0..3).map(|node| ([127, 0, 0, 1], 6379 + node).into()).collect(),
             workload,
             tasks,
             threads: 2,
@@ -217,7 +243,8 @@ mod tests {
         for length in [Length::Ops(7), Length::For(Duration::from_millis(300))] {
             for (workload, _) in Workload::ALL {
                 let job = job(workload, 3, length);
-                assert_eq!(Job::from_args(&job.to_args()), Ok(job));
+                assert_eq!(Job::from_args(&job.to_args()), Ok(job.clone()));
+                assert!(job.url().ends_with(&job.to_args()[0]));
             }
         }
         assert!(Job::from_args(&["x".to_owned()]).is_err());

@@ -34,7 +34,7 @@ impl Publisher {
     pub fn start(job: &Job) -> Result<Self> {
         let name = format!("bench-publisher{}", env::consts::EXE_SUFFIX);
         let mut child = Command::new(env::current_exe()?.with_file_name(name))
-            .arg(job.addr.to_string())
+            .arg(job.addr().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()?;

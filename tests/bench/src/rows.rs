@@ -40,29 +40,37 @@ pub struct Subject {
     pub flavour: Option<Flavour>,
     /// The most threads it can be told to use.
     pub threads: usize,
+    /// Whether it can do pipelines over the nodes of a cluster.
+    pub clusters: bool,
 }
 
 /// In the order of tables.
 pub const SUBJECTS: [Subject; 8] = [
-    Subject { name: "raw", side: Side::Raw, flavour: None, threads: usize::MAX },
+    Subject { name: "raw", side: Side::Raw, flavour: None, threads: usize::MAX, clusters: true },
     subject("raw-tokio", Side::Raw, Flavour::Async, 1),
-    subject("ours-sync", Side::Ours, Flavour::Sync, 1),
-    subject(OURS_TOKIO, Side::Ours, Flavour::Async, usize::MAX),
-    subject("ours-smol", Side::Ours, Flavour::Async, 1),
-    subject(REDIS_RS_SYNC, Side::Peer, Flavour::Sync, 1),
+    subject("ours-sync", Side::Ours, Flavour::Sync, 1).on_clusters(),
+    subject(OURS_TOKIO, Side::Ours, Flavour::Async, usize::MAX).on_clusters(),
+    subject("ours-smol", Side::Ours, Flavour::Async, 1).on_clusters(),
+    subject(REDIS_RS_SYNC, Side::Peer, Flavour::Sync, 1).on_clusters(),
     // Not built by cargo.
     subject("hiredis", Side::Peer, Flavour::Sync, 1),
     subject(REDIS_RS_TOKIO, Side::Peer, Flavour::Async, usize::MAX),
 ];
 
 const fn subject(name: &'static str, side: Side, flavour: Flavour, threads: usize) -> Subject {
-    Subject { name, side, flavour: Some(flavour), threads }
+    Subject { name, side, flavour: Some(flavour), threads, clusters: false }
+}
+
+impl Subject {
+    const fn on_clusters(self) -> Self {
+        Self { clusters: true, ..self }
+    }
 }
 
 /// The same work for all subjects of one flavour.
 #[derive(Debug)]
 pub struct Row {
-    /// The verb that runs it: `mux`, `pipeline` or `pubsub`.
+    /// The verb that runs it: `mux`, `pipeline`, `pubsub` or `cluster`.
     pub verb: &'static str,
     /// What tables call it.
     pub name: &'static str,
@@ -72,6 +80,8 @@ pub struct Row {
     pub tasks: usize,
     /// How many threads the runtime has.
     pub threads: usize,
+    /// How many servers there are: 1, or the primaries of a cluster.
+    pub nodes: usize,
     /// Whose row it is.
     pub flavour: Flavour,
     /// What ours should cost; the smol client's one is [`SMOL`].
@@ -82,7 +92,7 @@ pub struct Row {
 pub const SMOL: &[Target] = &[Target::Tokio(1.15)];
 
 /// In the order of tables.
-pub const ROWS: [Row; 15] = [
+pub const ROWS: [Row; 19] = [
     mux("get-sync", 1, 1, Flavour::Sync, &[Target::Raw(1.02)]),
     mux("get-1", 1, 1, Flavour::Async, &[Target::Raw(1.05)]),
     mux("get-16", 16, 1, Flavour::Async, &[peer(0.80, 0.87)]),
@@ -98,10 +108,16 @@ pub const ROWS: [Row; 15] = [
     pubsub("listen-sync", Workload::Listen, Flavour::Sync, SYNC_PUBSUB),
     pubsub("get-message-async", Workload::GetMessage, Flavour::Async, ASYNC_PUBSUB),
     pubsub("listen-async", Workload::Listen, Flavour::Async, ASYNC_PUBSUB),
+    cluster("set-sync", Workload::PipelineSet, Flavour::Sync),
+    cluster("get-sync", Workload::PipelineGet, Flavour::Sync),
+    cluster("set-async", Workload::PipelineSet, Flavour::Async),
+    cluster("get-async", Workload::PipelineGet, Flavour::Async),
 ];
 
 const SYNC_PIPELINE: &[Target] = &[peer(0.45, 0.87), Target::Raw(2.0)];
 const ASYNC_PIPELINE: &[Target] = &[peer(0.50, 0.77)];
+// The peer that is measured is the only one that was.
+const CLUSTER_PIPELINE: &[Target] = &[peer(0.5, 1.0)];
 const SYNC_PUBSUB: &[Target] = &[peer(0.72, 0.31), Target::Raw(3.3)];
 const ASYNC_PUBSUB: &[Target] = &[peer(0.36, 0.75), Target::Raw(5.6)];
 
@@ -116,7 +132,7 @@ const fn mux(
     flavour: Flavour,
     target: &'static [Target],
 ) -> Row {
-    Row { verb: "mux", name, workload: Workload::Get, tasks, threads, flavour, target }
+    Row { verb: "mux", name, workload: Workload::Get, tasks, threads, nodes: 1, flavour, target }
 }
 
 const fn pipeline(
@@ -125,7 +141,12 @@ const fn pipeline(
     flavour: Flavour,
     target: &'static [Target],
 ) -> Row {
-    Row { verb: "pipeline", name, workload, tasks: 1, threads: 1, flavour, target }
+    Row { verb: "pipeline", name, workload, tasks: 1, threads: 1, nodes: 1, flavour, target }
+}
+
+const fn cluster(name: &'static str, workload: Workload, flavour: Flavour) -> Row {
+    let target = CLUSTER_PIPELINE;
+    Row { verb: "cluster", name, workload, tasks: 1, threads: 1, nodes: 3, flavour, target }
 }
 
 const fn pubsub(
@@ -134,16 +155,19 @@ const fn pubsub(
     flavour: Flavour,
     target: &'static [Target],
 ) -> Row {
-    Row { verb: "pubsub", name, workload, tasks: 1, threads: 1, flavour, target }
+    Row { verb: "pubsub", name, workload, tasks: 1, threads: 1, nodes: 1, flavour, target }
 }
 
 impl Row {
     /// The subjects that take part.
     pub fn subjects(&self) -> impl Iterator<Item = &'static Subject> {
-        let flavour = self.flavour;
-        let threads = self.threads;
+        let Self { flavour, threads, nodes, .. } = *self;
         SUBJECTS.iter().filter(move |subject| {
-            subject.threads >= threads && subject.flavour.is_none_or(|own| own == flavour)
+            // The only peer that sends pipelines to several nodes is a blocking one.
+            let peer = nodes > 1 && subject.side == Side::Peer;
+            subject.threads >= threads
+                && (nodes == 1 || subject.clusters)
+                && (peer || subject.flavour.is_none_or(|own| own == flavour))
         })
     }
 

@@ -7,6 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
+use clusterkit::{Cluster, ClusterOptions, Node};
 use testkit::servers::{self, Installed, Server, ServerOptions};
 
 use crate::{
@@ -64,11 +65,11 @@ impl Plan {
     /// When there is no server, nothing to run, or a subject fails.
     pub fn measure(&self, progress: &dyn Fn(&str)) -> Result<String> {
         let mut outcomes = self.outcomes()?;
-        let server = self.start()?;
+        let servers = self.start(&outcomes)?;
         for round in 1..=self.rounds {
             progress(&format!("round {round} of {}", self.rounds));
             for Outcome { row, subject, samples } in &mut outcomes {
-                let job = self.job(row, &server, self.length);
+                let job = self.job(row, &servers, self.length);
                 let mut command = self.program(subject);
                 samples.push(run(command.args(job.to_args()))?.parse()?);
             }
@@ -76,8 +77,7 @@ impl Plan {
         let mut table = report::table(&outcomes);
         table.push_str(&format!(
             "\nserver: {}; medians of {} rounds\n",
-            server.installed(),
-            self.rounds
+            servers.installed, self.rounds
         ));
         Ok(table)
     }
@@ -89,14 +89,14 @@ impl Plan {
     /// When there is no valgrind, no server, nothing to run, or a subject fails.
     pub fn count(&self, profiles: &PathBuf, progress: &dyn Fn(&str)) -> Result<String> {
         let outcomes = self.outcomes()?;
-        let server = self.start()?;
+        let servers = self.start(&outcomes)?;
         std::fs::create_dir_all(profiles)?;
         let mut counts = Vec::new();
         for Outcome { row, subject, .. } in outcomes {
             progress(&format!("{}: {}", row.title(), subject.name));
             let profile = profiles.join(format!("{}-{}.{}", row.verb, row.name, subject.name));
             let count = |ops: u64| {
-                let job = self.job(row, &server, Length::Ops(ops));
+                let job = self.job(row, &servers, Length::Ops(ops));
                 let mut command = callgrind::command(&self.path(subject), &profile);
                 callgrind::instructions(command.args(job.to_args()))
             };
@@ -109,7 +109,7 @@ impl Plan {
         let mut table = report::counts(&counts);
         table.push_str(&format!(
             "\nserver: {}; profiles: {}\n",
-            server.installed(),
+            servers.installed,
             profiles.display()
         ));
         Ok(table)
@@ -139,16 +139,37 @@ impl Plan {
         }
     }
 
-    fn start(&self) -> Result<Server> {
-        let server = Server::start(&pick(self.server.as_deref())?, ServerOptions::new())?;
-        fill(server.addr())?;
-        pin::thread_of(server.pid(), self.server_place)?;
-        Ok(server)
+    /// Starts what the rows want.
+    fn start(&self, outcomes: &[Outcome]) -> Result<Servers> {
+        let installed = pick(self.server.as_deref())?;
+        let wants = |clusters| outcomes.iter().any(|outcome| (outcome.row.nodes > 1) == clusters);
+        let mut servers = Servers { single: None, cluster: None, installed };
+        if wants(false) {
+            let server = Server::start(&servers.installed, ServerOptions::new())?;
+            fill(&[server.addr()])?;
+            pin::thread_of(server.pid(), self.server_place)?;
+            servers.single = Some(server);
+        }
+        if wants(true) {
+            let options = ClusterOptions::new().replicas(0);
+            let cluster = Cluster::start(&servers.installed, options)?;
+            fill(&addrs_of(&cluster))?;
+            for node in cluster.nodes() {
+                pin::thread_of(cluster.pid(&node)?, self.server_place)?;
+            }
+            servers.cluster = Some(cluster);
+        }
+        Ok(servers)
     }
 
-    fn job(&self, row: &Row, server: &Server, length: Length) -> Job {
+    fn job(&self, row: &Row, servers: &Servers, length: Length) -> Job {
+        let addrs = match (row.nodes, &servers.single, &servers.cluster) {
+            (1, Some(server), _) => vec![server.addr()],
+            (_, _, Some(cluster)) => addrs_of(cluster),
+            _ => Vec::new(),
+        };
         Job {
-            addr: server.addr(),
+            addrs,
             workload: row.workload,
             tasks: row.tasks,
             threads: row.threads,
@@ -164,6 +185,18 @@ impl Plan {
     fn program(&self, subject: &Subject) -> Command {
         Command::new(self.path(subject))
     }
+}
+
+/// The servers of a run: those that its rows want.
+struct Servers {
+    single: Option<Server>,
+    cluster: Option<Cluster>,
+    installed: Installed,
+}
+
+/// The primaries, in the order of their slots.
+fn addrs_of(cluster: &Cluster) -> Vec<SocketAddr> {
+    cluster.nodes().iter().map(Node::addr).collect()
 }
 
 /// Whether a name is asked for, by itself or by a part of it. What is a whole name, `get-1`, is no
@@ -201,14 +234,18 @@ fn pick(name: Option<&str>) -> Result<Installed> {
     }
 }
 
-/// Sets every key.
-fn fill(addr: SocketAddr) -> Result<()> {
-    let mut socket = TcpStream::connect(addr)?;
-    socket.write_all(&wire::sets(0..wire::KEYS))?;
-    let mut replies = vec![0; wire::KEYS * wire::set_reply_len()];
-    socket.read_exact(&mut replies)?;
-    match replies == b"+OK\r\n".repeat(wire::KEYS) {
-        true => Ok(()),
-        false => Err("the server did not take the values".into()),
+/// Sets every key, where it belongs.
+fn fill(addrs: &[SocketAddr]) -> Result<()> {
+    for (node, addr) in addrs.iter().enumerate() {
+        let numbers = wire::numbers_of(node, addrs.len(), 0..wire::KEYS);
+        let count = numbers.len();
+        let mut socket = TcpStream::connect(addr)?;
+        socket.write_all(&wire::sets(numbers))?;
+        let mut replies = vec![0; count * wire::set_reply_len()];
+        socket.read_exact(&mut replies)?;
+        if replies != b"+OK\r\n".repeat(count) {
+            return Err("the server did not take the values".into());
+        }
     }
+    Ok(())
 }

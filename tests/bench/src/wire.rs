@@ -2,7 +2,12 @@
 
 use std::ops::Range;
 
+use crc16::{State, XMODEM};
+
 use crate::job::{Job, Result, Workload};
+
+/// How many slots a cluster has.
+const SLOTS: usize = 16_384;
 
 /// How many keys there are; tasks and pipelines go through them in turn.
 pub const KEYS: usize = 1000;
@@ -35,13 +40,21 @@ pub fn key(number: usize) -> [u8; KEY_LEN] {
 }
 
 /// One GET for each number.
-pub fn gets(numbers: Range<usize>) -> Vec<u8> {
-    numbers.flat_map(|number| request(&[b"GET", &key(number)])).collect()
+pub fn gets(numbers: impl IntoIterator<Item = usize>) -> Vec<u8> {
+    numbers.into_iter().flat_map(|number| request(&[b"GET", &key(number)])).collect()
 }
 
 /// One SET for each number.
-pub fn sets(numbers: Range<usize>) -> Vec<u8> {
-    numbers.flat_map(|number| request(&[b"SET", &key(number), &VALUE])).collect()
+pub fn sets(numbers: impl IntoIterator<Item = usize>) -> Vec<u8> {
+    numbers.into_iter().flat_map(|number| request(&[b"SET", &key(number), &VALUE])).collect()
+}
+
+/// The numbers whose keys are this node's, of so many that share the slots evenly.
+pub fn numbers_of(node: usize, nodes: usize, numbers: Range<usize>) -> Vec<usize> {
+    let first = |node: usize| node * SLOTS / nodes;
+    let own = first(node)..first(node + 1);
+    let slot = |number: &usize| usize::from(State::<XMODEM>::calculate(&key(*number))) % SLOTS;
+    numbers.filter(|number| own.contains(&slot(number))).collect()
 }
 
 /// A SUBSCRIBE to [`CHANNEL`].
@@ -83,12 +96,22 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// The turns of `job`.
-    pub fn of(job: &Job) -> Self {
+    /// The turns of `job`, as far as they are this node's.
+    pub fn of(job: &Job, node: usize) -> Self {
+        let own = |numbers| numbers_of(node, job.addrs.len(), numbers);
         let (request, reply_len) = match job.workload {
-            Workload::Get => (gets(0..job.tasks), job.tasks * get_reply_len()),
-            Workload::PipelineSet => (sets(0..KEYS), KEYS * set_reply_len()),
-            Workload::PipelineGet => (gets(0..KEYS), KEYS * get_reply_len()),
+            Workload::Get => {
+                let own = own(0..job.tasks);
+                (gets(own.clone()), own.len() * get_reply_len())
+            }
+            Workload::PipelineSet => {
+                let own = own(0..KEYS);
+                (sets(own.clone()), own.len() * set_reply_len())
+            }
+            Workload::PipelineGet => {
+                let own = own(0..KEYS);
+                (gets(own.clone()), own.len() * get_reply_len())
+            }
             Workload::GetMessage | Workload::Listen => (Vec::new(), WINDOW * message_len()),
         };
         Self { request, reply_len }
@@ -126,6 +149,14 @@ mod tests {
         assert_eq!(&key(0), b"key:000000000000");
         assert_eq!(&key(987), b"key:000000000987");
         assert_eq!(key(KEYS + 42), *b"key:000000000042");
+    }
+
+    #[test]
+    fn keys_are_shared_out_among_nodes() {
+        let shares: Vec<_> = (0..3).map(|node| numbers_of(node, 3, 0..KEYS)).collect();
+        assert_eq!(shares.concat().len(), KEYS);
+        assert!(shares.iter().all(|share| share.len() > KEYS / 4));
+        assert_eq!(numbers_of(0, 1, 0..KEYS).len(), KEYS);
     }
 
     #[test]

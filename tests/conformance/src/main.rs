@@ -1,7 +1,7 @@
 //! What every client must do: scenarios written once, run on each runtime.
 //!
-//! One process runs one combination of runtime, server, protocol and transport, and prints one JSON
-//! object a line: `{"begun": NAME}`, then NAME's report; at last `{"end": true}`. `cargo xtask
+//! One process runs one combination of runtime, server, deployment, protocol and transport, and prints
+//! one JSON object a line: `{"begun": NAME}`, then NAME's report; at last `{"end": true}`. `cargo xtask
 //! test-matrix` starts these processes and compares what they saw.
 
 #![allow(
@@ -12,6 +12,7 @@
 
 mod client;
 mod coverage;
+mod deployed;
 mod runner;
 mod scenario;
 mod scenarios;
@@ -28,13 +29,13 @@ use serde_json::{Value, json};
 use testkit::servers;
 
 use crate::runner::{Report, Verdict};
-use crate::scenario::{Combination, Transport};
+use crate::scenario::{Combination, Deployment, Transport};
 use crate::subject::Subject;
 #[cfg(any(feature = "tokio", feature = "smol"))]
 use crate::subject::asynchronous::On;
 
 const USAGE: &str = "usage: conformance --runtime RUNTIME --server 'NAME VERSION' --protocol 2|3 \
-                     --transport tcp|unix [--scenario PART]..
+                     --transport tcp|unix [--deployment standalone|cluster] [--scenario PART]..
        conformance --soak SECONDS --seed SEED --runtime RUNTIME --server 'NAME VERSION' --protocol 2|3
        conformance --list";
 
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
 fn start(mut words: impl Iterator<Item = String>) -> io::Result<()> {
     let usage = || io::Error::other(USAGE);
     let (mut runtime, mut server, mut protocol, mut transport) = (None, None, None, None);
+    let mut deployment = Deployment::Standalone;
     let (mut soak, mut seed) = (None, None);
     let mut parts = Vec::new();
     while let Some(word) = words.next() {
@@ -63,6 +65,13 @@ fn start(mut words: impl Iterator<Item = String>) -> io::Result<()> {
             "--server" => server = Some(value),
             "--protocol" => protocol = Some(value),
             "--transport" => transport = Some(value),
+            "--deployment" => {
+                deployment = match &*value {
+                    "standalone" => Deployment::Standalone,
+                    "cluster" => Deployment::Cluster,
+                    _ => return Err(usage()),
+                };
+            }
             "--scenario" => parts.push(value),
             "--soak" => soak = Some(value.parse().map_err(|_| usage())?),
             "--seed" => seed = Some(value.parse().map_err(|_| usage())?),
@@ -74,6 +83,7 @@ fn start(mut words: impl Iterator<Item = String>) -> io::Result<()> {
     let installed = found.into_iter().find(|installed| installed.to_string() == server);
     let combination = Combination {
         installed: installed.ok_or_else(|| io::Error::other(format!("no server `{server}`")))?,
+        deployment,
         protocol: match protocol.as_deref() {
             Some("2") => Protocol::Resp2,
             Some("3") => Protocol::Resp3,
@@ -142,7 +152,10 @@ fn run<S: Subject>(combination: &Combination, threads: bool, what: &What) -> io:
             return print(&report);
         }
     };
-    let mut scenarios = scenarios::all::<S>();
+    let mut scenarios = match combination.deployment {
+        Deployment::Standalone => scenarios::standalone::<S>(),
+        Deployment::Cluster => scenarios::cluster::list::<S>(),
+    };
     scenarios.retain(|scenario| {
         parts.is_empty() || parts.iter().any(|part| scenario.name.contains(&**part))
     });
@@ -168,7 +181,8 @@ fn shown(report: Report) -> Value {
 }
 
 fn list() -> io::Result<()> {
-    for scenario in scenarios::all::<redis_sync::Client>() {
+    let standalone = scenarios::standalone::<redis_sync::Client>();
+    for scenario in standalone.into_iter().chain(scenarios::cluster::list()) {
         writeln!(io::stdout(), "{}", scenario.name)?;
     }
     Ok(())

@@ -2,18 +2,16 @@
 //! failure that says where, and those behind it run all the same.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::io;
 use std::panic;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use testkit::servers::{Server, ServerOptions};
-
 use crate::coverage::{self, Words};
-use crate::scenario::{Combination, Context, LONG, Outcome, Progress, Scenario, lock};
+use crate::deployed::Deployed;
+use crate::scenario::{Combination, Context, Outcome, Progress, Scenario, lock};
 use crate::subject::Subject;
 
 /// What became of a scenario.
@@ -54,7 +52,7 @@ pub(crate) fn take_panics() -> Vec<String> {
     std::mem::take(&mut *lock(&PANICS))
 }
 
-/// Runs the scenarios on a server that they share; `begun` and `ended` hear of each.
+/// Runs the scenarios on a server or cluster that they share; `begun` and `ended` hear of each.
 pub(crate) fn run<S: Subject>(
     combination: &Combination,
     threads: bool,
@@ -62,7 +60,7 @@ pub(crate) fn run<S: Subject>(
     mut begun: impl FnMut(&str) -> io::Result<()>,
     mut ended: impl FnMut(Report) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut server = Server::start(&combination.installed, ServerOptions::new())?;
+    let mut deployed: Option<Deployed> = None;
     for scenario in scenarios {
         let name = scenario.name;
         if let Some(reason) = scenario.lacks(combination) {
@@ -73,11 +71,16 @@ pub(crate) fn run<S: Subject>(
             continue;
         }
         begun(name)?;
-        if clear(&server).is_err() {
-            // Whoever made it unusable was reported.
-            server = Server::start(&combination.installed, ServerOptions::new())?;
-        }
-        ended(one(combination, threads, &server, scenario)?)?;
+        // Whoever made it unusable was reported.
+        let shared = match deployed.take().filter(|deployed| deployed.clear().is_ok()) {
+            Some(cleared) => cleared,
+            None => {
+                let new = Deployed::start(combination)?;
+                new.clear()?;
+                new
+            }
+        };
+        ended(one(combination, threads, deployed.insert(shared), scenario)?)?;
     }
     Ok(())
 }
@@ -85,11 +88,11 @@ pub(crate) fn run<S: Subject>(
 fn one<S: Subject>(
     combination: &Combination,
     threads: bool,
-    server: &Server,
+    deployed: &Deployed,
     scenario: Scenario<S>,
 ) -> io::Result<Report> {
     let progress = Arc::new(Mutex::new(Progress::default()));
-    let cx = Context::<S>::new(combination.clone(), server, progress.clone());
+    let cx = Context::<S>::new(combination.clone(), deployed, progress.clone())?;
     let name = scenario.name;
     let deadline = scenario.deadline;
     let (done, result) = mpsc::channel();
@@ -137,45 +140,13 @@ fn explain(step: &str, text: &str, panics: &str) -> String {
     parts.join(": ")
 }
 
-/// Empties the server and its statistics, without the clients that are tried here, once the connections
-/// of the scenario before are gone: what they sent last is run by then.
-fn clear(server: &Server) -> io::Result<()> {
-    let mut stream = BufReader::new(UnixStream::connect(server.socket_path())?);
-    stream.get_ref().set_read_timeout(Some(LONG))?;
-    let mut ask = |command: &str| {
-        stream.get_ref().write_all(format!("{command}\r\n").as_bytes())?;
-        let mut reply = String::new();
-        stream.read_line(&mut reply)?;
-        if let Some(length) = reply.strip_prefix('$') {
-            let length: usize = length.trim_end().parse().map_err(io::Error::other)?;
-            let mut text = vec![0; length + 2];
-            stream.read_exact(&mut text)?;
-            reply = String::from_utf8_lossy(&text).into_owned();
-        }
-        Ok::<_, io::Error>(reply)
-    };
-    let deadline = Instant::now() + LONG;
-    while !ask("INFO clients")?.contains("connected_clients:1\r\n") {
-        if Instant::now() >= deadline {
-            return Err(io::Error::other("connections are left"));
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    for command in ["FLUSHALL", "CONFIG RESETSTAT"] {
-        if ask(command)? != "+OK\r\n" {
-            return Err(io::Error::other(format!("{command} failed")));
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use redis_core::Protocol;
     use redis_sync::Client;
 
     use super::*;
-    use crate::scenario::Transport;
+    use crate::scenario::{Deployment, Transport};
 
     async fn never_ends(cx: Context<Client>) -> Outcome {
         cx.step("the place of the hang");
@@ -196,8 +167,12 @@ mod tests {
     #[test]
     fn hangs_and_panics_are_told_with_their_place_and_others_still_run() {
         let installed = testkit::servers::any().expect("there is a server");
-        let combination =
-            Combination { installed, protocol: Protocol::Resp3, transport: Transport::Tcp };
+        let combination = Combination {
+            installed,
+            deployment: Deployment::Standalone,
+            protocol: Protocol::Resp3,
+            transport: Transport::Tcp,
+        };
         let mut hanging = Scenario::new(never_ends);
         // Time enough to come to that place.
         hanging.deadline = Duration::from_secs(2);

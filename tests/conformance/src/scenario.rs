@@ -10,11 +10,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use clusterkit::{Cluster, ClusterOptions, Node};
 use redis_core::{Config, Endpoint, Error, Protocol, Result, Servers};
 use testkit::faulty::FaultProxy;
 use testkit::servers::{Installed, Server, ServerOptions, Version};
 
 use crate::client::Client;
+use crate::deployed::Deployed;
 use crate::subject::Subject;
 use crate::task::{self, Join};
 
@@ -166,7 +168,7 @@ pub(crate) struct Progress {
     /// Equal on every runtime, protocol and transport of one server.
     pub(crate) transcript: Vec<String>,
     /// What differs from run to run, and what the transcript says instead.
-    replaced: Vec<(String, &'static str)>,
+    replaced: Vec<(String, String)>,
 }
 
 /// How clients reach a server.
@@ -176,10 +178,20 @@ pub(crate) enum Transport {
     Unix,
 }
 
+/// What clients reach.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deployment {
+    /// A single server.
+    Standalone,
+    /// Three primaries with a replica each.
+    Cluster,
+}
+
 /// The combination a scenario runs in.
 #[derive(Clone, Debug)]
 pub(crate) struct Combination {
     pub(crate) installed: Installed,
+    pub(crate) deployment: Deployment,
     pub(crate) protocol: Protocol,
     pub(crate) transport: Transport,
 }
@@ -192,8 +204,9 @@ pub(crate) struct Context<S> {
 
 struct Shared {
     combination: Combination,
-    /// Of the server that all scenarios share.
+    /// Of the server that all scenarios share; of a cluster, of its first node.
     config: Config,
+    cluster: Option<Arc<Cluster>>,
     progress: Arc<Mutex<Progress>>,
 }
 
@@ -206,14 +219,24 @@ impl<S> Clone for Context<S> {
 impl<S: Subject> Context<S> {
     pub(crate) fn new(
         combination: Combination,
-        server: &Server,
+        deployed: &Deployed,
         progress: Arc<Mutex<Progress>>,
-    ) -> Self {
-        let config = config(server, &combination);
-        let shared = Shared { combination, config, progress };
+    ) -> std::io::Result<Self> {
+        let (config, cluster) = match deployed {
+            Deployed::Standalone(server) => (config(server, &combination), None),
+            Deployed::Cluster(cluster) => {
+                let first = cluster.nodes().into_iter().next();
+                let first = first.expect("a cluster has nodes");
+                (node_config(cluster, &first, &combination)?, Some(cluster.clone()))
+            }
+        };
+        let shared = Shared { combination, config, cluster, progress };
         let cx = Self { shared: Arc::new(shared), subject: PhantomData };
-        cx.hide(server);
-        cx
+        match deployed {
+            Deployed::Standalone(server) => cx.hide(server),
+            Deployed::Cluster(cluster) => cx.hide_nodes(cluster),
+        }
+        Ok(cx)
     }
 
     fn progress(&self) -> MutexGuard<'_, Progress> {
@@ -223,8 +246,17 @@ impl<S: Subject> Context<S> {
     /// Addresses differ from run to run.
     fn hide(&self, server: &Server) {
         let mut progress = self.progress();
-        progress.replaced.push((server.addr().to_string(), "SERVER"));
-        progress.replaced.push((server.socket_path().display().to_string(), "SERVER"));
+        progress.replaced.push((server.addr().to_string(), "SERVER".to_owned()));
+        progress.replaced.push((server.socket_path().display().to_string(), "SERVER".to_owned()));
+    }
+
+    /// So do ids.
+    fn hide_nodes(&self, cluster: &Cluster) {
+        let mut progress = self.progress();
+        for (number, node) in cluster.nodes().iter().enumerate() {
+            progress.replaced.push((node.to_string(), format!("NODE-{number}")));
+            progress.replaced.push((node.id().to_owned(), format!("ID-{number}")));
+        }
     }
 
     /// Says what is done next: where a hang is reported.
@@ -286,6 +318,51 @@ impl<S: Subject> Context<S> {
         Ok(OwnServer { server, config })
     }
 
+    /// The cluster that all scenarios share. One that leaves it other than it was starts one of its own.
+    pub(crate) fn cluster(&self) -> Arc<Cluster> {
+        self.shared.cluster.clone().expect("a scenario of the cluster's list")
+    }
+
+    /// Starts a cluster of the scenario's own.
+    pub(crate) async fn start_cluster(
+        &self,
+        options: ClusterOptions,
+    ) -> std::result::Result<Arc<Cluster>, Failure> {
+        let installed = self.installed().clone();
+        let cluster = self.aside(move || Cluster::start(&installed, options)).await??;
+        self.hide_nodes(&cluster);
+        Ok(Arc::new(cluster))
+    }
+
+    /// A client of a single node, with settings of its own.
+    pub(crate) fn node_client_with(
+        &self,
+        cluster: &Cluster,
+        node: &Node,
+        change: impl FnOnce(&mut Config),
+    ) -> std::result::Result<Client<S>, Failure> {
+        let mut config = node_config(cluster, node, &self.shared.combination)?;
+        change(&mut config);
+        Ok(open(config)?)
+    }
+
+    /// A client of a single node.
+    pub(crate) fn node_client(
+        &self,
+        cluster: &Cluster,
+        node: &Node,
+    ) -> std::result::Result<Client<S>, Failure> {
+        self.node_client_with(cluster, node, |_| ())
+    }
+
+    /// Runs what blocks beside the scenario, so that its tasks go on.
+    pub(crate) fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Join<T> {
+        task::aside(work)
+    }
+
     /// A proxy in front of the shared server, which spoils the links of its clients.
     pub(crate) fn proxy(&self) -> std::io::Result<Proxied> {
         self.proxy_to(self.config())
@@ -297,7 +374,7 @@ impl<S: Subject> Context<S> {
             return Err(std::io::Error::other("a scenario with a proxy says `over_tcp`"));
         };
         let proxy = FaultProxy::start((Ipv4Addr::LOCALHOST, port).into())?;
-        self.progress().replaced.push((proxy.addr().to_string(), "SERVER"));
+        self.progress().replaced.push((proxy.addr().to_string(), "SERVER".to_owned()));
         config.endpoint = Endpoint::Tcp { host: "127.0.0.1".into(), port: proxy.addr().port() };
         Ok(Proxied { proxy, config })
     }
@@ -415,6 +492,16 @@ fn config(server: &Server, combination: &Combination) -> Config {
     config.protocol = combination.protocol;
     config.password = server.password().map(Into::into);
     config
+}
+
+fn node_config(
+    cluster: &Cluster,
+    node: &Node,
+    combination: &Combination,
+) -> std::io::Result<Config> {
+    let mut config = cluster.config(node)?;
+    config.protocol = combination.protocol;
+    Ok(config)
 }
 
 /// The URL of what a configuration reaches, with a query of its own.

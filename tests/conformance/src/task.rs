@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use crate::subject::Subject;
 
@@ -17,6 +18,17 @@ pub(crate) fn spawn<S: Subject, T: Send + 'static>(
         let output = task.await;
         end.is(State::Done(output));
     }));
+    Join(shared)
+}
+
+/// Runs what blocks, in a thread of its own.
+pub(crate) fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Join<T> {
+    let shared = Arc::new(Mutex::new(State::Running(None)));
+    let end = End(shared.clone());
+    thread::spawn(move || {
+        let output = work();
+        end.is(State::Done(output));
+    });
     Join(shared)
 }
 

@@ -22,13 +22,13 @@ use crate::{
 
 pub(crate) const VERB: Verb = Verb {
     name: "bench",
-    options: "[mux] [pipeline] [pubsub] | build [--no-peers] | codec [--rounds N] [--seconds S] [--row NAME] [--subject NAME] \
+    options: "[mux] [pipeline] [pubsub] [cluster] | build [--no-peers] | codec [--rounds N] [--seconds S] [--row NAME] [--subject NAME] \
               [--no-peers] [--server NAME] [--cpus shared|own|any] [--callgrind]",
     purpose: "client CPU per operation beside other clients; codec: ns per value in memory; build: CPU seconds, crates and bytes of a small program",
     run,
 };
 
-const VERBS: [&str; 3] = ["mux", "pipeline", "pubsub"];
+const VERBS: [&str; 4] = ["mux", "pipeline", "pubsub", "cluster"];
 
 /// Need no server, and are not run with the others.
 const CODEC: &str = "codec";

@@ -44,12 +44,9 @@ fn collect(
     scenarios: &mut Vec<Scenario>,
 ) -> Result<()> {
     let mut command = Command::new(program);
-    command.args(["--runtime", combination.runtime, "--server", &combination.server]).args([
-        "--protocol",
-        combination.protocol,
-        "--transport",
-        combination.transport,
-    ]);
+    let Combination { server, deployment, runtime, protocol, transport } = combination;
+    command.args(["--server", server, "--deployment", deployment, "--runtime", runtime]);
+    command.args(["--protocol", protocol, "--transport", transport]);
     for part in parts {
         command.args(["--scenario", part]);
     }

@@ -1,5 +1,5 @@
 //! `test-matrix`: unit and documentation tests, then the conformance scenarios on every runtime,
-//! protocol, transport and server; fails on any failure and on any difference between them.
+//! protocol, transport, server and deployment; fails on any failure and on any difference between them.
 
 mod child;
 mod coverage;
@@ -31,8 +31,8 @@ const SHOWN: usize = 4;
 pub(crate) const VERB: Verb = Verb {
     name: "test-matrix",
     options: "[--full] [--skip-unit] [--runtime R] [--server S] [--protocol 2|3] \
-              [--transport tcp|unix] [--scenario PART] [--json FILE]",
-    purpose: "all tests, then the scenarios on every runtime, protocol, transport and server",
+              [--transport tcp|unix] [--deployment standalone|cluster] [--scenario PART] [--json FILE]",
+    purpose: "all tests, then the scenarios on every runtime, protocol, transport, server and deployment",
     run,
 };
 
@@ -43,6 +43,7 @@ fn run(mut args: Args) -> Result<()> {
     let wanted = Wanted {
         full: args.flag("--full"),
         servers: all_of(&mut args, "--server")?,
+        deployments: all_of(&mut args, "--deployment")?,
         runtimes: all_of(&mut args, "--runtime")?,
         protocols: all_of(&mut args, "--protocol")?,
         transports: all_of(&mut args, "--transport")?,
@@ -93,7 +94,7 @@ fn run(mut args: Args) -> Result<()> {
         }
     }
     // Of a part of the scenarios, or on a part of the servers, nothing else can be expected.
-    let whole = parts.is_empty() && wanted.servers.is_empty();
+    let whole = parts.is_empty() && wanted.servers.is_empty() && wanted.deployments.is_empty();
     let coverage = coverage::of(&all)?;
     let units = units.map(|units| (units.counts, units.took));
     println!("\n{}", report::table(units, &all));
@@ -159,7 +160,7 @@ fn run_all(program: &std::path::Path, combinations: &[Combination], parts: &[Str
                     let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
                     done.push(ran);
                     println!(
-                        "[{:2}/{}] {:40} {passed} passed, {failed} failed, {skipped} skipped, {seconds:.1} s",
+                        "[{:2}/{}] {:46} {passed} passed, {failed} failed, {skipped} skipped, {seconds:.1} s",
                         done.len(),
                         combinations.len(),
                         combination.to_string(),

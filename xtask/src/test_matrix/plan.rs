@@ -7,17 +7,22 @@ use std::fmt;
 pub(crate) const RUNTIMES: [&str; 4] = ["sync", "tokio", "tokio-threads", "smol"];
 const PROTOCOLS: [&str; 2] = ["2", "3"];
 const TRANSPORTS: [&str; 2] = ["tcp", "unix"];
+/// A single server, and a cluster, which is reached over TCP alone.
+const DEPLOYMENTS: [&str; 2] = [STANDALONE, "cluster"];
+pub(super) const STANDALONE: &str = "standalone";
 
 /// What the representative set is, for people.
-const DEFAULT: &str = "each server with sync, tokio (one thread) and smol over TCP in \
-                                  both protocols; the first server also over a Unix socket and \
-                                  with tokio on several threads; --full runs everything";
+const DEFAULT: &str = "each server, alone and as a cluster, with sync, tokio (one thread) \
+                                  and smol over TCP in both protocols; the first server alone also \
+                                  over a Unix socket and with tokio on several threads; --full runs \
+                                  everything";
 
 /// One way to run the scenarios.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Combination {
     /// Name and version.
     pub(super) server: String,
+    pub(super) deployment: &'static str,
     pub(super) runtime: &'static str,
     pub(super) protocol: &'static str,
     pub(super) transport: &'static str,
@@ -25,8 +30,12 @@ pub(super) struct Combination {
 
 impl fmt::Display for Combination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { server, runtime, protocol, transport } = self;
-        write!(f, "{server}, {runtime}, RESP{protocol}, {transport}")
+        let Self { server, deployment, runtime, protocol, transport } = self;
+        write!(f, "{server}")?;
+        if *deployment != STANDALONE {
+            write!(f, " {deployment}")?;
+        }
+        write!(f, ", {runtime}, RESP{protocol}, {transport}")
     }
 }
 
@@ -35,6 +44,7 @@ impl fmt::Display for Combination {
 pub(super) struct Wanted {
     pub(super) full: bool,
     pub(super) servers: Vec<String>,
+    pub(super) deployments: Vec<String>,
     pub(super) runtimes: Vec<String>,
     pub(super) protocols: Vec<String>,
     pub(super) transports: Vec<String>,
@@ -44,28 +54,34 @@ impl Wanted {
     /// The combinations on these servers. A filter picks from all, not from the representative set.
     pub(super) fn combinations(&self, servers: &[String]) -> Vec<Combination> {
         let all = servers.iter().flat_map(|server| {
-            RUNTIMES.iter().flat_map(move |&runtime| {
-                PROTOCOLS.iter().flat_map(move |&protocol| {
-                    TRANSPORTS.iter().map(move |&transport| {
-                        let server = server.clone();
-                        Combination { server, runtime, protocol, transport }
+            DEPLOYMENTS.iter().flat_map(move |&deployment| {
+                RUNTIMES.iter().flat_map(move |&runtime| {
+                    PROTOCOLS.iter().flat_map(move |&protocol| {
+                        TRANSPORTS.iter().map(move |&transport| {
+                            let server = server.clone();
+                            Combination { server, deployment, runtime, protocol, transport }
+                        })
                     })
                 })
             })
         });
-        all.filter(|one| match self.is_representative() {
-            false => self.picks(one),
-            true => {
-                let usual = one.runtime != "tokio-threads" && one.transport == "tcp";
-                usual || Some(&one.server) == servers.first()
-            }
-        })
-        .collect()
+        let exists = |one: &Combination| one.deployment == STANDALONE || one.transport == "tcp";
+        all.filter(exists)
+            .filter(|one| match self.is_representative() {
+                false => self.picks(one),
+                true => {
+                    let usual = one.runtime != "tokio-threads" && one.transport == "tcp";
+                    let first = Some(&one.server) == servers.first();
+                    usual || first && one.deployment == STANDALONE
+                }
+            })
+            .collect()
     }
 
     fn is_representative(&self) -> bool {
-        let filters = [&self.servers, &self.runtimes, &self.protocols, &self.transports];
-        !self.full && filters.into_iter().all(Vec::is_empty)
+        let Self { full, servers, deployments, runtimes, protocols, transports } = self;
+        let filters = [servers, deployments, runtimes, protocols, transports];
+        !full && filters.into_iter().all(Vec::is_empty)
     }
 
     /// What was picked from, for people.
@@ -76,7 +92,7 @@ impl Wanted {
         }
     }
 
-    /// A server is named by a part of its name and version, a runtime, protocol or transport by its name.
+    /// A server is named by a part of its name and version, everything else by its name.
     fn picks(&self, one: &Combination) -> bool {
         let server = self.servers.is_empty()
             || self.servers.iter().any(|part| one.server.contains(&part.replace('-', " ")));
@@ -84,6 +100,7 @@ impl Wanted {
             filter.is_empty() || filter.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
         };
         server
+            && named(&self.deployments, one.deployment)
             && named(&self.runtimes, one.runtime)
             && named(&self.protocols, one.protocol)
             && named(&self.transports, one.transport)
@@ -101,17 +118,19 @@ mod tests {
     #[test]
     fn everything_is_every_choice_with_every_other() {
         let wanted = Wanted { full: true, ..Wanted::default() };
-        assert_eq!(wanted.combinations(&servers()).len(), 2 * 4 * 2 * 2);
+        assert_eq!(wanted.combinations(&servers()).len(), 2 * 4 * 2 * (2 + 1));
     }
 
     #[test]
-    fn usual_set_has_every_server_runtime_protocol_and_transport() {
+    fn usual_set_has_every_server_deployment_runtime_protocol_and_transport() {
         let all = Wanted::default().combinations(&servers());
-        assert_eq!(all.len(), 4 * 2 * 2 + 3 * 2);
+        assert_eq!(all.len(), 4 * 2 * 2 + 3 * 2 + 2 * 3 * 2);
         for server in servers() {
-            for runtime in ["sync", "tokio", "smol"] {
-                let of = |one: &&Combination| one.server == server && one.runtime == runtime;
-                assert!(all.iter().filter(of).count() >= 2);
+            for deployment in DEPLOYMENTS {
+                for runtime in ["sync", "tokio", "smol"] {
+                    let mut of = all.iter().filter(|one| one.server == server);
+                    assert!(of.any(|one| one.runtime == runtime && one.deployment == deployment));
+                }
             }
         }
         assert!(all.iter().any(|one| one.transport == "unix"));
@@ -125,6 +144,11 @@ mod tests {
         let picked = wanted.combinations(&servers());
         assert_eq!(picked.len(), 4 * 2);
         assert!(picked.iter().all(|one| one.server == "redis 7.0.15" && one.transport == "unix"));
+        let wanted = Wanted { deployments: list("cluster"), ..Wanted::default() };
+        let picked = wanted.combinations(&servers());
+        assert_eq!(picked.len(), 2 * 4 * 2);
+        assert!(picked.iter().all(|one| one.deployment == "cluster" && one.transport == "tcp"));
+        assert_eq!(picked[0].to_string(), "valkey 9.1.2 cluster, sync, RESP2, tcp");
         let wanted = Wanted { runtimes: list("tokio"), ..Wanted::default() };
         assert!(wanted.combinations(&servers()).iter().all(|one| one.runtime == "tokio"));
         let wanted = Wanted { servers: list("8.0"), ..Wanted::default() };

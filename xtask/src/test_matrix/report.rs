@@ -84,24 +84,34 @@ impl Ran {
 
 /// The unit tests and the combinations, a row each.
 pub(super) fn table(units: Option<(Counts, Duration)>, all: &[Ran]) -> String {
-    let head =
-        ["server", "runtime", "protocol", "transport", "passed", "failed", "skipped", "time"];
+    let head = [
+        "server",
+        "deployment",
+        "runtime",
+        "protocol",
+        "transport",
+        "passed",
+        "failed",
+        "skipped",
+        "time",
+    ];
     let mut rows = vec![head.map(str::to_owned)];
-    let row = |words: [&str; 4], counts: Counts, took: Duration| {
-        let [a, b, c, d] = words.map(str::to_owned);
+    let row = |words: [&str; 5], counts: Counts, took: Duration| {
+        let [a, b, c, d, e] = words.map(str::to_owned);
         let Counts { passed, failed, skipped } = counts;
-        let [e, f, g] = [passed, failed, skipped].map(|count| count.to_string());
-        [a, b, c, d, e, f, g, format!("{:.1} s", took.as_secs_f64())]
+        let [f, g, h] = [passed, failed, skipped].map(|count| count.to_string());
+        [a, b, c, d, e, f, g, h, format!("{:.1} s", took.as_secs_f64())]
     };
     if let Some((counts, took)) = units {
-        rows.push(row(["(unit and doc tests)", "", "", ""], counts, took));
+        rows.push(row(["(unit and doc tests)", "", "", "", ""], counts, took));
     }
     for ran in all {
-        let Combination { server, runtime, protocol, transport } = &ran.combination;
+        let Combination { server, deployment, runtime, protocol, transport } = &ran.combination;
         let protocol = format!("RESP{protocol}");
-        rows.push(row([server, runtime, &protocol, transport], ran.counts(), ran.took));
+        let words = [&**server, deployment, runtime, &protocol, transport];
+        rows.push(row(words, ran.counts(), ran.took));
     }
-    let mut widths = [0; 8];
+    let mut widths = [0; 9];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
@@ -111,7 +121,7 @@ pub(super) fn table(units: Option<(Counts, Duration)>, all: &[Ran]) -> String {
     for row in &rows {
         for (column, (cell, width)) in row.iter().zip(widths).enumerate() {
             match column {
-                0..4 => text.push_str(&format!("{cell:width$}  ")),
+                0..5 => text.push_str(&format!("{cell:width$}  ")),
                 _ => text.push_str(&format!("{cell:>width$}  ")),
             }
         }
@@ -218,9 +228,10 @@ pub(super) fn json(
         json!({ "passed": passed, "failed": failed, "skipped": skipped })
     };
     let named = |one: &Combination| {
-        let Combination { server, runtime, protocol, transport } = one;
+        let Combination { server, deployment, runtime, protocol, transport } = one;
         json!({
-            "server": server, "runtime": runtime, "protocol": protocol, "transport": transport,
+            "server": server, "deployment": deployment, "runtime": runtime, "protocol": protocol,
+            "transport": transport,
         })
     };
     let combinations = all.iter().map(|ran| {
@@ -266,6 +277,7 @@ pub(super) fn json(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::test_matrix::plan::STANDALONE;
 
     fn ran(
         runtime: &'static str,
@@ -282,7 +294,13 @@ mod tests {
         });
         let server = "redis 7.0.15".to_owned();
         Ran {
-            combination: Combination { server, runtime, protocol, transport: "tcp" },
+            combination: Combination {
+                server,
+                deployment: STANDALONE,
+                runtime,
+                protocol,
+                transport: "tcp",
+            },
             scenarios: scenarios.collect(),
             took: Duration::from_millis(1_234),
         }

@@ -392,6 +392,12 @@ impl Exchange {
                 if self.spread(cluster, at, scope) {
                     return None;
                 }
+                if cluster.topology().coverage() > 0 {
+                    cluster.refresh(now);
+                    let text = "the cluster's map has no node of the kind that was asked for";
+                    self.fail(at, Error::new(ErrorKind::Connect, text));
+                    return None;
+                }
                 Found::Nowhere
             }
         };

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
 
 fn measure(job: &Job) -> Result<Sample> {
     let executor = Arc::new(Executor::new());
-    let config = format!("redis://{}", job.addr).parse()?;
+    let config = job.url().parse()?;
     let client = Client::with(config, Smol::on(executor.clone()))?;
     match job.workload {
         Workload::Get => job.measure(|turns| gets(&executor, &client, job.tasks, turns)),

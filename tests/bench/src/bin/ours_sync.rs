@@ -19,7 +19,7 @@ fn main() -> ExitCode {
 }
 
 fn measure(job: &Job) -> Result<Sample> {
-    let client = Client::open(&format!("redis://{}", job.addr))?;
+    let client = Client::open(&job.url())?;
     match job.workload {
         Workload::Get => job.measure(|turns| {
             let key = wire::key(0);

@@ -27,7 +27,7 @@ fn measure(job: &Job) -> Result<Sample> {
         1 => Builder::new_current_thread().enable_all().build()?,
         threads => Builder::new_multi_thread().worker_threads(threads).enable_all().build()?,
     };
-    let client = Client::open(&format!("redis://{}", job.addr))?;
+    let client = Client::open(&job.url())?;
     match job.workload {
         Workload::Get => job.measure(|turns| gets(&runtime, &client, job.tasks, turns)),
         Workload::PipelineSet => job.measure(|turns| {

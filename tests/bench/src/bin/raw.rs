@@ -19,19 +19,27 @@ fn main() -> ExitCode {
 }
 
 fn measure(job: &Job) -> Result<Sample> {
-    let mut socket = TcpStream::connect(job.addr)?;
-    socket.set_nodelay(true)?;
-    let exchange = Exchange::of(job);
     let mut buffer = vec![0; 64 * 1024];
+    let mut nodes = Vec::new();
+    for (node, addr) in job.addrs.iter().enumerate() {
+        let socket = TcpStream::connect(addr)?;
+        socket.set_nodelay(true)?;
+        nodes.push((socket, Exchange::of(job, node)));
+    }
     if let Workload::GetMessage | Workload::Listen = job.workload {
-        return messages(job, &mut socket, &exchange, &mut buffer);
+        let (socket, exchange) = &mut nodes[0];
+        return messages(job, socket, exchange, &mut buffer);
     }
     job.measure(|turns| {
         for _ in 0..turns {
-            socket.write_all(&exchange.request)?;
-            let mut left = exchange.reply_len;
-            while left > 0 {
-                left = exchange.left(left, socket.read(&mut buffer)?)?;
+            for (socket, exchange) in &mut nodes {
+                socket.write_all(&exchange.request)?;
+            }
+            for (socket, exchange) in &mut nodes {
+                let mut left = exchange.reply_len;
+                while left > 0 {
+                    left = exchange.left(left, socket.read(&mut buffer)?)?;
+                }
             }
         }
         Ok(())

@@ -20,9 +20,9 @@ fn main() -> ExitCode {
 
 fn measure(job: &Job) -> Result<Sample> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let mut socket = runtime.block_on(TcpStream::connect(job.addr))?;
+    let mut socket = runtime.block_on(TcpStream::connect(job.addr()))?;
     socket.set_nodelay(true)?;
-    let exchange = Exchange::of(job);
+    let exchange = Exchange::of(job, 0);
     let mut buffer = vec![0; 64 * 1024];
     if let Workload::GetMessage | Workload::Listen = job.workload {
         return messages(job, &runtime, &mut socket, &exchange, &mut buffer);

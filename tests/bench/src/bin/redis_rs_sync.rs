@@ -8,14 +8,20 @@ use bench::{
     publisher::Publisher,
     wire,
 };
-use redis::{Client, Commands, Pipeline};
+use redis::{
+    Client, Commands, Pipeline,
+    cluster::{ClusterClient, ClusterPipeline},
+};
 
 fn main() -> ExitCode {
     job::subject(measure)
 }
 
 fn measure(job: &Job) -> Result<Sample> {
-    let client = Client::open(format!("redis://{}", job.addr))?;
+    if job.is_cluster() {
+        return measure_cluster(job);
+    }
+    let client = Client::open(job.url())?;
     let mut connection = client.get_connection()?;
     match job.workload {
         Workload::Get => job.measure(|turns| {
@@ -62,6 +68,46 @@ fn measure(job: &Job) -> Result<Sample> {
                 }
                 Ok(())
             })
+        }
+    }
+}
+
+fn measure_cluster(job: &Job) -> Result<Sample> {
+    let seeds: Vec<_> = job.addrs.iter().map(|addr| format!("redis://{addr}")).collect();
+    let mut connection = ClusterClient::new(seeds)?.get_connection()?;
+    match job.workload {
+        Workload::PipelineSet => job.measure(|turns| {
+            for _ in 0..turns {
+                let mut pipeline = ClusterPipeline::with_capacity(wire::KEYS);
+                for number in 0..wire::KEYS {
+                    pipeline.set(&wire::key(number), &wire::VALUE).ignore();
+                }
+                pipeline.query::<()>(&mut connection)?;
+            }
+            Ok(())
+        }),
+        Workload::PipelineGet => job.measure(|turns| {
+            for _ in 0..turns {
+                let mut pipeline = ClusterPipeline::with_capacity(wire::KEYS);
+                for number in 0..wire::KEYS {
+                    pipeline.get(&wire::key(number));
+                }
+                for value in pipeline.query::<Vec<Vec<u8>>>(&mut connection)? {
+                    job::expect_value(&value)?;
+                }
+            }
+            Ok(())
+        }),
+        Workload::Get => job.measure(|turns| {
+            let key = wire::key(0);
+            for _ in 0..turns {
+                let value: Vec<u8> = connection.get(&key)?;
+                job::expect_value(&value)?;
+            }
+            Ok(())
+        }),
+        Workload::GetMessage | Workload::Listen => {
+            Err("it subscribes on single servers alone".into())
         }
     }
 }

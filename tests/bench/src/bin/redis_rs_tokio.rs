@@ -24,7 +24,7 @@ fn measure(job: &Job) -> Result<Sample> {
         1 => Builder::new_current_thread().enable_all().build()?,
         threads => Builder::new_multi_thread().worker_threads(threads).enable_all().build()?,
     };
-    let client = Client::open(format!("redis://{}", job.addr))?;
+    let client = Client::open(job.url())?;
     let connection = runtime.block_on(client.get_multiplexed_async_connection())?;
     match job.workload {
         Workload::Get => job.measure(|turns| gets(&runtime, &connection, job.tasks, turns)),

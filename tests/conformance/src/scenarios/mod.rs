@@ -3,6 +3,7 @@
 mod backlogs;
 mod blocking;
 mod clients;
+pub(crate) mod cluster;
 mod commands;
 mod faults;
 mod giving_up;
@@ -21,8 +22,8 @@ mod watching;
 use crate::scenario::Scenario;
 use crate::subject::Subject;
 
-/// Every scenario.
-pub(crate) fn all<S: Subject>() -> Vec<Scenario<S>> {
+/// Those of a single server; a cluster has its own.
+pub(crate) fn standalone<S: Subject>() -> Vec<Scenario<S>> {
     let mut all = Vec::new();
     all.extend(commands::list());
     all.extend(handshake::list());
@@ -52,7 +53,8 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_tell_a_behaviour() {
-        let all = all::<redis_sync::Client>();
+        let mut all = standalone::<redis_sync::Client>();
+        all.extend(cluster::list());
         let names: BTreeSet<_> = all.iter().map(|scenario| scenario.name).collect();
         assert_eq!(names.len(), all.len());
         for name in names {

@@ -1,0 +1,13 @@
+//! What holds of clusters. These run with `--deployment cluster`, on three primaries with a replica each.
+
+mod nodes;
+
+use crate::scenario::Scenario;
+use crate::subject::Subject;
+
+/// Every scenario of a cluster.
+pub(crate) fn list<S: Subject>() -> Vec<Scenario<S>> {
+    let mut all = Vec::new();
+    all.extend(nodes::list());
+    all
+}
