@@ -34,6 +34,7 @@ mod request;
 mod routed;
 mod runtime;
 mod scan;
+mod shards;
 mod stop;
 mod subscriber;
 mod watch;

@@ -3,7 +3,7 @@
 //! Owns that, what the reader was told of it, and where a channel goes when its slot does. Subscribing, and doing so
 //! again after a lost link, is done by a [`PubSub`](redis_core::pubsub::PubSub) for each node that has channels.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -331,19 +331,36 @@ impl<H> Sharded<H> {
         next: Option<NodeId>,
     ) {
         self.release_some(node, 1);
-        if let Some(wish) = self.wanted.get_mut(&channel) {
+        let Some(wish) = self.wanted.get_mut(&channel) else { return };
+        if next.is_none_or(|next| next == node) || wish.refusals > AT_ONCE {
             // The map knows of no other: it will before long.
-            let waits = next.is_none_or(|next| next == node) || wish.refusals > AT_ONCE;
-            wish.again = waits.then(|| now + AGAIN);
+            wish.again = Some(now + AGAIN);
+            return;
         }
-        self.place(now, cluster, vec![channel]);
+        // What is in the slot goes together, so that the reader is told once.
+        let slot = wish.slot;
+        let together = self.take_waiting(|waiting| waiting == slot, true);
+        self.place(now, cluster, together);
     }
 
-    /// There is no link to be had to a node, for a reason that is not the node's.
-    pub fn handle_no_link(&mut self, now: Instant, node: NodeId, error: Error) {
-        self.failures += 1;
-        self.failure = Some(error.clone());
-        self.notify(error);
+    /// The channels of slots, which wait no longer: all, or those that waited.
+    fn take_waiting(&mut self, is_meant: impl Fn(u16) -> bool, all: bool) -> Vec<Bytes> {
+        let meant = self.wanted.iter_mut().filter(|(_, wish)| is_meant(wish.slot));
+        let meant = meant.filter_map(|(channel, wish)| {
+            let waited = wish.again.take().is_some();
+            (waited || all).then(|| channel.clone())
+        });
+        meant.collect()
+    }
+
+    /// There is no link to be had to a node, for a reason that is not the node's; without one, because it was forgotten
+    /// just now.
+    pub fn handle_no_link(&mut self, now: Instant, node: NodeId, error: Option<Error>) {
+        if let Some(error) = error {
+            self.failures += 1;
+            self.failure = Some(error.clone());
+            self.notify(error);
+        }
         self.abandon(now, node);
     }
 
@@ -377,12 +394,9 @@ impl<H> Sharded<H> {
         if self.poll_timeout().is_none_or(|due| now < due) {
             return;
         }
-        let mut due = Vec::new();
-        for (channel, wish) in &mut self.wanted {
-            if wish.again.take_if(|again| *again <= now).is_some() {
-                due.push(channel.clone());
-            }
-        }
+        let due = |wish: &&Wish<H>| wish.again.is_some_and(|again| again <= now);
+        let slots: BTreeSet<u16> = self.wanted.values().filter(due).map(|wish| wish.slot).collect();
+        let due = self.take_waiting(|slot| slots.contains(&slot), false);
         self.place(now, cluster, due);
     }
 
@@ -465,6 +479,11 @@ impl<H> Sharded<H> {
     /// Whether any channel has no node at the moment.
     pub fn is_placing(&self) -> bool {
         self.wanted.values().any(|wish| wish.node.is_none())
+    }
+
+    /// Whether [`poll_action`](Self::poll_action) has something.
+    pub fn has_action(&self) -> bool {
+        !self.actions.is_empty()
     }
 
     /// Whether [`poll_notice`](Self::poll_notice) has something.
@@ -587,6 +606,22 @@ mod tests {
     }
 
     #[test]
+    fn all_channels_of_a_slot_go_together() {
+        let (mut sharded, mut cluster, now) = confirmed();
+        let node = cluster.primary_of(15495).unwrap();
+        sharded.handle_report(now, &mut cluster, node, Report::Ended("a".into()));
+        let later = now + Duration::from_millis(1);
+        sharded.handle_report(later, &mut cluster, node, Report::Ended("{a}x".into()));
+        assert_eq!(actions(&mut sharded, &cluster), [""; 0]);
+        let due = sharded.poll_timeout().unwrap();
+        sharded.handle_timeout(due, &mut cluster);
+        assert_eq!(actions(&mut sharded, &cluster), ["3 ++ a {a}x"]);
+        let moved = || refused("a", "MOVED 15495 h:2");
+        sharded.handle_report(due, &mut cluster, node, moved());
+        assert_eq!(actions(&mut sharded, &cluster), ["3 -- {a}x", "2 ++ a {a}x", "3 closed"]);
+    }
+
+    #[test]
     fn what_was_never_confirmed_is_still_news_elsewhere() {
         let (mut sharded, mut cluster, now) = subscribed();
         move_slot(&mut cluster, now, 3300, 3);
@@ -682,14 +717,14 @@ mod tests {
         let homes = sharded.poll_homes(&cluster, &["b".into(), "hello".into()], since);
         assert_eq!(homes, Some(Ok(vec![node])));
         let full = || Error::new(redis_core::ErrorKind::Limit, "the pool is full");
-        sharded.handle_no_link(now, node, full());
+        sharded.handle_no_link(now, node, Some(full()));
         assert_eq!(actions(&mut sharded, &cluster), ["1 -- hello", "1 -- b", "1 closed"]);
         assert_eq!(sharded.poll_homes(&cluster, &["b".into()], since), Some(Err(full())));
         assert_eq!(notices(&mut sharded), [""; 0], "the caller knows");
         let due = sharded.poll_timeout().unwrap();
         sharded.handle_timeout(due, &mut cluster);
         assert_eq!(actions(&mut sharded, &cluster), ["1 + hello", "1 + b"]);
-        sharded.handle_no_link(due, node, full());
+        sharded.handle_no_link(due, node, Some(full()));
         assert_eq!(notices(&mut sharded), ["the pool is full"]);
     }
 

@@ -229,6 +229,25 @@ fn of_what_goes_to_another_node_the_reader_hears_nothing_more() {
 }
 
 #[test]
+fn a_link_that_rests_is_opened_again_when_it_is_needed() {
+    let mut node = Node::new(Protocol::Resp3);
+    node.subscribe(&["a"]);
+    node.told();
+    node.unsubscribe("a");
+    let now = node.pair.now();
+    assert!(!node.pair.machine.rest(now), "the end is not confirmed");
+    assert_eq!(node.told(), ["sunsubscribe a"]);
+    let now = node.pair.now();
+    assert!(node.pair.machine.rest(now));
+    assert_eq!(node.told(), [""; 0]);
+    assert!(node.pair.machine.is_idle() && node.pair.machine.is_over());
+    assert_eq!((node.reports(), node.pair.server.connections), (vec!["a there".to_owned()], 1));
+    node.adopt(&["a"]);
+    assert_eq!(node.told(), ["resubscribed "]);
+    assert_eq!((node.reports(), node.pair.server.connections), (vec!["a there".to_owned()], 2));
+}
+
+#[test]
 fn resp2_is_the_same() {
     let mut node = Node::new(Protocol::Resp2);
     node.refuse(&[None, Some("CLUSTERDOWN Hash slot not served")]);

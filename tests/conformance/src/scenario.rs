@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clusterkit::{Cluster, ClusterOptions, Node};
+use redis_core::config::ClusterConfig;
 use redis_core::{Config, Endpoint, Error, Protocol, Result, Servers};
 use testkit::faulty::FaultProxy;
 use testkit::servers::{Installed, Server, ServerOptions, Version};
@@ -353,6 +354,20 @@ impl<S: Subject> Context<S> {
         node: &Node,
     ) -> std::result::Result<Client<S>, Failure> {
         self.node_client_with(cluster, node, |_| ())
+    }
+
+    /// A client of a whole cluster.
+    pub(crate) fn cluster_client(
+        &self,
+        cluster: &Cluster,
+    ) -> std::result::Result<Client<S>, Failure> {
+        let endpoint =
+            |node: &Node| Endpoint::Tcp { host: node.addr().ip().to_string(), port: node.port() };
+        let nodes = cluster.nodes();
+        let first = nodes.first().ok_or("a cluster has nodes")?;
+        let mut config = node_config(cluster, first, &self.shared.combination)?;
+        config.cluster = Some(ClusterConfig::new(nodes.iter().map(endpoint)));
+        Ok(open(config)?)
     }
 
     /// Runs what blocks beside the scenario, so that its tasks go on.

@@ -19,7 +19,7 @@ use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
-use redis_core::{Cmd, Command, Config, Error, FromReply, Result, Value};
+use redis_core::{Cmd, Command, Config, Endpoint, Error, FromReply, Result, Value};
 
 /// A task for [`Subject::spawn`].
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -171,6 +171,11 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<()>> + Send;
     fn get_message(
         pubsub: &mut Self::PubSub,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Option<Message>>> + Send;
+    fn get_sharded_message(
+        pubsub: &mut Self::PubSub,
+        node: Option<&Endpoint>,
         timeout: Duration,
     ) -> impl Future<Output = Result<Option<Message>>> + Send;
     /// The first messages of listening: at most so many, fewer when it ends.

@@ -111,8 +111,9 @@ pub(super) static MUTANTS: &[Mutant] = &[
         "ended-subscription-is-forgotten",
         &[(
             "sharded.rs",
-            "            if wish.again.take_if(|again| *again <= now).is_some() {",
-            "            if wish.again.replace(now + AGAIN).is_none() {",
+            "        let due = self.take_waiting(|slot| slots.contains(&slot), false);",
+            "        let (due, _) = (Vec::new(), slots);
+        self.wanted.values_mut().for_each(|wish| wish.again = Some(now + AGAIN));",
         )],
     ),
     mutant(

@@ -12,6 +12,7 @@ use super::message::{Message, MessageData, MessageKind, read};
 use super::registry::{Answer, Family, Refused};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
+use crate::session::Machine as _;
 
 /// What a cluster's subscriber has to know of the link to a node.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +54,19 @@ impl<H> PubSub<H> {
         let session = &mut self.session;
         self.registry.leave(Family::Shard, channels, |out| session.send_unanswered(out));
         self.want_link(now);
+    }
+
+    /// Closes the connection, when nothing is subscribed there and nothing asked for any longer. What waits for the
+    /// reader stays. False when there was none, or it is being opened: it is to be closed then.
+    pub fn rest(&mut self, now: Instant) -> bool {
+        if self.is_subscribed() || !self.session.is_linked() {
+            return false;
+        }
+        self.established = false;
+        self.session.handle_disconnect(now, Some(std::io::ErrorKind::ConnectionAborted));
+        // It is no loss.
+        while self.session.poll_event().is_some() {}
+        true
     }
 
     /// What is to be known of this link, if anything.

@@ -182,6 +182,11 @@ impl<H> PubSub<H> {
         self.session.is_ready()
     }
 
+    /// Whether anything is to be subscribed.
+    pub fn is_wanted(&self) -> bool {
+        self.registry.is_wanted()
+    }
+
     /// Whether anything is subscribed, or asked for.
     pub fn is_subscribed(&self) -> bool {
         self.registry.is_subscribed()

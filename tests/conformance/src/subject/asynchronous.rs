@@ -13,7 +13,7 @@ use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
-use redis_core::{Cmd, Command, Config, Execute, FromReply, Queue, Result, Value};
+use redis_core::{Cmd, Command, Config, Endpoint, Execute, FromReply, Queue, Result, Value};
 
 use super::{Handler, Names, OnError, Subject, Task};
 
@@ -269,6 +269,14 @@ impl<A: Adapter> Subject for On<A> {
 
     async fn get_message(pubsub: &mut PubSub, timeout: Duration) -> Result<Option<Message>> {
         pubsub.get_message(timeout).await
+    }
+
+    async fn get_sharded_message(
+        pubsub: &mut PubSub,
+        node: Option<&Endpoint>,
+        timeout: Duration,
+    ) -> Result<Option<Message>> {
+        pubsub.get_sharded_message(node, timeout).await
     }
 
     async fn heard(pubsub: &mut PubSub, most: usize) -> Vec<Result<Message>> {

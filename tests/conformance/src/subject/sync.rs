@@ -13,7 +13,7 @@ use redis_core::pubsub::Message;
 use redis_core::telemetry::Stats;
 use redis_core::types::ScanPage;
 use redis_core::{
-    Cmd, Command, Config, Error, ErrorKind, Execute, FromReply, Queue, Result, Value,
+    Cmd, Command, Config, Endpoint, Error, ErrorKind, Execute, FromReply, Queue, Result, Value,
 };
 use redis_sync::{
     Client, Monitor, Pipeline, PubSub, PubSubHandle, PubSubThread, Transaction, Watched,
@@ -288,6 +288,14 @@ impl Subject for Client {
 
     async fn get_message(pubsub: &mut PubSub, timeout: Duration) -> Result<Option<Message>> {
         pubsub.get_message(timeout)
+    }
+
+    async fn get_sharded_message(
+        pubsub: &mut PubSub,
+        node: Option<&Endpoint>,
+        timeout: Duration,
+    ) -> Result<Option<Message>> {
+        pubsub.get_sharded_message(node, timeout)
     }
 
     async fn heard(pubsub: &mut PubSub, most: usize) -> Vec<Result<Message>> {

@@ -1,6 +1,7 @@
 //! What holds of clusters. These run with `--deployment cluster`, on three primaries with a replica each.
 
 mod nodes;
+mod sharded;
 
 use crate::scenario::Scenario;
 use crate::subject::Subject;
@@ -9,5 +10,6 @@ use crate::subject::Subject;
 pub(crate) fn list<S: Subject>() -> Vec<Scenario<S>> {
     let mut all = Vec::new();
     all.extend(nodes::list());
+    all.extend(sharded::list());
     all
 }
