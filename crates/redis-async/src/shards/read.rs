@@ -36,7 +36,7 @@ pub(crate) enum Whom<'a> {
 }
 
 /// A message, with the handler it is for, if any.
-type Next = Result<(Message, Option<Handler>)>;
+type Heard = (Message, Option<Handler>);
 
 impl Shards {
     /// The next message, unless the deadline passes, or, where that is asked for, listening is over.
@@ -47,7 +47,7 @@ impl Shards {
         whom: Whom<'_>,
         ends: bool,
         deadline: Option<Instant>,
-    ) -> Poll<Result<Option<(Message, Option<Handler>)>>> {
+    ) -> Poll<Result<Option<Heard>>> {
         loop {
             if let Whom::All(main) = whom
                 && ends
@@ -88,7 +88,7 @@ impl Shards {
         reader: &mut Reader,
         whom: Whom<'_>,
         ends: bool,
-    ) -> Result<Option<Next>> {
+    ) -> Result<Option<Result<Heard>>> {
         let mut state = self.lock();
         match &mut state.reader {
             Some(waker) => waker.clone_from(cx.waker()),

@@ -97,16 +97,14 @@ impl<H> PubSub<H> {
             return true;
         }
         let channel = &message.channel;
-        match message.kind {
-            MessageKind::SSubscribe if answer.asked => {
-                self.report(Report::Confirmed(channel.clone()));
-            }
-            MessageKind::SUnsubscribe if !answer.asked => {
-                if self.registry.handle_ended(Family::Shard, channel) {
-                    self.report(Report::Ended(channel.clone()));
-                }
-            }
-            _ => {}
+        let kind = message.kind;
+        if kind == MessageKind::SSubscribe && answer.asked {
+            self.report(Report::Confirmed(channel.clone()));
+        } else if kind == MessageKind::SUnsubscribe
+            && !answer.asked
+            && self.registry.handle_ended(Family::Shard, channel)
+        {
+            self.report(Report::Ended(channel.clone()));
         }
         answer.asked
     }
