@@ -1,4 +1,5 @@
 //! Subscriptions to shard channels at one node of a cluster: what it ends and refuses, and what the reader hears of it.
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex};
