@@ -1,7 +1,8 @@
 //! A running cluster: who is who, and what can be done to its nodes.
 
 use std::{
-    io,
+    fmt, io,
+    sync::atomic::{AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -17,8 +18,8 @@ use crate::{
     members::{Members, config},
     node::Node,
     options::ClusterOptions,
-    view::{Layout, agreed, layout, said, unserved},
-    wait::until,
+    view::{Layout, Seen, layout, said, settled},
+    wait::{Look, until},
 };
 
 /// After this time a replica has given up to take over: servers allow it 5 s.
@@ -30,6 +31,8 @@ pub struct Cluster {
     installed: Installed,
     options: ClusterOptions,
     members: Members,
+    /// How many nodes there have been.
+    launched: AtomicUsize,
     /// Who served what once all had started.
     first: Layout,
 }
@@ -47,6 +50,7 @@ impl Cluster {
             installed: installed.clone(),
             options,
             members: Members::default(),
+            launched: AtomicUsize::new(0),
             first: Layout::new(),
         };
         form::form(&cluster)?;
@@ -151,30 +155,33 @@ impl Cluster {
     /// # Errors
     /// When the node refuses, is no replica, or has not taken over within 60 s.
     pub fn failover(&self, replica: &Node) -> io::Result<()> {
-        let running = self.members.running()?;
-        let primary = self.primary_named_by(replica)?;
-        let answers = running.iter().any(|seen| seen.node.id == primary);
-        let ask = || match answers {
-            true => self.run(replica, cmd::cluster_failover()),
-            false => self.run(replica, cmd::cluster_failover().force()),
+        let nodes = self.members.run(replica, cmd::cluster_nodes())?;
+        let own = nodes.into_iter().find(|node| node.id == replica.id);
+        let Some(primary) = own.and_then(|own| own.primary) else {
+            return Err(io::Error::other(format!("{replica} is no replica")));
         };
-        ask()?;
-        let mut asked = Instant::now();
+        let is_primary = |nodes: &[ClusterNode]| {
+            let found = nodes.iter().find(|node| node.id == replica.id);
+            found.is_some_and(|node| node.is(&NodeFlag::Primary))
+        };
+        let mut asked: Option<Instant> = None;
         until(format_args!("{replica} is a primary"), || {
-            for seen in &running {
-                let nodes = seen.nodes()?;
-                let found = nodes.iter().find(|node| node.id == replica.id);
-                if found.is_some_and(|node| node.is(&NodeFlag::Primary)) {
-                    continue;
-                }
-                // The others refuse who takes over soon after another; then nothing more comes of it.
-                if seen.node == *replica && asked.elapsed() > TAKING_OVER {
-                    ask()?;
-                    asked = Instant::now();
-                }
-                return Ok(Err(format!("{} says that it is not", seen.node)));
+            if is_primary(&self.members.run(replica, cmd::cluster_nodes())?) {
+                return Ok(Ok(()));
             }
-            Ok(Ok(()))
+            // The others refuse who takes over soon after another; then nothing more comes of it.
+            if asked.is_none_or(|asked| asked.elapsed() > TAKING_OVER) {
+                let answers = self.members.running().iter().any(|seen| seen.node.id == primary);
+                match answers {
+                    true => self.members.run(replica, cmd::cluster_failover())?,
+                    false => self.members.run(replica, cmd::cluster_failover().force())?,
+                }
+                asked = Some(Instant::now());
+            }
+            Ok(Err("it is a replica still".to_owned()))
+        })?;
+        self.until_all(format_args!("know that {replica} is a primary"), |_, nodes| {
+            if is_primary(nodes) { Ok(()) } else { Err("it is a replica".to_owned()) }
         })
     }
 
@@ -216,8 +223,8 @@ impl Cluster {
     /// # Errors
     /// When it can't be started, or is not met within 60 s.
     pub fn add_node(&self) -> io::Result<Node> {
-        let others: Vec<_> = self.members.running()?.into_iter().map(|seen| seen.node).collect();
-        let node = form::launch(self, self.nodes().len())?;
+        let others: Vec<_> = self.members.running().into_iter().map(|seen| seen.node).collect();
+        let node = form::launch(self)?;
         form::meet(self, &node, &others)?;
         form::until_met(self)?;
         Ok(node)
@@ -228,18 +235,13 @@ impl Cluster {
     /// # Errors
     /// When it refuses, or is not known as one within 60 s.
     pub fn replicate(&self, replica: &Node, primary: &Node) -> io::Result<()> {
-        // It may not have heard that the other is a primary.
-        self.run(replica, cmd::cluster_replicate(&primary.id))?;
-        let running = self.members.running()?;
-        until(format_args!("all know that {replica} is a replica of {primary}"), || {
-            for seen in &running {
-                let nodes = seen.nodes()?;
-                let found = nodes.iter().find(|node| node.id == replica.id);
-                if found.is_none_or(|node| node.primary.as_ref() != Some(&primary.id)) {
-                    return Ok(Err(format!("{} says that it is not", seen.node)));
-                }
+        self.members.run(replica, cmd::cluster_replicate(&primary.id))?;
+        self.until_all(format_args!("know that {replica} is a replica of {primary}"), |_, nodes| {
+            let found = nodes.iter().find(|node| node.id == replica.id);
+            match found.and_then(|node| node.primary.as_ref()) {
+                Some(named) if *named == primary.id => Ok(()),
+                named => Err(format!("its primary is {named:?}")),
             }
-            Ok(Ok(()))
         })
     }
 
@@ -257,21 +259,13 @@ impl Cluster {
             return Err(io::Error::other(format!("{node} has {what}, which must go first")));
         }
         self.members.remove(node);
-        let running = self.members.running()?;
-        until(format_args!("{node} is forgotten"), || {
-            for seen in &running {
-                if !seen.nodes()?.iter().any(|one| one.id == node.id) {
-                    continue;
-                }
-                // Since Redis 7.2 one tells the others, so that it may be too late by now.
-                match seen.client.cluster_forget(&node.id) {
-                    Err(error) if !error.message().contains("Unknown node") => {
-                        return Err(said(&seen.node, &error));
-                    }
-                    _ => return Ok(Err(format!("{} knew it", seen.node))),
-                }
+        self.until_all(format_args!("have forgotten {node}"), |seen, nodes| {
+            if nodes.iter().all(|one| one.id != node.id) {
+                return Ok(());
             }
-            Ok(Ok(()))
+            // Since Redis 7.2 those who forget tell the others, so that it may be unknown by now.
+            let forgot = seen.client.cluster_forget(&node.id);
+            Err(format!("it was told to, and said {forgot:?}"))
         })
     }
 
@@ -281,21 +275,9 @@ impl Cluster {
     /// # Errors
     /// When that takes 60 s; what is amiss is told.
     pub fn wait_settled(&self) -> io::Result<()> {
-        let running = self.members.running()?;
-        let members = self.nodes().len();
         until(format_args!("the cluster of {} has settled", self.installed), || {
-            for seen in &running {
-                match seen.is_settled(&running, members) {
-                    Ok(Ok(())) => {}
-                    Ok(Err(amiss)) => return Ok(Err(amiss)),
-                    // One that was just started loses the connections of before.
-                    Err(error) => return Ok(Err(said(&seen.node, &error).to_string())),
-                }
-            }
-            Ok(agreed(&running)?.and_then(|layout| match unserved(&layout) {
-                0 => Ok(()),
-                count => Err(format!("nobody serves {count} slots")),
-            }))
+            let running = self.members.running();
+            Ok(settled(&running, self.nodes().len()))
         })
     }
 
@@ -303,7 +285,7 @@ impl Cluster {
     pub fn is_as_started(&self) -> bool {
         let moves = |node: &ClusterNode| !node.migrating.is_empty() || !node.importing.is_empty();
         let check = || -> io::Result<bool> {
-            let running = self.members.running()?;
+            let running = self.members.running();
             let mut same = running.len() == self.first.len();
             for seen in &running {
                 let nodes = seen.nodes()?;
@@ -318,8 +300,32 @@ impl Cluster {
         &self.options
     }
 
+    /// The number of the node that is launched next.
+    pub(crate) fn next_number(&self) -> usize {
+        self.launched.fetch_add(1, Ordering::Relaxed)
+    }
+
     pub(crate) fn members(&self) -> &Members {
         &self.members
+    }
+
+    /// Returns when `check` finds what it looks for in what every node that answers says.
+    pub(crate) fn until_all(
+        &self,
+        what: impl fmt::Display,
+        check: impl Fn(&Seen, &[ClusterNode]) -> Look<()>,
+    ) -> io::Result<()> {
+        until(format_args!("all nodes {what}"), || {
+            let look = |seen: &Seen| {
+                // One that is killed meanwhile is not among those that answer any more.
+                let nodes = seen.nodes().map_err(|error| error.to_string())?;
+                check(seen, &nodes).map_err(|instead| format!("as {} sees it {instead}", seen.node))
+            };
+            Ok(match &self.members.running()[..] {
+                [] => Err("no node runs".to_owned()),
+                running => running.iter().try_for_each(look),
+            })
+        })
     }
 
     pub(crate) fn password(&self) -> io::Result<Option<String>> {
@@ -334,7 +340,7 @@ impl Cluster {
     }
 
     fn view(&self) -> io::Result<Vec<ClusterNode>> {
-        match self.members.running()?.first() {
+        match self.members.running().first() {
             Some(seen) => seen.nodes(),
             None => Err(io::Error::other("no node of the cluster runs")),
         }
@@ -345,13 +351,5 @@ impl Cluster {
         let view = self.view()?;
         let is_such = |node: &Node| view.iter().any(|one| one.id == node.id && such(one));
         Ok(self.nodes().into_iter().filter(is_such).collect())
-    }
-
-    fn primary_named_by(&self, replica: &Node) -> io::Result<String> {
-        let client = self.client(replica)?;
-        let nodes = client.cluster_nodes().map_err(|error| said(replica, &error))?;
-        let own = nodes.into_iter().find(|node| node.id == replica.id);
-        let primary = own.and_then(|own| own.primary);
-        primary.ok_or_else(|| io::Error::other(format!("{replica} is no replica")))
     }
 }

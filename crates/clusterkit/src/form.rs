@@ -2,84 +2,68 @@
 
 use std::{io, ops::RangeInclusive};
 
-use redis_core::{Commands, SLOTS, types::NodeFlag};
-use redis_sync::Client;
-use testkit::servers::{Installed, Server};
+use redis_core::{SLOTS, cmd, types::NodeFlag};
+use testkit::servers::Server;
 
 use crate::{
     cluster::Cluster,
-    members::config,
     node::Node,
     options::{ClusterOptions, is_modern},
-    view::said,
-    wait::until,
 };
 
 /// Starts the nodes and returns when they serve all slots and all replicas follow.
 pub(crate) fn form(cluster: &Cluster) -> io::Result<()> {
     let ClusterOptions { primaries, replicas, .. } = *cluster.options();
-    for number in 0..primaries * (1 + replicas) {
-        launch(cluster, number)?;
+    for _ in 0..primaries * (1 + replicas) {
+        launch(cluster)?;
     }
     let nodes = cluster.nodes();
-    for (number, node) in (0..).zip(&nodes) {
-        let client = cluster.client(node)?;
-        let give = || {
-            // With epochs of their own they need not settle who goes first.
-            client.cluster_set_config_epoch(number + 1)?;
-            match shares(primaries).nth(number as usize) {
-                Some(slots) => add_slots(cluster.installed(), &client, slots),
-                None => Ok(()),
-            }
+    for (number, node) in (1..).zip(&nodes) {
+        // With epochs of their own they need not settle who goes first.
+        cluster.members().run(node, cmd::cluster_set_config_epoch(number))?;
+    }
+    for (node, slots) in nodes.iter().zip(shares(primaries)) {
+        let add = match is_modern(cluster.installed()) {
+            true => cmd::cluster_addslotsrange([slots]),
+            false => cmd::cluster_addslots(slots),
         };
-        give().map_err(|error| said(node, &error))?;
+        cluster.members().run(node, add)?;
     }
     for (number, node) in nodes.iter().enumerate() {
         meet(cluster, node, &nodes[number + 1..])?;
     }
     until_met(cluster)?;
     for (number, replica) in nodes[primaries..].iter().enumerate() {
-        cluster.replicate(replica, &nodes[number % primaries])?;
+        let primary = &nodes[number % primaries];
+        cluster.members().run(replica, cmd::cluster_replicate(primary.id()))?;
     }
     cluster.wait_settled()
 }
 
 /// Starts a node that knows no other.
-pub(crate) fn launch(cluster: &Cluster, number: usize) -> io::Result<Node> {
-    let options = cluster.options().node(cluster.installed(), number)?;
-    let server = Server::start(cluster.installed(), options)?;
-    let id = Client::new(config(&server)).and_then(|client| client.cluster_myid());
-    let id = id.map_err(|error| io::Error::other(format!("{}: {error}", server.addr())))?;
-    let node = Node { id, addr: server.addr() };
-    cluster.members().add(node.clone(), server);
-    Ok(node)
+pub(crate) fn launch(cluster: &Cluster) -> io::Result<Node> {
+    let options = cluster.options().node(cluster.installed(), cluster.next_number())?;
+    cluster.members().add(Server::start(cluster.installed(), options)?)
 }
 
 /// Makes the node know the others.
 pub(crate) fn meet(cluster: &Cluster, node: &Node, others: &[Node]) -> io::Result<()> {
-    let client = cluster.client(node)?;
     for other in others {
-        let met = client.cluster_meet(other.addr.ip().to_string(), other.port());
-        met.map_err(|error| said(node, &error))?;
+        let meet = cmd::cluster_meet(other.addr.ip().to_string(), other.port());
+        cluster.members().run(node, meet)?;
     }
     Ok(())
 }
 
 /// Returns when each node that runs knows all others.
 pub(crate) fn until_met(cluster: &Cluster) -> io::Result<()> {
-    let running = cluster.members().running()?;
     let members = cluster.nodes().len();
-    until("all nodes know each other", || {
-        for seen in &running {
-            let nodes = seen.nodes()?;
-            let met = nodes.iter().filter(|node| !node.is(&NodeFlag::Handshake)).count();
-            if met != members || nodes.len() != members {
-                let known = nodes.len();
-                let text = format!("{} has met {met} of {members}, and knows {known}", seen.node);
-                return Ok(Err(text));
-            }
+    cluster.until_all("know each other", |_, nodes| {
+        let met = nodes.iter().filter(|node| !node.is(&NodeFlag::Handshake)).count();
+        match (met, nodes.len()) {
+            whole if whole == (members, members) => Ok(()),
+            (met, known) => Err(format!("it has met {met} of {members}, and knows {known}")),
         }
-        Ok(Ok(()))
     })
 }
 
@@ -88,17 +72,6 @@ fn shares(parts: usize) -> impl Iterator<Item = RangeInclusive<u16>> {
     let slots = usize::from(SLOTS);
     let bound = move |part: usize| u16::try_from(part * slots / parts).expect("at most 16384");
     (0..parts).map(move |part| bound(part)..=bound(part + 1) - 1)
-}
-
-fn add_slots(
-    installed: &Installed,
-    client: &Client,
-    slots: RangeInclusive<u16>,
-) -> redis_core::Result<()> {
-    match is_modern(installed) {
-        true => client.cluster_addslotsrange([slots]),
-        false => client.cluster_addslots(slots),
-    }
 }
 
 #[cfg(test)]

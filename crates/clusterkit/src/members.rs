@@ -3,9 +3,10 @@
 use std::{
     fmt, io,
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use redis_core::Config;
+use redis_core::{Command, Commands, Config, Endpoint, Execute};
 use redis_sync::Client;
 use testkit::servers::{Server, Signal};
 
@@ -13,6 +14,9 @@ use crate::{
     node::Node,
     view::{Seen, said},
 };
+
+/// A node may take longer than others' commands do: it hands keys to another.
+const ANSWER: Duration = Duration::from_secs(30);
 
 /// Everyone who belongs to the cluster, running or not, in the order in which they came.
 #[derive(Default)]
@@ -32,8 +36,12 @@ impl fmt::Debug for Members {
 }
 
 impl Members {
-    pub(crate) fn add(&self, node: Node, server: Server) {
-        self.lock().push(Member { node, server, frozen: false });
+    pub(crate) fn add(&self, server: Server) -> io::Result<Node> {
+        let addr = server.addr();
+        let id = control(&server).cluster_myid().map_err(|error| said(addr, &error))?;
+        let node = Node { id, addr };
+        self.lock().push(Member { node: node.clone(), server, frozen: false });
+        Ok(node)
     }
 
     /// Ends the node's server and removes its files.
@@ -45,16 +53,17 @@ impl Members {
         self.lock().iter().map(|member| member.node.clone()).collect()
     }
 
-    /// Those that answer, each with a client of its own.
-    pub(crate) fn running(&self) -> io::Result<Vec<Seen>> {
+    /// Those that answer.
+    pub(crate) fn running(&self) -> Vec<Seen> {
         let members = self.lock();
         let running = members.iter().filter(|member| !member.frozen && member.server.is_running());
-        running
-            .map(|Member { node, server, .. }| {
-                let client = Client::new(config(server)).map_err(|error| said(node, &error))?;
-                Ok(Seen { node: node.clone(), client })
-            })
-            .collect()
+        running.map(|one| Seen { node: one.node.clone(), client: control(&one.server) }).collect()
+    }
+
+    /// Runs a command at the node.
+    pub(crate) fn run<C: Command>(&self, node: &Node, command: C) -> io::Result<C::Reply> {
+        let client = self.at(node, control)?;
+        client.execute(command).map_err(|error| said(node, &error))
     }
 
     /// What `look` finds at the node's server.
@@ -88,6 +97,15 @@ impl Members {
     fn lock(&self) -> MutexGuard<'_, Vec<Member>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A client for what is done to the node. It is new each time, so that no connection is left that tests
+/// would see, and over the Unix socket, where closing one occupies no port.
+fn control(server: &Server) -> Client {
+    let mut config = config(server);
+    config.endpoint = Endpoint::Unix(server.socket_path().to_owned());
+    config.command_timeout = Some(ANSWER);
+    Client::new(config).expect("settings that fit together")
 }
 
 /// How to reach a single node.

@@ -3,7 +3,7 @@
 use std::{io, ops::RangeInclusive, time::Duration};
 
 use redis_core::{
-    Command, Execute, cmd,
+    Execute, cmd,
     types::{ClusterNode, MigrationTasks, SlotMove, SlotRange, SlotState},
 };
 use testkit::servers::{Installed, Version};
@@ -53,8 +53,9 @@ impl Cluster {
     pub fn begin_move(&self, slot: u16, to: &Node) -> io::Result<Moving> {
         let from = self.primary_of(slot)?;
         let importing = SlotState::Importing(from.id.clone());
-        self.run(to, cmd::cluster_setslot(slot, importing))?;
-        self.run(&from, cmd::cluster_setslot(slot, SlotState::Migrating(to.id.clone())))?;
+        self.members().run(to, cmd::cluster_setslot(slot, importing))?;
+        self.members()
+            .run(&from, cmd::cluster_setslot(slot, SlotState::Migrating(to.id.clone())))?;
         Ok(Moving { slot, from, to: to.clone() })
     }
 
@@ -64,7 +65,8 @@ impl Cluster {
     /// When a node refuses.
     pub fn move_keys(&self, moving: &Moving, most: u64) -> io::Result<usize> {
         let Moving { slot, from, to } = moving;
-        let keys: Vec<Vec<u8>> = self.run(from, cmd::cluster_getkeysinslot(*slot, most))?;
+        let keys: Vec<Vec<u8>> =
+            self.members().run(from, cmd::cluster_getkeysinslot(*slot, most))?;
         let count = keys.len();
         if count == 0 {
             return Ok(0);
@@ -74,7 +76,7 @@ impl Cluster {
         if let Some(password) = self.password()? {
             migrate = migrate.auth(password);
         }
-        self.run(from, migrate)?;
+        self.members().run(from, migrate)?;
         Ok(count)
     }
 
@@ -88,9 +90,9 @@ impl Cluster {
         while self.move_keys(moving, BATCH)? > 0 {}
         let given = || cmd::cluster_setslot(*slot, SlotState::Node(to.id.clone()));
         // First who gets it: if the cluster hears that the other has it no more, someone must have it.
-        self.run(to, given())?;
+        self.members().run(to, given())?;
         let primaries = self.primaries()?;
-        let mut told = self.members().running()?;
+        let mut told = self.members().running();
         told.retain(|seen| seen.node != *to && primaries.contains(&seen.node));
         told.sort_by_key(|seen| seen.node != *from);
         for seen in told {
@@ -111,7 +113,7 @@ impl Cluster {
     /// When a node refuses.
     pub fn cancel_move(&self, moving: &Moving) -> io::Result<()> {
         for node in [&moving.from, &moving.to] {
-            self.run(node, cmd::cluster_setslot(moving.slot, SlotState::Stable))?;
+            self.members().run(node, cmd::cluster_setslot(moving.slot, SlotState::Stable))?;
         }
         Ok(())
     }
@@ -143,10 +145,10 @@ impl Cluster {
     }
 
     fn import(&self, range: SlotRange, to: &Node) -> io::Result<()> {
-        let id = self.run(to, cmd::cluster_migration_import([range]))?;
+        let id = self.members().run(to, cmd::cluster_migration_import([range]))?;
         until(format_args!("the slots {range} are imported"), || {
             let tasks = MigrationTasks::Id(id.clone());
-            let tasks = self.run(to, cmd::cluster_migration_status(tasks))?;
+            let tasks = self.members().run(to, cmd::cluster_migration_status(tasks))?;
             let Some(task) = tasks.first() else { return Ok(Err("it is not known".to_owned())) };
             match &*task.state {
                 "completed" => Ok(Ok(())),
@@ -157,10 +159,10 @@ impl Cluster {
     }
 
     fn export(&self, range: SlotRange, from: &Node, to: &Node) -> io::Result<()> {
-        let earlier = self.run(from, cmd::cluster_getslotmigrations())?;
-        self.run(from, cmd::cluster_migrateslots([SlotMove::to(&to.id, [range])]))?;
+        let earlier = self.members().run(from, cmd::cluster_getslotmigrations())?;
+        self.members().run(from, cmd::cluster_migrateslots([SlotMove::to(&to.id, [range])]))?;
         until(format_args!("the slots {range} are exported"), || {
-            let migrations = self.run(from, cmd::cluster_getslotmigrations())?;
+            let migrations = self.members().run(from, cmd::cluster_getslotmigrations())?;
             let new = |name: &str| earlier.iter().all(|known| known.name != name);
             let Some(migration) = migrations.iter().find(|one| new(&one.name)) else {
                 return Ok(Err("it is not known".to_owned()));
@@ -175,23 +177,12 @@ impl Cluster {
 
     /// Returns when every node that runs knows that `node` serves the slots.
     fn until_served(&self, range: SlotRange, node: &Node) -> io::Result<()> {
-        let running = self.members().running()?;
-        until(format_args!("all know that {node} serves the slots {range}"), || {
-            for seen in &running {
-                let nodes = seen.nodes()?;
-                let found = server_of(&nodes, range);
-                if found.is_none_or(|id| id != node.id) {
-                    let found = found.unwrap_or("no single node");
-                    return Ok(Err(format!("{} says it is {found}", seen.node)));
-                }
+        self.until_all(format_args!("know that {node} serves the slots {range}"), |_, nodes| {
+            match server_of(nodes, range) {
+                Some(id) if id == node.id => Ok(()),
+                other => Err(format!("it is {}", other.unwrap_or("no single node"))),
             }
-            Ok(Ok(()))
         })
-    }
-
-    /// Runs a command at a node.
-    pub(crate) fn run<C: Command>(&self, node: &Node, command: C) -> io::Result<C::Reply> {
-        self.client(node)?.execute(command).map_err(|error| said(node, &error))
     }
 }
 

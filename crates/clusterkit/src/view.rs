@@ -1,10 +1,10 @@
 //! What nodes say of the cluster and of themselves.
 
-use std::{collections::BTreeMap, io};
+use std::{collections::BTreeMap, fmt, io};
 
 use redis_core::{
     Commands, SLOTS,
-    types::{ClusterNode, ClusterState, NodeFlag, SlotRange},
+    types::{ClusterNode, ClusterState, InfoReply, NodeFlag, SlotRange},
 };
 use redis_sync::Client;
 
@@ -25,71 +25,73 @@ impl Seen {
         self.client.cluster_nodes().map_err(|error| said(&self.node, &error))
     }
 
-    /// Whether the node is well, and sees that all `members` are there and those in `all` well.
-    pub(crate) fn is_settled(&self, all: &[Self], members: usize) -> redis_core::Result<Look<()>> {
+    /// What it says of its state, and of itself.
+    fn state(&self) -> io::Result<(ClusterState, InfoReply)> {
+        let ask = || Ok((self.client.cluster_info()?.state, self.client.info()?));
+        ask().map_err(|error| said(&self.node, &error))
+    }
+
+    /// Whether the node, which sees these nodes, is well, and sees that all `members` are there and those in
+    /// `running` well.
+    fn is_settled(&self, nodes: &[ClusterNode], running: &[Self], members: usize) -> Look<()> {
         let node = &self.node;
-        let info = self.client.cluster_info()?;
-        if info.state != ClusterState::Ok {
-            return Ok(Err(format!("{node} is in the state {:?}", info.state)));
+        let well = |id: &str| running.iter().any(|one| one.node.id == id);
+        let (state, info) = self.state().map_err(|error| error.to_string())?;
+        if state != ClusterState::Ok {
+            return Err(format!("{node} is in the state {state:?}"));
         }
-        let nodes = self.client.cluster_nodes()?;
         if nodes.len() != members {
-            return Ok(Err(format!("{node} knows {} nodes of {members}", nodes.len())));
+            return Err(format!("{node} knows {} nodes of {members}", nodes.len()));
         }
-        let well = |id: &str| all.iter().any(|one| one.node.id == id);
-        for other in &nodes {
+        for other in nodes {
+            let (port, flags) = (other.port, &other.flags);
             if other.is(&NodeFlag::Handshake) || well(&other.id) && !is_reached(other) {
-                return Ok(Err(format!(
-                    "{node} does not reach {}: {:?}",
-                    name(other),
-                    other.flags
-                )));
+                return Err(format!("{node} does not reach that of port {port}: {flags:?}"));
             }
             if !other.slots.is_empty() && !well(&other.id) {
-                return Ok(Err(format!(
-                    "{node} says that {} has slots, which is down",
-                    name(other)
-                )));
+                return Err(format!("{node} sees slots at that of port {port}, which is down"));
             }
         }
-        let info = self.client.info()?;
         let own = nodes.iter().find(|other| other.id == node.id);
         if let Some(primary) = own.and_then(|own| own.primary.as_ref()) {
             let link = info.get("master_link_status").unwrap_or("no link");
             if link != "up" || !well(primary) {
-                return Ok(Err(format!("the link of {node} to its primary is `{link}`")));
+                return Err(format!("the link of {node} to its primary is `{link}`"));
             }
         }
-        let ours = |other: &&ClusterNode| other.primary.as_deref() == Some(&*node.id);
-        let replicas = nodes.iter().filter(ours).filter(|other| well(&other.id)).count();
-        let online = |(name, value): &(&str, &str)| {
-            let number = name.strip_prefix("slave").is_some_and(|rest| rest.parse::<u32>().is_ok());
-            number && value.contains("state=online")
-        };
-        match info.fields().filter(online).count() {
+        let follows = |other: &&ClusterNode| other.primary.as_deref() == Some(&*node.id);
+        let replicas = nodes.iter().filter(follows).filter(|other| well(&other.id)).count();
+        match info.fields().filter(is_online_replica).count() {
             online if online < replicas => {
-                Ok(Err(format!("{online} replicas of {node} are online, of {replicas}")))
+                Err(format!("{online} replicas of {node} are online, of {replicas}"))
             }
-            _ => Ok(Ok(())),
+            _ => Ok(()),
         }
     }
 }
 
-/// Who serves what, as all of these nodes see it.
-pub(crate) fn agreed(all: &[Seen]) -> io::Result<Look<Layout>> {
-    let mut found: Option<(&Node, Layout)> = None;
-    for seen in all {
-        let layout = layout(&seen.nodes()?);
-        match &found {
-            None => found = Some((&seen.node, layout)),
+/// Whether all of these nodes are well, and see the same cluster, in which every slot is served.
+pub(crate) fn settled(running: &[Seen], members: usize) -> Look<()> {
+    let mut agreed: Option<(&Node, Layout)> = None;
+    for seen in running {
+        let nodes = seen.nodes().map_err(|error| error.to_string())?;
+        seen.is_settled(&nodes, running, members)?;
+        let layout = layout(&nodes);
+        match &agreed {
+            None => agreed = Some((&seen.node, layout)),
             Some((other, known)) if *known != layout => {
-                let text = format!("{other} sees {known:?}, {} sees {layout:?}", seen.node);
-                return Ok(Err(text));
+                return Err(format!("{other} sees {known:?}, {} sees {layout:?}", seen.node));
             }
             Some(_) => {}
         }
     }
-    Ok(found.map(|(_, layout)| layout).ok_or_else(|| "no node runs".to_owned()))
+    match agreed {
+        None => Err("no node runs".to_owned()),
+        Some((_, layout)) => match unserved(&layout) {
+            0 => Ok(()),
+            count => Err(format!("nobody serves {count} slots")),
+        },
+    }
 }
 
 pub(crate) fn layout(nodes: &[ClusterNode]) -> Layout {
@@ -98,13 +100,13 @@ pub(crate) fn layout(nodes: &[ClusterNode]) -> Layout {
 }
 
 /// How many slots nobody serves.
-pub(crate) fn unserved(layout: &Layout) -> usize {
+fn unserved(layout: &Layout) -> usize {
     let served: usize = layout.values().flat_map(|(slots, _)| slots).map(|range| range.len()).sum();
     usize::from(SLOTS) - served
 }
 
 /// A node's answer as an error.
-pub(crate) fn said(node: &Node, error: &redis_core::Error) -> io::Error {
+pub(crate) fn said(node: impl fmt::Display, error: &redis_core::Error) -> io::Error {
     io::Error::other(format!("{node}: {error}"))
 }
 
@@ -113,6 +115,8 @@ fn is_reached(node: &ClusterNode) -> bool {
     node.connected && !ill.iter().any(|flag| node.is(flag))
 }
 
-fn name(node: &ClusterNode) -> String {
-    format!("{}:{}", node.ip, node.port)
+/// `slave0: ip=..,port=..,state=online,..`
+fn is_online_replica((name, value): &(&str, &str)) -> bool {
+    let numbered = name.strip_prefix("slave").is_some_and(|number| number.parse::<u32>().is_ok());
+    numbered && value.contains("state=online")
 }

@@ -18,14 +18,22 @@ pub(crate) type Look<T> = Result<T, String>;
 /// At once what `look` fails with; after 60 s what was seen last.
 pub(crate) fn until<T>(
     what: impl fmt::Display,
+    look: impl FnMut() -> io::Result<Look<T>>,
+) -> io::Result<T> {
+    within(LIMIT, what, look)
+}
+
+fn within<T>(
+    limit: Duration,
+    what: impl fmt::Display,
     mut look: impl FnMut() -> io::Result<Look<T>>,
 ) -> io::Result<T> {
-    let deadline = Instant::now() + LIMIT;
+    let deadline = Instant::now() + limit;
     loop {
         match look()? {
             Ok(found) => return Ok(found),
             Err(seen) if Instant::now() >= deadline => {
-                let text = format!("waited {LIMIT:?} until {what}, and at last {seen}");
+                let text = format!("waited {limit:?} until {what}, and at last {seen}");
                 return Err(io::Error::new(io::ErrorKind::TimedOut, text));
             }
             Err(_) => thread::sleep(PAUSE),
@@ -47,5 +55,14 @@ mod tests {
         assert!(matches!(found, Ok(3)));
         let failed: io::Result<()> = until("never", || Err(io::Error::other("broken")));
         assert_eq!(failed.map_err(|error| error.to_string()), Err("broken".to_owned()));
+    }
+
+    #[test]
+    fn what_was_waited_for_and_what_was_seen_is_told() {
+        let never =
+            within(Duration::ZERO, "it is up", || Ok(Err::<(), _>("it is down".to_owned())));
+        let error = never.expect_err("it never is");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(error.to_string(), "waited 0ns until it is up, and at last it is down");
     }
 }

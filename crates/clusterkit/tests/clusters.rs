@@ -2,10 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests are test code")]
 
-use std::{collections::BTreeSet, io, net::TcpStream, path::Path, slice, thread, time::Duration};
+use std::{
+    collections::BTreeSet,
+    io,
+    net::TcpStream,
+    path::Path,
+    slice, thread,
+    time::{Duration, Instant},
+};
 
 use clusterkit::{Cluster, ClusterOptions, Node, migrates_atomically};
-use redis_core::{Commands, SLOTS, slot_of};
+use redis_core::{Commands, SLOTS, slot_of, types::ClientInfo};
 use testkit::{
     servers::{self, Installed, ServerOptions, Version},
     skipped,
@@ -220,6 +227,25 @@ fn nodes_take_the_ports_that_were_asked_for() {
     assert!(taken.to_string().contains("in use"), "{taken}");
     let beyond = Cluster::start(&installed, bare().primaries(1).first_port(55_536)).unwrap_err();
     assert_eq!(beyond.kind(), io::ErrorKind::InvalidInput);
+}
+
+#[test]
+fn what_is_done_to_a_cluster_leaves_no_connection_to_its_nodes() {
+    let cluster = start(&servers::any().unwrap(), ClusterOptions::new());
+    let replica = cluster.replicas_of(&cluster.primary_of(0).unwrap()).unwrap().remove(0);
+    cluster.failover(&replica).unwrap();
+    cluster.wait_settled().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(20);
+    for node in cluster.nodes() {
+        let client = cluster.client(&node).unwrap();
+        // Replicas and their primaries are connected with each other.
+        let is_ours = |other: &ClientInfo| !other.flags.contains(['S', 'M']);
+        let others = || client.client_list().unwrap().into_iter().filter(is_ours).count();
+        while others() != 1 {
+            assert!(Instant::now() < deadline, "{node}: {:?}", client.client_list().unwrap());
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 #[test]

@@ -383,14 +383,12 @@ impl Client {
 
     /// A client of one server alone, with the settings of this one otherwise and connections of its own: of a
     /// cluster's node, for what concerns that node, as its `monitor`.
-    ///
-    /// # Errors
-    ///
-    /// As [`new`](Self::new).
-    pub fn node(&self, endpoint: &Endpoint) -> Result<Self> {
+    pub fn node(&self, endpoint: &Endpoint) -> Self {
         let mut config = self.config().clone();
-        (config.endpoint, config.cluster) = (endpoint.clone(), None);
-        Self::new(config, self.shared.runtime.clone())
+        (config.cluster, config.endpoint) = (None, endpoint.clone());
+        config.seed = Some(self.shared.seeds.next_seed());
+        let client = Self::new(config, self.shared.runtime.clone());
+        client.expect("settings that were good for all nodes are good for one")
     }
 
     /// Which node serves what, as far as it is known now; none of a client that is not one of a cluster.

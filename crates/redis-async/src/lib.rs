@@ -41,7 +41,7 @@ mod watch;
 
 /// What concerns clusters alone.
 pub mod cluster {
-    pub use redis_cluster::{Node, Role, Route, Topology};
+    pub use redis_cluster::{Health, Node, Role, Route, Topology};
     pub use redis_core::config::{AddressMap, ClusterConfig, ReadFrom};
 }
 

@@ -2,7 +2,9 @@
 //!
 //! Owns the check before anything is sent, and its error.
 
-use redis_core::{Error, ErrorKind, Result, slot_of};
+use redis_core::{CommandInfo, Error, ErrorKind, Result, slot_of};
+
+use crate::keys::key_positions;
 
 /// No key is shown longer than this.
 const SHOWN: usize = 64;
@@ -65,6 +67,16 @@ impl SameSlot {
         }
     }
 
+    /// Adds the keys of a command, as far as they can be told without asking a server. `words` are all of its words.
+    ///
+    /// # Errors
+    ///
+    /// As [`add`](Self::add).
+    pub fn add_command<W: AsRef<[u8]>>(&mut self, info: &CommandInfo, words: &[W]) -> Result<()> {
+        let keys = key_positions(info, words).into_iter().flatten();
+        keys.map(|at| words[at].as_ref()).try_for_each(|key| self.add(key).map(drop))
+    }
+
     /// The slot of the keys added; none before the first.
     pub fn slot(&self) -> Option<u16> {
         self.first.as_ref().map(|(slot, _)| *slot)
@@ -112,5 +124,22 @@ mod tests {
         assert!(text.contains(&format!("(key `{}..`)", "x".repeat(SHOWN))), "{text}");
         let text = check.add(&[b'y'; SHOWN]).unwrap_err().to_string();
         assert!(text.contains(&format!("key `{}` ", "y".repeat(SHOWN))), "{text}");
+    }
+
+    #[test]
+    fn keys_of_commands_are_checked_wherever_they_are() {
+        let mut check = SameSlot::new("watch");
+        let mut add = |text: &str| {
+            let words: Vec<&str> = text.split(' ').collect();
+            let info = redis_core::lookup(&[words[0].as_bytes()]).unwrap();
+            check.add_command(info, &words)
+        };
+        for fits in ["WATCH a {a}b", "PING b", "XREAD STREAMS {a}s 0", "EVAL b 1 a b"] {
+            add(fits).unwrap();
+        }
+        for other in ["GET b", "MGET a b", "XREAD STREAMS b 0"] {
+            let error = add(other).unwrap_err();
+            assert!(error.to_string().starts_with("key `b` hashes to slot 3300, the watch"));
+        }
     }
 }

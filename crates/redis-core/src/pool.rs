@@ -343,6 +343,21 @@ mod tests {
     }
 
     #[test]
+    fn an_idle_connection_can_be_had_without_waiting_or_not_at_all() {
+        let (mut pool, now) = pool(1);
+        assert_eq!(pool.take_idle(now), None);
+        assert_eq!(pool.acquire(now, None, Waker::noop()), Acquired::Place);
+        assert_eq!(pool.release(1, now, now), None);
+        assert_eq!(pool.take_idle(now + Duration::from_secs(40)), None, "it is to be asked first");
+        assert_eq!(pool.take_idle(now).map(|idle| idle.connection), Some(1));
+        let turn = wait(&mut pool);
+        assert_eq!(pool.release(1, now, now), None);
+        assert_eq!(pool.take_idle(now), None, "somebody came before");
+        pool.give_up(turn);
+        assert!(pool.take_idle(now).is_some());
+    }
+
+    #[test]
     fn the_longer_a_connection_was_idle_the_less_it_is_trusted() {
         let (mut pool, now) = pool(1);
         let at = |millis| now + Duration::from_millis(millis);

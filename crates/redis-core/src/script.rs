@@ -166,8 +166,9 @@ impl<R: FromReply> Command for Call<R> {
 }
 
 impl<R> Cmd<R> {
-    /// The call with the script's source, if it is one that names the script by its hash.
-    pub(crate) fn with_source(&self) -> Option<Self> {
+    /// The call with the script's source, if it is one that names the script by its hash: for those who can't send
+    /// again what a server may have run.
+    pub fn with_source(&self) -> Option<Self> {
         let source = self.script()?;
         let mut args = Args::default();
         args.push(&source.text);

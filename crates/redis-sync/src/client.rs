@@ -188,7 +188,7 @@ impl Client {
                 .map_err(watch::not_begun),
             Servers::Cluster(nodes) => {
                 let (node, connection) = nodes.watch(cmd)?;
-                Ok(Watched::of(connection, nodes.clone(), node))
+                Watched::of(connection, nodes.clone(), node, cmd)
             }
         }
     }

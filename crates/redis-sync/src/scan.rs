@@ -55,7 +55,9 @@ impl<'a, T: FromReply> ScanIter<'a, T> {
 fn next_of_all<T: FromReply>(nodes: &Nodes, scan: &mut ClusterScan<T>) -> Result<Option<T>> {
     let began = Instant::now();
     loop {
-        match nodes.change(|state| scan.next_step(Instant::now(), &mut state.cluster)) {
+        let (step, seen) = nodes
+            .change(|state| (scan.next_step(Instant::now(), &mut state.cluster), state.changes));
+        match step {
             ScanStep::Item(item) => return Ok(Some(item)),
             ScanStep::Done => return Ok(None),
             ScanStep::Page(node, cmd) => {
@@ -68,7 +70,7 @@ fn next_of_all<T: FromReply>(nodes: &Nodes, scan: &mut ClusterScan<T>) -> Result
                 let now = Instant::now();
                 nodes.change(|state| scan.handle_check(now, &mut state.cluster, said))?;
             }
-            ScanStep::Wait if nodes.wait_for_map(began)? => {}
+            ScanStep::Wait if nodes.wait_for_map(seen, began)? => {}
             ScanStep::Wait => return Err(nodes.change(|state| scan.handle_late(&state.cluster))),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use redis_cluster::NodeId;
+use redis_cluster::{NodeId, SameSlot};
 use redis_core::pipeline::{FromReplies, Pipeline as Queued};
 use redis_core::{
     Cmd, Command, Error, ErrorKind, Execute, FromReply, Queue, Result, ToArgs, watch,
@@ -20,25 +20,49 @@ use crate::pool::Pooled;
 #[derive(Debug)]
 pub struct Watched {
     connection: Pooled,
-    /// On a cluster: which node it is of.
-    node: Option<(Arc<Nodes>, NodeId)>,
+    /// On a cluster: whose connection it is.
+    member: Option<Member>,
+}
+
+/// A node of a cluster, and the slot that is watched there.
+#[derive(Debug)]
+struct Member {
+    nodes: Arc<Nodes>,
+    node: NodeId,
+    slot: SameSlot,
 }
 
 impl Watched {
     /// On a connection that watches.
     pub(crate) fn on(connection: Pooled) -> Self {
-        Self { connection: connection.dedicated(), node: None }
+        Self { connection: connection.dedicated(), member: None }
     }
 
-    /// On a connection to a node of a cluster that watches.
-    pub(crate) fn of(connection: Pooled, nodes: Arc<Nodes>, node: NodeId) -> Self {
-        Self { node: Some((nodes, node)), ..Self::on(connection) }
+    /// On a connection to a node of a cluster that watches by this command.
+    pub(crate) fn of(
+        connection: Pooled,
+        nodes: Arc<Nodes>,
+        node: NodeId,
+        cmd: &Cmd<()>,
+    ) -> Result<Self> {
+        let slot = SameSlot::new("watch");
+        let mut watched = Self::on(connection);
+        watched.member = Some(Member { nodes, node, slot });
+        watched.check_slot(cmd)?;
+        Ok(watched)
+    }
+
+    /// On a cluster keys of other slots are other nodes', which know nothing of the watch.
+    fn check_slot<R>(&mut self, cmd: &Cmd<R>) -> Result<()> {
+        let Some(member) = &mut self.member else { return Ok(()) };
+        let words: Vec<&[u8]> = cmd.words().collect();
+        member.slot.add_command(cmd.info(), &words)
     }
 
     /// What an error means: on a cluster a redirect is the end of the watch.
     fn explain(&self, error: Error) -> Error {
-        match &self.node {
-            Some((nodes, node)) => nodes.handle_watch_error(*node, error),
+        match &self.member {
+            Some(Member { nodes, node, .. }) => nodes.handle_watch_error(*node, error),
             None => error,
         }
     }
@@ -47,13 +71,14 @@ impl Watched {
     ///
     /// # Errors
     ///
-    /// `InvalidRequest` without a key; `Watch` when the link was lost.
+    /// `InvalidRequest` without a key, and on a cluster for one in another slot; `Watch` when the link was lost.
     pub fn watch<M>(&mut self, keys: impl ToArgs<M>) -> Result<()> {
         self.run(&watch::watch(keys)?)
     }
 
     /// Runs a command at once.
     fn run<R: FromReply>(&mut self, cmd: &Cmd<R>) -> Result<R> {
+        self.check_slot(cmd)?;
         let result = self.connection.execute(cmd);
         result.map_err(|error| watch::lost_before_multi(self.explain(error), cmd.is_repeatable()))
     }
@@ -74,7 +99,7 @@ impl Watched {
     /// # }
     /// ```
     pub fn multi(self) -> Transaction {
-        Transaction { watched: self, queued: Queued::atomic(), value: () }
+        Transaction { watched: self, queued: Queued::atomic(), refused: None, value: () }
     }
 
     /// Stops watching; the connection stays this one's, and [`watch`](Self::watch) can be called again.
@@ -115,13 +140,16 @@ impl Execute for &mut Watched {
 pub struct Transaction<V = ()> {
     watched: Watched,
     queued: Queued,
+    /// The first command whose keys are elsewhere.
+    refused: Option<Error>,
     value: V,
 }
 
 impl<V> Transaction<V> {
     /// Gives the value that [`Client::transaction`](crate::Client::transaction) returns beside the replies.
     pub fn returning<U>(self, value: U) -> Transaction<U> {
-        Transaction { watched: self.watched, queued: self.queued, value }
+        let Self { watched, queued, refused, .. } = self;
+        Transaction { watched, queued, refused, value }
     }
 
     /// Leaves the reply of the command that was queued last out of the results. Its error is still the one
@@ -155,8 +183,11 @@ impl<V> Transaction<V> {
     }
 
     pub(crate) fn execute_returning<T: FromReplies>(self) -> Result<(T, V)> {
-        let Self { mut watched, queued, value } = self;
+        let Self { mut watched, queued, refused, value } = self;
         let sent = queued.take_watched()?;
+        if let Some(error) = refused {
+            return Err(error);
+        }
         // A link that was lost before anything is written is a conflict; found later, it is a doubt.
         if !watched.connection.is_alive() {
             let error = Error::new(ErrorKind::Io, "the server closed the connection");
@@ -188,7 +219,12 @@ impl<V> Transaction<V> {
 
 impl<V> Queue for Transaction<V> {
     fn queue<C: Command>(mut self, command: C) -> Self {
-        self.queued.push(command);
+        let cmd = command.into_cmd();
+        if let Err(error) = self.watched.check_slot(&cmd) {
+            let position = self.queued.len() + 1;
+            self.refused.get_or_insert_with(|| error.with_context(format!("command {position}")));
+        }
+        self.queued.push(cmd);
         self
     }
 }

@@ -34,12 +34,8 @@ impl Client {
 
 impl Client {
     /// As [`redis_async::Client::node`].
-    ///
-    /// # Errors
-    ///
-    /// As [`new`](Self::new).
-    pub fn node(&self, endpoint: &Endpoint) -> Result<Self> {
-        self.0.node(endpoint).map(Self)
+    pub fn node(&self, endpoint: &Endpoint) -> Self {
+        Self(self.0.node(endpoint))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
+use redis_cluster::{Route, Topology};
 use redis_core::monitor::MonitorEntry;
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
@@ -42,6 +43,37 @@ impl<S: Subject> Client<S> {
         most: usize,
     ) -> Result<Vec<T>> {
         self.0.scan(first.into_cmd(), most).await
+    }
+
+    /// Runs a command on nodes of a cluster that are chosen.
+    pub(crate) async fn execute_on<C: Command>(
+        &self,
+        route: Route,
+        command: C,
+    ) -> Result<C::Reply> {
+        let cmd = command.into_cmd();
+        coverage::sent(&cmd);
+        self.0.execute_on(route, cmd).await
+    }
+
+    /// The same, and what each node replied.
+    pub(crate) async fn execute_on_each<C: Command>(
+        &self,
+        route: Route,
+        command: C,
+    ) -> Result<Vec<(Endpoint, Result<C::Reply>)>> {
+        let cmd = command.into_cmd();
+        coverage::sent(&cmd);
+        self.0.execute_on_each(route, cmd).await
+    }
+
+    pub(crate) fn topology(&self) -> Option<Topology> {
+        self.0.topology()
+    }
+
+    /// A client of a single node.
+    pub(crate) fn node(&self, endpoint: &Endpoint) -> Self {
+        Self(self.0.node(endpoint))
     }
 
     pub(crate) async fn warm_up(&self, connections: usize) -> Result<()> {

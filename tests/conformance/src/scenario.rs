@@ -11,7 +11,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clusterkit::{Cluster, ClusterOptions, Node};
-use redis_core::config::ClusterConfig;
 use redis_core::{Config, Endpoint, Error, Protocol, Result, Servers};
 use testkit::faulty::FaultProxy;
 use testkit::servers::{Installed, Server, ServerOptions, Version};
@@ -324,6 +323,29 @@ impl<S: Subject> Context<S> {
         self.shared.cluster.clone().expect("a scenario of the cluster's list")
     }
 
+    /// A client of the shared cluster.
+    pub(crate) fn cluster_client(&self) -> std::result::Result<Client<S>, Failure> {
+        self.client_of(&self.cluster(), |_| ())
+    }
+
+    /// A client of a cluster, with settings of its own.
+    pub(crate) fn client_of(
+        &self,
+        cluster: &Cluster,
+        change: impl FnOnce(&mut Config),
+    ) -> std::result::Result<Client<S>, Failure> {
+        let mut config = self.config_of(cluster)?;
+        change(&mut config);
+        Ok(open(config)?)
+    }
+
+    /// How to reach a cluster.
+    pub(crate) fn config_of(&self, cluster: &Cluster) -> std::result::Result<Config, Failure> {
+        let mut config: Config = cluster.url().parse()?;
+        config.protocol = self.shared.combination.protocol;
+        Ok(config)
+    }
+
     /// Starts a cluster of the scenario's own.
     pub(crate) async fn start_cluster(
         &self,
@@ -354,20 +376,6 @@ impl<S: Subject> Context<S> {
         node: &Node,
     ) -> std::result::Result<Client<S>, Failure> {
         self.node_client_with(cluster, node, |_| ())
-    }
-
-    /// A client of a whole cluster.
-    pub(crate) fn cluster_client(
-        &self,
-        cluster: &Cluster,
-    ) -> std::result::Result<Client<S>, Failure> {
-        let endpoint =
-            |node: &Node| Endpoint::Tcp { host: node.addr().ip().to_string(), port: node.port() };
-        let nodes = cluster.nodes();
-        let first = nodes.first().ok_or("a cluster has nodes")?;
-        let mut config = node_config(cluster, first, &self.shared.combination)?;
-        config.cluster = Some(ClusterConfig::new(nodes.iter().map(endpoint)));
-        Ok(open(config)?)
     }
 
     /// Runs what blocks beside the scenario, so that its tasks go on.

@@ -14,6 +14,7 @@ use std::ops::{ControlFlow, Deref};
 use std::pin::Pin;
 use std::time::Duration;
 
+use redis_cluster::{Route, Topology};
 use redis_core::monitor::MonitorEntry;
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
@@ -81,6 +82,20 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
         first: Cmd<ScanPage<T>>,
         most: usize,
     ) -> impl Future<Output = Result<Vec<T>>> + Send;
+    /// Runs a command on nodes of a cluster that are chosen.
+    fn execute_on<C: Command>(
+        &self,
+        route: Route,
+        command: C,
+    ) -> impl Future<Output = Result<C::Reply>>;
+    fn execute_on_each<C: Command>(
+        &self,
+        route: Route,
+        command: C,
+    ) -> impl Future<Output = Result<Vec<(Endpoint, Result<C::Reply>)>>>;
+    fn topology(&self) -> Option<Topology>;
+    /// A client of a single node.
+    fn node(&self, endpoint: &Endpoint) -> Self;
     fn stats(&self) -> Stats;
     fn resize_pool(&self, size: usize) -> Result<()>;
     fn warm_up(&self, connections: usize) -> impl Future<Output = Result<()>> + Send;

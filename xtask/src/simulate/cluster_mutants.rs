@@ -5,7 +5,7 @@ use super::mutants::{Mutant, mutant};
 pub(super) static MUTANTS: &[Mutant] = &[
     mutant(
         "ask-is-followed-without-asking",
-        &[("exchange/part.rs", "matches!(self.redirect, Some((_, true)))", "false")],
+        &[("exchange/part.rs", "matches!(self.redirect(), Some((_, true)))", "false")],
     ),
     mutant(
         "neighbour-of-a-redirected-command-goes-again",

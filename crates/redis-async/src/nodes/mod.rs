@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use redis_cluster::{
-    Action, Cluster, ClusterConfig, Exchange, Link as Which, NodeId, Options, Refusal, Route,
-    Source, Target, Topology, watch_error,
+    Action, Cluster, ClusterConfig, Exchange, Link as Which, NodeId, Options, Route, Source,
+    Target, Topology,
 };
 use redis_core::batch::Deadline;
 use redis_core::config::{Seeds, Whereabouts};
@@ -302,14 +302,7 @@ impl Nodes {
 
     /// What an error on a watching connection of a node means, also to those who come later.
     pub(crate) fn watch_failed(&self, node: NodeId, error: Error) -> Error {
-        let now = Instant::now();
-        self.with(|state| match Refusal::of(&error) {
-            Some(Refusal::Moved(to)) => drop(state.machine.handle_moved(now, node, &to)),
-            Some(_) => state.machine.refresh(now),
-            None if error.is_disconnected() => state.machine.handle_failure(now, node),
-            None => {}
-        });
-        watch_error(error)
+        self.with(|state| state.machine.handle_watch_error(Instant::now(), node, error))
     }
 
     /// Leaves a command for a node, whose reply is for nobody.

@@ -12,6 +12,7 @@ mod source;
 mod tests;
 mod transaction;
 
+use std::ops::Range;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -84,6 +85,8 @@ struct Outgoing {
     link: Link,
     head: u32,
     tail: u32,
+    replies: u32,
+    block: Block,
 }
 
 /// A command that is several parts.
@@ -141,6 +144,8 @@ pub struct Exchange {
     groups: Vec<Group>,
     /// Encoded commands that the source does not have: parts of others.
     own: Vec<u8>,
+    /// Each of them.
+    ranges: Vec<Range<usize>>,
     /// The memory of replies.
     chunks: Few<Bytes>,
     transaction: Option<Box<Frames>>,
@@ -176,6 +181,7 @@ impl Exchange {
             parts: Few::default(),
             groups: Vec::new(),
             own: Vec::new(),
+            ranges: Vec::new(),
             chunks: Few::default(),
             transaction: None,
             flights: Few::default(),
@@ -233,7 +239,8 @@ impl Exchange {
     ) -> Result<(Self, Send)> {
         let mut exchange = Self::new(cluster, cmd, options)?;
         (exchange.head, exchange.tail) = (NONE, NONE);
-        let send = exchange.fly(now, cluster, Outgoing { node, link, head: 0, tail: 0 });
+        let outgoing = exchange.outgoing(node, link, 0);
+        let send = exchange.fly(now, cluster, outgoing);
         Ok((exchange, send))
     }
 
@@ -246,11 +253,10 @@ impl Exchange {
     ) -> Result<()> {
         let mark = source.mark(index);
         let plan = plan(source, index, &mark, self.options.target, splits_pairs, &mut self.own)?;
-        let blocks = mark.block != Block::Never;
-        let reads = mark.info.is_readonly() && !blocks;
+        let reads = mark.info.is_readonly() && mark.block == Block::Never;
         let unit = Unit::of(&mark);
         let mut part = Part::new(Goal::Any, Form::Command(index as u32), unit);
-        (part.reads, part.blocks) = (reads, blocks);
+        part.reads = reads;
         match plan {
             Plan::Slot(slot) => part.goal = Goal::Slot(slot),
             Plan::Any => {}
@@ -264,10 +270,9 @@ impl Exchange {
                 self.groups.push(Group { whole, first, count: 0, open: 0, merge, nodes });
             }
             Plan::Split(split) => {
-                let part_of = |&(slot, start, end): &(u16, usize, usize)| Part {
-                    reads,
-                    blocks,
-                    ..Part::new(Goal::Slot(slot), Form::Own(start..end), unit)
+                let part_of = |&(slot, start, end): &(u16, usize, usize)| {
+                    let form = self.own_form(start..end);
+                    Part { reads, ..Part::new(Goal::Slot(slot), form, unit) }
                 };
                 let parts = split.parts.iter().map(part_of).collect();
                 splits.push((index as u32, parts, split.merge));
@@ -280,11 +285,17 @@ impl Exchange {
                     request::bulk(&mut self.own, word);
                 }
                 part.asks_keys = true;
-                part.form = Form::Own(start..self.own.len());
+                part.form = self.own_form(start..self.own.len());
             }
         }
         self.add(part);
         Ok(())
+    }
+
+    /// These of the exchange's own bytes, as what is written for a part.
+    fn own_form(&mut self, range: Range<usize>) -> Form {
+        self.ranges.push(range);
+        Form::Own((self.ranges.len() - 1) as u32)
     }
 
     fn add(&mut self, part: Part) -> u32 {
@@ -341,7 +352,7 @@ impl Exchange {
             let only = std::mem::replace(&mut self.head, NONE);
             self.tail = NONE;
             if let Some((node, link)) = self.route(now, cluster, only) {
-                return Some(Outgoing { node, link, head: only, tail: only });
+                return Some(self.outgoing(node, link, only));
             }
             // It may have become several.
             if self.head == NONE {
@@ -357,7 +368,7 @@ impl Exchange {
                 self.tail = NONE;
             }
             let Some((node, link)) = self.route(now, cluster, at) else { continue };
-            self.part(at).next = NONE;
+            let one = self.outgoing(node, link, at);
             let key = node.index() * 2 + usize::from(link == Link::Replica);
             if places.len() <= key {
                 places.resize(key + 1, NONE);
@@ -365,11 +376,13 @@ impl Exchange {
             match self.outgoing.get_mut(places[key] as usize) {
                 Some(outgoing) => {
                     let tail = std::mem::replace(&mut outgoing.tail, at);
+                    outgoing.replies += one.replies;
+                    outgoing.block = together(outgoing.block, one.block);
                     self.part(tail).next = at;
                 }
                 None => {
                     places[key] = self.outgoing.len() as u32;
-                    self.outgoing.push(Outgoing { node, link, head: at, tail: at });
+                    self.outgoing.push(one);
                 }
             }
         }
@@ -381,10 +394,15 @@ impl Exchange {
     fn route(&mut self, now: Instant, cluster: &mut Cluster, at: u32) -> Option<(NodeId, Link)> {
         let turn = self.turn;
         let part = self.part(at);
-        let found = match (part.redirect, part.goal) {
+        let found = match (part.redirect(), part.goal) {
             (Some((node, _)), _) => Found::Node(node, Link::Primary),
             (None, Goal::Slot(slot)) => {
-                cluster.find(slot, part.reads.then_some(turn), now, part.avoid)
+                let avoid = part.trouble().and_then(|trouble| trouble.avoid);
+                match cluster.find(slot, part.reads.then_some(turn), now, avoid) {
+                    // What is in the map has a place.
+                    Found::Node(node, link) => return Some((node, link)),
+                    Found::Nowhere => Found::Nowhere,
+                }
             }
             (None, Goal::Any) => cluster.any(turn, now),
             (None, Goal::Node(node, link)) => Found::Node(node, link),
@@ -403,9 +421,9 @@ impl Exchange {
         };
         match found {
             Found::Node(node, link) if cluster.endpoint(node).is_some() => Some((node, link)),
-            Found::Node(..) if self.part(at).redirect.is_some() => {
+            Found::Node(..) if self.part(at).redirect().is_some() => {
                 // The node it was sent to is gone: its slot has one.
-                self.part(at).redirect = None;
+                self.part(at).forget_redirect();
                 self.route(now, cluster, at)
             }
             Found::Node(..) => {
@@ -445,13 +463,20 @@ impl Exchange {
         }
         let (group, first) = (self.part(at).group, self.parts.len() as u32);
         let part = self.part(at);
-        let (form, unit, blocks) = (part.form.clone(), part.unit, part.blocks);
+        let (form, unit) = (part.form, part.unit);
         part.state = State::Grouped(group);
         for (node, role) in &nodes {
             let link = if *role == Role::Replica { Link::Replica } else { Link::Primary };
-            let part = Part::new(Goal::Node(*node, link), form.clone(), unit);
-            let part = self.add(Part { group, blocks, ..part });
-            self.get_ready(part);
+            let part = Part::new(Goal::Node(*node, link), form, unit);
+            self.add(Part { group, ..part });
+        }
+        // In the place of the whole: what was queued behind it stays behind it on every node.
+        for part in (first..first + nodes.len() as u32).rev() {
+            self.part(part).next = self.head;
+            if self.head == NONE {
+                self.tail = part;
+            }
+            self.head = part;
         }
         let group = &mut self.groups[group as usize];
         (group.first, group.count, group.open) = (first, nodes.len() as u32, nodes.len() as u32);
@@ -461,26 +486,21 @@ impl Exchange {
 
     /// Notes that parts are on their way.
     fn fly(&mut self, now: Instant, cluster: &mut Cluster, outgoing: Outgoing) -> Send {
-        let Outgoing { node, link, head, .. } = outgoing;
+        let Outgoing { node, link, head, replies, block, .. } = outgoing;
         cluster.handle_use(node);
-        let (mut replies, mut block) = (0, Block::Never);
-        let mut at = head;
-        while at != NONE {
-            let transaction = self.commands_within(at);
-            let part = self.part(at);
-            part.state = State::Sent;
-            replies += transaction + u32::from(part.is_asking());
-            block = match (block, part.unit.block()) {
-                (Block::Never, block) | (block, Block::Never) => block,
-                (Block::For(a), Block::For(b)) => Block::For(a + b),
-                _ => Block::Forever,
-            };
-            at = part.next;
-        }
         let asking = self.part(head).is_asking();
         let id = SendId(self.flights.len() as u32);
         self.flights.push(Flight { node, next: head, asking, sent_at: now });
         Send { id, node, link, block, replies }
+    }
+
+    /// A part by itself, as it goes to its node.
+    fn outgoing(&mut self, node: NodeId, link: Link, at: u32) -> Outgoing {
+        let commands = self.commands_within(at);
+        let part = self.part(at);
+        (part.state, part.next) = (State::Sent, NONE);
+        let replies = commands + u32::from(part.is_asking());
+        Outgoing { node, link, head: at, tail: at, replies, block: part.unit.block() }
     }
 
     /// Reply frames of a part.
@@ -501,7 +521,7 @@ impl Exchange {
             match &part.form {
                 Form::Command(index) => source.write(*index as usize, out),
                 Form::All => source.write_all(out),
-                Form::Own(range) => out.put(&self.own[range.clone()]),
+                Form::Own(range) => out.put(&self.own[self.ranges[*range as usize].clone()]),
             }
             at = part.next;
         }
@@ -574,7 +594,8 @@ impl Exchange {
         while at != NONE {
             let part = self.part(at);
             let next = part.next;
-            (part.avoid, part.redirect) = (Some(node), None);
+            let trouble = part.trouble_mut();
+            (trouble.avoid, trouble.redirect) = (Some(node), None);
             self.retry(now, cluster, at, error.clone());
             at = next;
         }
@@ -586,7 +607,7 @@ impl Exchange {
         self.restart();
         let part = self.part(at);
         let unit = part.unit;
-        let retry = part.retry.get_or_insert_with(|| Box::new(Retry::new(unit, seed)));
+        let retry = part.trouble_mut().retry.get_or_insert_with(|| Retry::new(unit, seed));
         match retry.after(cluster.config(), error, now, deadline) {
             Ok(wait) => self.wait(at, now + wait),
             Err(error) => self.fail(at, error),
@@ -640,7 +661,8 @@ impl Exchange {
                     let text =
                         "the deadline passed before a node of the cluster could run the command";
                     let error = Error::new(ErrorKind::Timeout, text);
-                    let error = match &self.part(at).retry {
+                    let retry = self.part(at).trouble().and_then(|trouble| trouble.retry.as_ref());
+                    let error = match retry {
                         Some(retry) => retry.last(error),
                         None => error,
                     };
@@ -834,4 +856,13 @@ fn is_unsent(part: &Result<&[u8], &Error>) -> bool {
 fn out_of_step() -> Error {
     let text = "a node sent a reply that nothing was asked for: the connection is out of step";
     Error::new(ErrorKind::Protocol, text).with_delivery(Delivery::MaybeExecuted)
+}
+
+/// How long a server may hold what is sent together.
+fn together(one: Block, other: Block) -> Block {
+    match (one, other) {
+        (Block::Never, block) | (block, Block::Never) => block,
+        (Block::For(one), Block::For(other)) => Block::For(one + other),
+        _ => Block::Forever,
+    }
 }

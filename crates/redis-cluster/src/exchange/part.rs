@@ -2,7 +2,6 @@
 //!
 //! Owns where it stands. What happens next is the exchange's to say.
 
-use std::ops::Range;
 use std::time::Instant;
 
 use redis_core::Error;
@@ -29,14 +28,14 @@ pub(super) enum Goal {
 }
 
 /// What is written for a part.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
     /// The command, as the source writes it.
     Command(u32),
     /// All of the source: a transaction.
     All,
-    /// Bytes of the exchange's own.
-    Own(Range<usize>),
+    /// Bytes of the exchange's own: which of its ranges.
+    Own(u32),
 }
 
 /// Where a frame, or a run of frames, is.
@@ -62,6 +61,7 @@ pub(super) enum State {
     Failed(Error),
 }
 
+/// Small, since a pipeline has one for each of its commands: what hardly any of them has is elsewhere.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) goal: Goal,
@@ -70,20 +70,25 @@ pub(super) struct Part {
     pub(super) unit: Unit,
     /// It may be read from a replica.
     pub(super) reads: bool,
-    pub(super) blocks: bool,
     /// Its answer says which words are keys.
     pub(super) asks_keys: bool,
-    /// The node to go to the next time, as a redirect says, and whether with ASKING.
-    pub(super) redirect: Option<(NodeId, bool)>,
-    /// The node that failed last.
-    pub(super) avoid: Option<NodeId>,
     /// The next part in the same line or on the same connection.
     pub(super) next: u32,
     /// The group that it is a part of.
     pub(super) group: u32,
+    pub(super) trouble: Option<Box<Trouble>>,
+}
+
+/// Of a part that was not run where it was sent first.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    /// The node to go to the next time, as a redirect says, and whether with ASKING.
+    pub(super) redirect: Option<(NodeId, bool)>,
+    /// The node that failed last.
+    pub(super) avoid: Option<NodeId>,
     /// What nodes said instead of running it, so many times.
     pub(super) refusals: u32,
-    pub(super) retry: Option<Box<Retry>>,
+    pub(super) retry: Option<Retry>,
 }
 
 impl Part {
@@ -94,19 +99,34 @@ impl Part {
             state: State::Ready,
             unit,
             reads: false,
-            blocks: false,
             asks_keys: false,
-            redirect: None,
-            avoid: None,
             next: NONE,
             group: NONE,
-            refusals: 0,
-            retry: None,
+            trouble: None,
+        }
+    }
+
+    pub(super) fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.as_deref()
+    }
+
+    pub(super) fn trouble_mut(&mut self) -> &mut Trouble {
+        self.trouble.get_or_insert_default()
+    }
+
+    pub(super) fn redirect(&self) -> Option<(NodeId, bool)> {
+        self.trouble.as_ref()?.redirect
+    }
+
+    /// Goes where its goal says, whatever a node said before.
+    pub(super) fn forget_redirect(&mut self) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.redirect = None;
         }
     }
 
     /// Whether it is sent with ASKING before it.
     pub(super) fn is_asking(&self) -> bool {
-        matches!(self.redirect, Some((_, true)))
+        matches!(self.redirect(), Some((_, true)))
     }
 }

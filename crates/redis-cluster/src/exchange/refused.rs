@@ -55,8 +55,8 @@ impl Exchange {
         let unwell = is_unwell(error);
         let part = self.part(at);
         let fixed = matches!(part.goal, Goal::Node(..));
-        let had = part.refusals;
-        part.redirect = None;
+        let had = part.trouble().map_or(0, |trouble| trouble.refusals);
+        part.forget_redirect();
         match refusal {
             // The caller named the node: what it says is the answer.
             Some(Refusal::Moved(_) | Refusal::Ask(_)) if fixed => return false,
@@ -65,21 +65,22 @@ impl Exchange {
                 // The map may change its mind before the command is sent.
                 let part = self.part(at);
                 part.reads = false;
-                part.redirect = found.filter(|found| *found != node).map(|node| (node, false));
+                let found = found.filter(|found| *found != node);
+                part.trouble_mut().redirect = found.map(|node| (node, false));
             }
             Some(Refusal::Ask(to)) => {
                 let found = cluster.handle_ask(node, &to);
                 if found.is_none() {
                     cluster.refresh(now);
                 }
-                self.part(at).redirect = found.map(|node| (node, true));
+                self.part(at).trouble_mut().redirect = found.map(|node| (node, true));
             }
             Some(Refusal::TryAgain) => {}
             Some(Refusal::Down) => cluster.refresh(now),
             Some(_) => return false,
             None if unwell => {
                 cluster.handle_failure(now, node);
-                self.part(at).avoid = Some(node);
+                self.part(at).trouble_mut().avoid = Some(node);
             }
             None => return false,
         }
@@ -90,9 +91,9 @@ impl Exchange {
         let deadline = self.options.deadline;
         let seed = self.options.seed ^ (u64::from(at) << 32 | u64::from(had));
         let part = self.part(at);
-        part.refusals = had + 1;
+        part.trouble_mut().refusals = had + 1;
         // A few redirects are followed at once: where nodes do not agree it takes them time.
-        if part.redirect.is_some() && had < AT_ONCE {
+        if part.redirect().is_some() && had < AT_ONCE {
             self.restart();
             self.get_ready(at);
             return true;
@@ -142,7 +143,8 @@ impl Exchange {
             }
         };
         let part = self.part(at);
-        (part.asks_keys, part.form, part.refusals) = (false, Form::Command(at), 0);
+        (part.asks_keys, part.form) = (false, Form::Command(at));
+        part.trouble_mut().refusals = 0;
         match slot {
             Ok(slot) => {
                 part.goal = slot.map_or(Goal::Any, Goal::Slot);

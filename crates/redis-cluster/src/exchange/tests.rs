@@ -559,6 +559,20 @@ fn commands_without_keys_go_where_the_table_says() {
 }
 
 #[test]
+fn what_goes_to_every_node_keeps_its_place_among_the_others() {
+    let mut rig = rig(|_| {});
+    let sent = pipeline(false, &["SET b 1", "FLUSHALL", "SET b 2", "DEL a b", "DBSIZE", "GET c"]);
+    let mut exchange = rig.start(&sent);
+    let script: [(&str, &[&str]); 3] = [
+        ("1: SET b 1 | FLUSHALL | SET b 2 | DEL b | DBSIZE", &["+OK", "+OK", "+OK", ":1", ":0"]),
+        ("2: FLUSHALL | DBSIZE | GET c", &["+OK", ":0", "_"]),
+        ("3: FLUSHALL | DEL a | DBSIZE", &["+OK", ":0", ":0"]),
+    ];
+    rig.step(&mut exchange, &sent, &script);
+    assert!(exchange.is_over());
+}
+
+#[test]
 fn a_target_is_where_it_goes() {
     let mut rig = rig(|_| {});
     let node = rig.cluster.primary_of(0).unwrap();
@@ -582,6 +596,54 @@ fn a_target_is_where_it_goes() {
     let each: Vec<_> =
         exchange.each_reply(0).map(|(node, run)| (node, run.unwrap().frames)).collect();
     assert_eq!((rig.port(each[1].0), each[1].1), (12, &b"$1\r\ny\r\n"[..]));
+}
+
+#[test]
+fn nodes_of_a_kind_that_there_is_none_of_are_not_waited_for() {
+    let mut rig = rig(|_| {});
+    let node = rig.cluster.primary_of(0).unwrap();
+    rig.cluster.refresh(rig.now);
+    rig.now = rig.cluster.poll_timeout().unwrap();
+    rig.cluster.handle_timeout(rig.now);
+    let view = redis_core::decode(b"*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$1\r\nh\r\n:1\r\n");
+    while rig.cluster.nodes().count() > 1 {
+        match rig.cluster.poll_action() {
+            Some(Action::Ask(asked)) if asked == node => {
+                rig.cluster.handle_view(rig.now, asked, view.clone());
+            }
+            Some(Action::Ask(asked)) => {
+                let error = Error::new(ErrorKind::Connect, "refused");
+                rig.cluster.handle_view(rig.now, asked, Err(error));
+            }
+            _ => {}
+        }
+    }
+    let target = Target::Every(Scope::Replicas);
+    let cmd = raw("INFO server");
+    let options = Options { target, ..Options::default() };
+    let mut exchange = Exchange::new(&rig.cluster, &cmd, options).unwrap();
+    assert_eq!(rig.sends(&mut exchange, &cmd), []);
+    let error = exchange.take_reply().unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Connect, Delivery::NotSent));
+}
+
+#[test]
+fn refused_credentials_are_the_error_of_what_waits_for_the_map() {
+    let seed = redis_core::Endpoint::Tcp { host: "h".into(), port: 9 };
+    let config = std::sync::Arc::new(redis_core::Config::default());
+    let now = Instant::now();
+    let mut rig = Rig { cluster: Cluster::new(config, ClusterConfig::new([seed]), 1), now };
+    let cmd = raw("GET b");
+    let mut exchange = rig.start(&cmd);
+    assert_eq!(rig.sends(&mut exchange, &cmd), []);
+    rig.cluster.handle_timeout(now);
+    let Some(Action::Ask(node)) = rig.cluster.poll_action() else { panic!("nothing is known") };
+    let refused = Error::server(b"WRONGPASS no").with_delivery(Delivery::NotSent);
+    rig.cluster.handle_view(now, node, Err(refused));
+    exchange.handle_map(now, &mut rig.cluster);
+    let error = exchange.take_reply().unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Auth, Delivery::NotSent));
+    assert_eq!(error.code(), Some("WRONGPASS"));
 }
 
 #[test]

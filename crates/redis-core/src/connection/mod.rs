@@ -443,9 +443,10 @@ impl Connection {
             let unsent = start <= self.out.len();
             if due {
                 let delivery = if unsent { Delivery::NotSent } else { Delivery::MaybeExecuted };
+                let endpoint = &self.config.endpoint;
                 let error = Error::new(
                     ErrorKind::Timeout,
-                    "the deadline passed before the reply came: see `command_timeout`",
+                    format!("the deadline passed before {endpoint} replied: see `command_timeout`"),
                 );
                 let error = error.with_delivery(delivery);
                 let Pending { ticket, deadline, .. } = pending;

@@ -51,7 +51,7 @@ pub(crate) struct State {
     /// What `resize_pool` said.
     pool_size: Option<usize>,
     /// How often the map has changed, or could not be had.
-    changes: u64,
+    pub(crate) changes: u64,
     /// Who is told of that besides.
     watchers: Vec<Weak<Signal>>,
     /// Who is to be asked for the map.
@@ -234,6 +234,10 @@ impl Nodes {
         self.begin(|state| Exchange::new(&state.cluster, source, options))
     }
 
+    pub(crate) fn next_seed(&self) -> u64 {
+        self.seeds.next_seed()
+    }
+
     /// As [`subscribers`](Self::subscribers), for one who is about to connect.
     pub(crate) fn subscribers_at_work(&self) -> Result<&Arc<Pool>> {
         self.begin(|state| {
@@ -247,10 +251,6 @@ impl Nodes {
     /// Connections of a single user each to a node, unless it was forgotten.
     pub(crate) fn pool_of(&self, node: NodeId) -> Option<Arc<Pool>> {
         self.change(|state| state.pool(node, Link::Primary))
-    }
-
-    pub(crate) fn next_seed(&self) -> u64 {
-        self.seeds.next_seed()
     }
 
     /// How often the map has changed, or could not be had.
@@ -275,14 +275,14 @@ impl Nodes {
         self.change(|state| state.cluster.handle_watch_error(now, node, error))
     }
 
-    /// Waits until the map may be another one, for somebody who found nothing in it and began so long ago. False when
-    /// a command would have no more time.
+    /// Waits until the map is another one than the one seen, for somebody who found nothing in it and began so long
+    /// ago. False when a command would have no more time.
     ///
     /// # Errors
     ///
     /// `Limit` when the system has no thread left that would ask for the map.
-    pub(crate) fn wait_for_map(&self, began: Instant) -> Result<bool> {
-        let seen = self.begin(|state| Ok(state.changes))?;
+    pub(crate) fn wait_for_map(&self, seen: u64, began: Instant) -> Result<bool> {
+        self.begin(|_| Ok(()))?;
         let deadline = self.config.command_timeout.map(|timeout| began + timeout);
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Ok(false);

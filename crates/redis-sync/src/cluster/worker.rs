@@ -78,3 +78,36 @@ impl Drop for Answer {
         self.shared.change(|state| state.cluster.handle_view(now, self.node, view));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use redis_core::{Commands, Config, Endpoint};
+
+    use crate::Client;
+    use crate::client::Servers;
+
+    #[test]
+    fn threads_end_with_the_last_client() {
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let seed = Endpoint::Tcp { host: nobody.ip().to_string(), port: nobody.port() };
+        let mut config = Config::cluster([seed]);
+        if let Some(settings) = &mut config.cluster {
+            settings.refresh_interval = Duration::from_millis(10);
+        }
+        let client = Client::new(config).unwrap();
+        assert!(client.get::<String>("key").is_err());
+        let Servers::Cluster(nodes) = &client.servers else { panic!("it is a cluster") };
+        let shared = std::sync::Arc::downgrade(&nodes.shared);
+        let another = client.clone();
+        drop(client);
+        assert!(another.get::<String>("key").is_err());
+        drop(another);
+        // Each thread has it; the worker would sleep for a minute.
+        while shared.upgrade().is_some() {
+            std::thread::yield_now();
+        }
+    }
+}

@@ -8,6 +8,7 @@ use redis_async::{
     Monitor, Pipeline, PubSub, PubSubHandle, PubSubTask, ReplyFuture, Transaction, Watched,
     WatchedReply,
 };
+use redis_cluster::{Route, Topology};
 use redis_core::monitor::MonitorEntry;
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
@@ -26,6 +27,7 @@ pub(crate) trait Adapter:
     fn sleep(time: Duration) -> impl Future<Output = ()> + Send;
     fn new(config: Config) -> Result<Self>;
     fn open(url: &str) -> Result<Self>;
+    fn of_node(&self, endpoint: &Endpoint) -> Self;
     fn execute<C: Command>(&self, command: C) -> ReplyFuture<'_, C::Reply>;
 }
 
@@ -88,6 +90,26 @@ impl<A: Adapter> Subject for On<A> {
             items.push(item?);
         }
         Ok(items)
+    }
+
+    async fn execute_on<C: Command>(&self, route: Route, command: C) -> Result<C::Reply> {
+        self.0.route(route).execute(command).await
+    }
+
+    async fn execute_on_each<C: Command>(
+        &self,
+        route: Route,
+        command: C,
+    ) -> Result<Vec<(Endpoint, Result<C::Reply>)>> {
+        self.0.route(route).execute_on_each(command).await
+    }
+
+    fn topology(&self) -> Option<Topology> {
+        self.0.topology()
+    }
+
+    fn node(&self, endpoint: &Endpoint) -> Self {
+        Self(self.0.of_node(endpoint))
     }
 
     async fn warm_up(&self, connections: usize) -> Result<()> {

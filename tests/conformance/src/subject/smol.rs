@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use redis_core::{Command, Config, Execute, Result};
+use redis_core::{Command, Config, Endpoint, Execute, Result};
 use redis_smol::{Client, ReplyFuture};
 
 use super::Task;
@@ -28,6 +28,10 @@ impl Adapter for Client {
 
     fn open(url: &str) -> Result<Self> {
         Self::open(url)
+    }
+
+    fn of_node(&self, endpoint: &Endpoint) -> Self {
+        self.node(endpoint)
     }
 
     fn execute<C: Command>(&self, command: C) -> ReplyFuture<'_, C::Reply> {

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
+use redis_cluster::{Route, Topology};
 use redis_core::monitor::MonitorEntry;
 use redis_core::pipeline::{Batched, FromReplies};
 use redis_core::pubsub::Message;
@@ -110,6 +111,26 @@ impl Subject for Client {
         most: usize,
     ) -> Result<Vec<T>> {
         self.scan_iter(first).take(most).collect()
+    }
+
+    async fn execute_on<C: Command>(&self, route: Route, command: C) -> Result<C::Reply> {
+        self.route(route).execute(command)
+    }
+
+    async fn execute_on_each<C: Command>(
+        &self,
+        route: Route,
+        command: C,
+    ) -> Result<Vec<(Endpoint, Result<C::Reply>)>> {
+        self.route(route).execute_on_each(command)
+    }
+
+    fn topology(&self) -> Option<Topology> {
+        self.topology()
+    }
+
+    fn node(&self, endpoint: &Endpoint) -> Self {
+        self.node(endpoint)
     }
 
     async fn warm_up(&self, connections: usize) -> Result<()> {

@@ -1,5 +1,6 @@
 //! What holds of clusters. These run with `--deployment cluster`, on three primaries with a replica each.
 
+mod commands;
 mod nodes;
 mod sharded;
 
@@ -11,5 +12,6 @@ pub(crate) fn list<S: Subject>() -> Vec<Scenario<S>> {
     let mut all = Vec::new();
     all.extend(nodes::list());
     all.extend(sharded::list());
+    all.extend(commands::list());
     all
 }

@@ -95,7 +95,7 @@ async fn publish_and_hear<S: Subject>(
     text: &str,
     again: bool,
 ) -> Outcome {
-    let publisher = cx.cluster_client(cluster)?;
+    let publisher = cx.client_of(cluster, |_| ())?;
     for channel in channels {
         assert_eq!(publisher.spublish(channel, text).await?, 1, "{}", channel.escape_ascii());
     }
@@ -113,7 +113,7 @@ async fn publish_and_hear<S: Subject>(
 
 async fn shard_channels_of_all_nodes_are_heard<S: Subject>(cx: Context<S>) -> Outcome {
     let cluster = cx.cluster();
-    let (client, names) = (cx.cluster_client(&cluster)?, names());
+    let (client, names) = (cx.client_of(&cluster, |_| ())?, names());
     let mut pubsub = client.pubsub();
     assert!(!pubsub.is_subscribed());
     pubsub.ssubscribe(&names).await?;
@@ -169,7 +169,7 @@ async fn shard_channels_of_all_nodes_are_heard<S: Subject>(cx: Context<S>) -> Ou
 
 async fn listening_ends_with_the_last_shard_channel<S: Subject>(cx: Context<S>) -> Outcome {
     let cluster = cx.cluster();
-    let (client, names) = (cx.cluster_client(&cluster)?, names());
+    let (client, names) = (cx.client_of(&cluster, |_| ())?, names());
     let mut pubsub = client.pubsub();
     pubsub.ssubscribe(&names).await?;
     confirmed(&mut pubsub, names.len()).await?;
@@ -216,7 +216,7 @@ async fn listening_ends_with_the_last_shard_channel<S: Subject>(cx: Context<S>) 
 
 async fn shard_channels_follow_their_slot<S: Subject>(cx: Context<S>) -> Outcome {
     let cluster = cx.start_cluster(ClusterOptions::new().replicas(0)).await?;
-    let client = cx.cluster_client(&cluster)?;
+    let client = cx.client_of(&cluster, |_| ())?;
     let mut pubsub = client.pubsub();
     let names = names();
     pubsub.ssubscribe(&names).await?;
@@ -257,7 +257,7 @@ async fn shard_channels_follow_their_slot<S: Subject>(cx: Context<S>) -> Outcome
 
 async fn shard_channels_end_while_their_slot_moves<S: Subject>(cx: Context<S>) -> Outcome {
     let cluster = cx.start_cluster(ClusterOptions::new().replicas(0)).await?;
-    let client = cx.cluster_client(&cluster)?;
+    let client = cx.client_of(&cluster, |_| ())?;
     let mut pubsub = client.pubsub();
     let names: Vec<_> = (0..40).map(|n| format!("{{a}}{n}").into_bytes()).collect();
     pubsub.ssubscribe(&names).await?;
@@ -295,7 +295,7 @@ async fn shard_channels_end_while_their_slot_moves<S: Subject>(cx: Context<S>) -
 
 async fn shard_channels_are_subscribed_at_who_takes_over<S: Subject>(cx: Context<S>) -> Outcome {
     let cluster = cx.start_cluster(ClusterOptions::new()).await?;
-    let client = cx.cluster_client(&cluster)?;
+    let client = cx.client_of(&cluster, |_| ())?;
     let mut pubsub = client.pubsub();
     let names = names();
     pubsub.ssubscribe(&names).await?;
@@ -319,7 +319,7 @@ async fn shard_channels_are_subscribed_at_who_takes_over<S: Subject>(cx: Context
 
 async fn shard_channels_outlive_the_crash_of_their_node<S: Subject>(cx: Context<S>) -> Outcome {
     let cluster = cx.start_cluster(ClusterOptions::new()).await?;
-    let client = cx.cluster_client(&cluster)?;
+    let client = cx.client_of(&cluster, |_| ())?;
     let mut pubsub = client.pubsub();
     let names = names();
     pubsub.ssubscribe(&names).await?;
