@@ -336,7 +336,7 @@ impl Client {
     }
 
     /// Subscriptions on a connection of their own, which takes a place in the pool. Nothing is connected before the
-    /// first one.
+    /// first one. On a cluster it keeps the client alive, which knows where the nodes are.
     pub fn pubsub(&self) -> PubSub {
         let (pool, shards) = match &self.shared.servers {
             Servers::One(one) => (&one.pool, None),

@@ -35,6 +35,9 @@ pub(crate) type Handler = Arc<Mutex<dyn FnMut(&Message) + Send>>;
 /// A lost connection is opened again and everything subscribed again. A reader who is away loses no more than
 /// [`Overflow`](crate::Overflow) says: at most `max_backlog` bytes of messages are held. Dropping it closes the
 /// connection.
+///
+/// Of a cluster there is such a connection for channels and patterns, to any node, and one for each node that has shard
+/// channels. The reader reads all in turn.
 pub struct PubSub {
     handle: PubSubHandle,
     seed: u64,
@@ -361,9 +364,13 @@ impl PubSubHandle {
 
     /// Subscribes to shard channels, whose messages stay with the node that holds their slot. Since Redis 7.0.
     ///
+    /// On a cluster each is subscribed at that node, on a connection that takes a place in the node's pool, and again at
+    /// another one when the slot moves or a replica takes over: [`Resubscribed`](crate::MessageKind::Resubscribed) tells
+    /// that messages in between are gone. The counts of confirmations are those of the node.
+    ///
     /// # Errors
     ///
-    /// As [`subscribe`](Self::subscribe).
+    /// As [`subscribe`](Self::subscribe). Without a place for a connection the names stay wanted, and it is tried again.
     ///
     /// # Cancel safety
     ///
@@ -473,7 +480,8 @@ impl PubSubHandle {
             || self.shards.as_ref().is_some_and(|shards| shards.is_subscribed())
     }
 
-    /// Asks the server for a sign of life: the reader gets a [`Pong`](crate::MessageKind::Pong) with this text.
+    /// Asks the server for a sign of life: the reader gets a [`Pong`](crate::MessageKind::Pong) with this text. Of a
+    /// cluster each node is asked where something is subscribed.
     ///
     /// # Errors
     ///

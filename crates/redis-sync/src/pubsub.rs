@@ -29,6 +29,9 @@ pub(crate) type Handler = Arc<Mutex<dyn FnMut(&Message) + Send>>;
 /// [`Overflow`] says: a thread stands in, which sleeps while there is a reader, and holds at most `max_backlog`
 /// bytes of messages. With [`Overflow::Backpressure`] there is none. Dropping it closes the connection.
 ///
+/// Of a cluster there is such a connection for channels and patterns, to any node, and one for each node that has shard
+/// channels. A thread reads each, at all times, and the reader takes from all in turn.
+///
 /// # Examples
 ///
 /// ```no_run
@@ -370,9 +373,13 @@ impl PubSubHandle {
 
     /// Subscribes to shard channels, whose messages stay with the node that holds their slot. Since Redis 7.0.
     ///
+    /// On a cluster each is subscribed at that node, on a connection that takes a place in the node's pool, and again at
+    /// another one when the slot moves or a replica takes over: [`Resubscribed`](crate::MessageKind::Resubscribed) tells
+    /// that messages in between are gone. The counts of confirmations are those of the node.
+    ///
     /// # Errors
     ///
-    /// As [`subscribe`](Self::subscribe).
+    /// As [`subscribe`](Self::subscribe). Without a place for a connection the names stay wanted, and it is tried again.
     pub fn ssubscribe<M>(&self, channels: impl ToArgs<M>) -> Result<()> {
         self.add(Family::Shard, names(channels)?.into_iter().map(|name| (name, None)))
     }
@@ -450,7 +457,8 @@ impl PubSubHandle {
             || self.shards.as_ref().is_some_and(|shards| shards.is_subscribed())
     }
 
-    /// Asks the server for a sign of life: the reader gets a [`Pong`](crate::MessageKind::Pong) with this text.
+    /// Asks the server for a sign of life: the reader gets a [`Pong`](crate::MessageKind::Pong) with this text. Of a
+    /// cluster each node is asked where something is subscribed.
     ///
     /// # Errors
     ///

@@ -125,6 +125,14 @@ pub(super) static MUTANTS: &[Mutant] = &[
         )],
     ),
     mutant(
+        "what-the-reader-knows-is-news-elsewhere",
+        &[(
+            "sharded.rs",
+            "                let come = if wish.told { &mut back } else { &mut new };",
+            "                let come = if wish.told { &mut new } else { &mut back };",
+        )],
+    ),
+    mutant(
         "redirect-while-watching-is-an-error",
         &[("watch.rs", "    if !moved {", "    if !moved || moved {")],
     ),

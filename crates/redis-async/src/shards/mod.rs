@@ -178,7 +178,14 @@ impl Shards {
             let failures = failures.iter().find(|(known, _)| *known == node).map_or(0, |of| of.1);
             let link = self.lock().links.iter().find(|link| link.node == node).cloned();
             let Some(link) = link else { return Poll::Pending };
-            ready!(link.subscriber.poll_ready(cx, failures))?;
+            match ready!(link.subscriber.poll_ready(cx, failures)) {
+                // The channel went elsewhere meanwhile, and the link was not needed any longer.
+                Err(_) if link.subscriber.lock().ending => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                ready => ready?,
+            }
         }
         Poll::Ready(Ok(()))
     }

@@ -114,6 +114,8 @@ pub(super) struct Task {
     /// Of each counter that is watched: how often it went up, and how often it may have.
     counted: BTreeMap<&'static str, (u64, u64)>,
     subscriptions: Option<Sharded<()>>,
+    /// Channels whose subscription the reader was told of.
+    told: BTreeSet<Bytes>,
     /// When a subscriber's lost link is opened again.
     restores: Option<Instant>,
     serial: u64,
@@ -141,6 +143,7 @@ impl Task {
             transactions: Vec::new(),
             counted: BTreeMap::new(),
             subscriptions,
+            told: BTreeSet::new(),
             restores: None,
             serial: 0,
             quiet: false,
@@ -299,6 +302,7 @@ impl World {
             let client = self.tasks[at].client;
             let channels: Vec<Bytes> =
                 self.tasks[at].some_tags().into_iter().map(Bytes::from).collect();
+            self.tasks[at].told.retain(|channel| !channels.contains(channel));
             if self.tasks[at].rng.random_bool(0.3) {
                 sharded.unsubscribe(Some(channels));
             } else {

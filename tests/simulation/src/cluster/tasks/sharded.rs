@@ -11,6 +11,20 @@ impl World {
         {
             any = true;
             self.note(|| format!("task {at}: {action:?}"));
+            let told = &self.tasks[at].told;
+            match &action {
+                ShardedAction::Subscribe(_, channels)
+                    if channels.iter().any(|channel| told.contains(channel)) =>
+                {
+                    return Err("what the reader knows is told as news".into());
+                }
+                ShardedAction::Adopt(_, channels)
+                    if !channels.iter().all(|channel| told.contains(channel)) =>
+                {
+                    return Err("what is news to the reader is not told".into());
+                }
+                _ => {}
+            }
             let (name, node, channels) = match action {
                 ShardedAction::Subscribe(node, channels) | ShardedAction::Adopt(node, channels) => {
                     ("SSUBSCRIBE", node, channels)
@@ -59,9 +73,19 @@ impl World {
         answer: Result<Bytes>,
     ) -> Check {
         let at = own - SUBSCRIBERS;
-        let refused = match answer.map(|frame| decode::<()>(&frame)) {
+        let refused = match answer.map(|frame| decode::<Bytes>(&frame)) {
             Ok(Err(error)) => error,
-            Ok(Ok(())) => return Ok(()),
+            Ok(Ok(channel)) => {
+                let (now, client) = (self.now, self.tasks[at].client);
+                let Task { subscriptions, told, .. } = &mut self.tasks[at];
+                let Some(sharded) = subscriptions else { return Ok(()) };
+                if sharded.node_of(&channel) == Some(id) {
+                    told.insert(channel.clone());
+                }
+                let cluster = &mut self.clients[client].cluster;
+                sharded.handle_report(now, cluster, id, Report::Confirmed(channel));
+                return Ok(());
+            }
             // The link is lost: what it had is restored on the next one.
             Err(_) => {
                 let again = self.now + AGAIN;
