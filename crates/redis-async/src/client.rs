@@ -29,6 +29,7 @@ use crate::request::ReplyFuture;
 use crate::routed::Routed;
 use crate::runtime::Runtime;
 use crate::scan::ScanStream;
+use crate::shards::Shards;
 use crate::watch::{Transaction, Watched};
 
 /// A client. Cloning it is cheap; all clones share one connection, on which the commands of any number
@@ -335,13 +336,14 @@ impl Client {
     }
 
     /// Subscriptions on a connection of their own, which takes a place in the pool. Nothing is connected before the
-    /// first one. Those on the shared connection are made by [`subscribe`](Self::subscribe).
+    /// first one. Those on the shared connection are made by [`subscribe`](Self::subscribe). On a cluster it keeps the
+    /// client alive, which knows where the nodes are.
     pub fn pubsub(&self) -> PubSub {
-        let pool = match &self.shared.servers {
-            Servers::One(one) => &one.pool,
-            Servers::Cluster(nodes) => nodes.anywhere(),
+        let (pool, shards) = match &self.shared.servers {
+            Servers::One(one) => (&one.pool, None),
+            Servers::Cluster(nodes) => (nodes.anywhere(), Some(Shards::new(nodes, &self.shared))),
         };
-        PubSub::new(pool.clone(), self.shared.seeds.next_seed())
+        PubSub::new(pool.clone(), self.shared.seeds.next_seed(), shards)
     }
 
     /// The commands that the server runs from now on, whoever sends them, on a connection of its own, which

@@ -34,6 +34,7 @@ mod request;
 mod routed;
 mod runtime;
 mod scan;
+mod shards;
 mod shared;
 mod stop;
 mod subscriber;

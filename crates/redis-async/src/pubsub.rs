@@ -13,10 +13,11 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_core::Stream;
 use redis_core::pubsub::{Family, Message, PubSub as Machine, names, nothing_to_wait_for};
-use redis_core::{Error, Result, ToArg, ToArgs};
+use redis_core::{Endpoint, Error, ErrorKind, Result, ToArg, ToArgs};
 
 use crate::pool::Pool;
 use crate::runtime::Timer;
+use crate::shards::{Reader, Shards, Whom};
 use crate::stop::Stop;
 use crate::subscriber::{Guard, Subscriber, closed, no_task};
 
@@ -34,10 +35,14 @@ pub(crate) type Handler = Arc<Mutex<dyn FnMut(&Message) + Send>>;
 /// A lost connection is opened again and everything subscribed again. A reader who is away loses no more than
 /// [`Overflow`](crate::Overflow) says: at most `max_backlog` bytes of messages are held. Dropping it closes the
 /// connection.
+///
+/// Of a cluster there is such a connection for channels and patterns, to any node, and one for each node that has shard
+/// channels. The reader reads all in turn.
 pub struct PubSub {
     handle: PubSubHandle,
     seed: u64,
     timer: Option<Box<dyn Timer>>,
+    reader: Reader,
 }
 
 impl fmt::Debug for PubSub {
@@ -57,25 +62,35 @@ impl Deref for PubSub {
 impl Drop for PubSub {
     fn drop(&mut self) {
         self.subscriber.stop();
+        if let Some(shards) = &self.shards {
+            shards.stop();
+        }
     }
 }
 
 impl PubSub {
-    pub(crate) fn new(pool: Arc<Pool>, seed: u64) -> Self {
+    pub(crate) fn new(pool: Arc<Pool>, seed: u64, shards: Option<Arc<Shards>>) -> Self {
         let machine = Machine::new(pool.config().clone(), seed);
         let subscriber = Subscriber::new(machine, pool.runtime().clone());
-        Self { handle: PubSubHandle { subscriber, pool }, seed, timer: None }
+        let handle = PubSubHandle { subscriber, pool, shards };
+        Self { handle, seed, timer: None, reader: Reader::default() }
     }
 
     /// What other tasks subscribe by while this one reads. Cheap to clone.
     pub fn handle(&self) -> PubSubHandle {
         self.subscriber.lock().shared = true;
+        if let Some(shards) = &self.shards {
+            shards.share();
+        }
         self.handle.clone()
     }
 
     /// Whether confirmations and notices are kept from the reader. They take effect either way.
     pub fn ignore_subscribe_messages(&mut self, ignore: bool) -> &mut Self {
         self.subscriber.lock().machine().ignore_subscribe_messages(ignore);
+        if let Some(shards) = &self.shards {
+            shards.ignore_subscribe_messages(ignore);
+        }
         self
     }
 
@@ -91,7 +106,36 @@ impl PubSub {
     /// Dropping the future loses no message.
     pub async fn get_message(&mut self, timeout: Duration) -> Result<Option<Message>> {
         let deadline = Instant::now().checked_add(timeout);
-        poll_fn(|cx| self.poll_message(cx, |_| false, deadline)).await
+        poll_fn(|cx| self.poll_message(cx, false, deadline)).await
+    }
+
+    /// As [`get_message`](Self::get_message), of a cluster's shard channels alone: those at one node, or those at all
+    /// nodes, which take turns.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_message`](Self::get_message); `InvalidRequest` when no shard channel is subscribed at the node, or the
+    /// client is not one of a cluster.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses no message.
+    pub async fn get_sharded_message(
+        &mut self,
+        target_node: Option<&Endpoint>,
+        timeout: Duration,
+    ) -> Result<Option<Message>> {
+        let deadline = Instant::now().checked_add(timeout);
+        let whom = target_node.map_or(Whom::Nodes, Whom::Node);
+        let Some(shards) = self.handle.shards.clone() else {
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "the client is not one of a cluster: use `get_message`",
+            ));
+        };
+        let reader = &mut self.reader;
+        let next = poll_fn(|cx| shards.poll_message(cx, reader, whom, false, deadline)).await?;
+        Ok(next.and_then(hand_over))
     }
 
     /// The messages from now on, waiting for each; those that go to their handlers are left out. Ends when nothing
@@ -135,9 +179,10 @@ impl PubSub {
         &mut self,
         on_error: impl FnMut(&Error) -> ControlFlow<()> + Send + Unpin + 'static,
     ) -> Result<PubSubTask> {
-        self.subscriber.lock().machine().leave_to_handlers()?;
+        self.leave_to_handlers()?;
         let runtime = self.subscriber.runtime().clone();
-        let next = Self::new(self.pool.clone(), self.seed.wrapping_add(1));
+        let shards = self.shards.as_ref().and_then(|shards| shards.another());
+        let next = Self::new(self.pool.clone(), self.seed.wrapping_add(1), shards);
         let stop = Arc::<Stop>::default();
         let pubsub = mem::replace(self, next);
         let handle = pubsub.handle.clone();
@@ -146,17 +191,48 @@ impl PubSub {
         Ok(PubSubTask { stop, handle })
     }
 
-    /// The next message, unless it went to its handler, the deadline passes, or `ends` says so.
+    fn leave_to_handlers(&self) -> Result<()> {
+        let mut state = self.subscriber.lock();
+        let Some(shards) = &self.shards else {
+            return state.machine().leave_to_handlers();
+        };
+        let of_main = state.machine().check_handled();
+        let main_has_some = state.machine().is_wanted();
+        drop(state);
+        match shards.has_channels() {
+            true if main_has_some => of_main.and(shards.check_handled())?,
+            true => shards.check_handled()?,
+            false => of_main?,
+        }
+        self.subscriber.lock().machine().leave_unattended();
+        shards.leave_unattended();
+        Ok(())
+    }
+
+    /// Whether listening has come to its end.
+    fn is_over(&self) -> bool {
+        match &self.shards {
+            Some(shards) => shards.is_over(&self.subscriber),
+            None => self.subscriber.lock().machine().is_over(),
+        }
+    }
+
+    /// The next message, unless it went to its handler, the deadline passes, or listening is over, where it can be.
     fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
-        ends: impl Fn(&Machine<Handler>) -> bool,
+        ends: bool,
         deadline: Option<Instant>,
     ) -> Poll<Result<Option<Message>>> {
-        let Self { handle: PubSubHandle { subscriber, .. }, timer, .. } = self;
+        let Self { handle: PubSubHandle { subscriber, shards, .. }, timer, reader, .. } = self;
+        if let Some(shards) = shards {
+            let whom = Whom::All(subscriber);
+            let next = ready!(shards.poll_message(cx, reader, whom, ends, deadline))?;
+            return Poll::Ready(Ok(next.and_then(hand_over)));
+        }
         let mut state = subscriber.lock();
         let polled = loop {
-            if ends(state.machine()) {
+            if ends && state.machine().is_over() {
                 break Poll::Ready(Ok(None));
             }
             if let Some(next) = state.poll_message() {
@@ -190,16 +266,18 @@ impl PubSub {
         let due = state.take_due();
         drop(state);
         due.into_iter().for_each(Waker::wake);
-        let Some((message, handler)) = ready!(polled)? else {
-            return Poll::Ready(Ok(None));
-        };
-        let Some(handler) = handler else {
-            return Poll::Ready(Ok(Some(message)));
-        };
-        // One that panicked is called again, as it would be without the lock.
-        handler.lock().unwrap_or_else(PoisonError::into_inner)(&message);
-        Poll::Ready(Ok(None))
+        Poll::Ready(Ok(ready!(polled)?.and_then(hand_over)))
     }
+}
+
+/// Calls the handler of a message, if it has one: then there is nothing for the reader.
+fn hand_over((message, handler): (Message, Option<Handler>)) -> Option<Message> {
+    let Some(handler) = handler else {
+        return Some(message);
+    };
+    // One that panicked is called again, as it would be without the lock.
+    handler.lock().unwrap_or_else(PoisonError::into_inner)(&message);
+    None
 }
 
 /// Changes the subscriptions of a [`PubSub`], from any task, also while another one reads.
@@ -210,6 +288,8 @@ impl PubSub {
 pub struct PubSubHandle {
     subscriber: Arc<Subscriber>,
     pool: Arc<Pool>,
+    /// Of a cluster: what has the shard channels.
+    shards: Option<Arc<Shards>>,
 }
 
 impl fmt::Debug for PubSubHandle {
@@ -284,9 +364,13 @@ impl PubSubHandle {
 
     /// Subscribes to shard channels, whose messages stay with the node that holds their slot. Since Redis 7.0.
     ///
+    /// On a cluster each is subscribed at that node, on a connection that takes a place in the node's pool, and again at
+    /// another one when the slot moves or a replica takes over: [`Resubscribed`](crate::MessageKind::Resubscribed) tells
+    /// that messages in between are gone. The counts of confirmations are those of the node.
+    ///
     /// # Errors
     ///
-    /// As [`subscribe`](Self::subscribe).
+    /// As [`subscribe`](Self::subscribe). Without a place for a connection the names stay wanted, and it is tried again.
     ///
     /// # Cancel safety
     ///
@@ -393,9 +477,11 @@ impl PubSubHandle {
     /// Whether anything is subscribed, or asked for.
     pub fn is_subscribed(&self) -> bool {
         self.subscriber.lock().machine().is_subscribed()
+            || self.shards.as_ref().is_some_and(|shards| shards.is_subscribed())
     }
 
-    /// Asks the server for a sign of life: the reader gets a [`Pong`](crate::MessageKind::Pong) with this text.
+    /// Asks the server for a sign of life: the reader gets a [`Pong`](crate::MessageKind::Pong) with this text. Of a
+    /// cluster each node is asked where something is subscribed.
     ///
     /// # Errors
     ///
@@ -406,9 +492,25 @@ impl PubSubHandle {
     ///
     /// The reader may get the answer all the same.
     pub async fn ping(&self, text: impl ToArg) -> Result<()> {
-        self.open()?.machine().ping(text)?;
+        self.ask_for_life(&text)?;
         poll_fn(|cx| self.subscriber.poll_flush(cx)).await;
+        if let Some(shards) = &self.shards {
+            poll_fn(|cx| shards.poll_flush(cx)).await;
+        }
         Ok(())
+    }
+
+    /// Asks all that there are.
+    fn ask_for_life(&self, text: &impl ToArg) -> Result<()> {
+        let main = self.open()?.machine().is_subscribed();
+        let asked = match &self.shards {
+            Some(shards) => shards.ping(text)?,
+            None => 0,
+        };
+        match main || asked == 0 {
+            true => self.open()?.machine().ping(text),
+            false => Ok(()),
+        }
     }
 
     fn open(&self) -> Result<Guard<'_>> {
@@ -428,6 +530,13 @@ impl PubSubHandle {
         family: Family,
         names: impl IntoIterator<Item = (Bytes, Option<Handler>)>,
     ) -> Result<()> {
+        if let Some(shards) = self.shards.as_ref().filter(|_| family == Family::Shard) {
+            let wait = shards.subscribe(names)?;
+            // As below.
+            poll_fn(|cx| shards.poll_ready(cx, &wait)).await?;
+            poll_fn(|cx| shards.poll_flush(cx)).await;
+            return Ok(());
+        }
         if self.open()?.place.is_none() {
             let place = self.pool.reserve().await?;
             // Another one may have been faster.
@@ -454,6 +563,11 @@ impl PubSubHandle {
     }
 
     async fn remove(&self, family: Family, names: Option<Vec<Bytes>>) -> Result<()> {
+        if let Some(shards) = self.shards.as_ref().filter(|_| family == Family::Shard) {
+            shards.unsubscribe(names)?;
+            poll_fn(|cx| shards.poll_flush(cx)).await;
+            return Ok(());
+        }
         self.open()?.machine().unsubscribe(Instant::now(), family, names);
         poll_fn(|cx| self.subscriber.poll_flush(cx)).await;
         Ok(())
@@ -482,12 +596,12 @@ impl PubSubStream<'_> {
 
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message>>> {
         loop {
-            let message = ready!(self.pubsub.poll_message(cx, Machine::is_over, None));
+            let message = ready!(self.pubsub.poll_message(cx, true, None));
             if let Some(item) = message.transpose() {
                 return Poll::Ready(Some(item));
             }
             // If not, it went to its handler.
-            if self.pubsub.subscriber.lock().machine().is_over() {
+            if self.pubsub.is_over() {
                 return Poll::Ready(None);
             }
         }
@@ -566,10 +680,10 @@ impl<F: FnMut(&Error) -> ControlFlow<()> + Unpin> Future for Running<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { pubsub, stop, on_error } = self.get_mut();
         for _ in 0..TURN {
-            if pubsub.subscriber.lock().machine().is_over() || stop.poll_stopped(cx).is_ready() {
+            if pubsub.is_over() || stop.poll_stopped(cx).is_ready() {
                 return Poll::Ready(());
             }
-            if let Err(error) = ready!(pubsub.poll_message(cx, Machine::is_over, None))
+            if let Err(error) = ready!(pubsub.poll_message(cx, true, None))
                 && on_error(&error).is_break()
             {
                 return Poll::Ready(());

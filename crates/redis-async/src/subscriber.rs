@@ -4,6 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use redis_core::pubsub::{Message, PubSub as Machine};
 use redis_core::{Error, ErrorKind, Result};
@@ -41,6 +42,12 @@ pub(crate) struct State {
     stopped: bool,
     /// Others than the reader may subscribe.
     pub(crate) shared: bool,
+    /// It waits for its place.
+    pub(crate) queued: bool,
+    /// It is to rest once everything is answered.
+    pub(crate) ending: bool,
+    /// Of who has to know what the machine reports.
+    pub(crate) follower: Option<Waker>,
 }
 
 impl Subscriber {
@@ -55,6 +62,9 @@ impl Subscriber {
             place: None,
             stopped: false,
             shared: false,
+            queued: false,
+            ending: false,
+            follower: None,
         };
         Arc::new(Self { runtime, state: Mutex::new(state) })
     }
@@ -138,6 +148,18 @@ impl State {
         self.stopped
     }
 
+    /// Closes the connection, if nothing is to be said on it any more; gives its place back without the lock.
+    pub(crate) fn rest(&mut self) -> Option<Reserved> {
+        if !self.ending || self.machine().is_subscribed() {
+            return None;
+        }
+        if self.machine().rest(Instant::now()) {
+            self.feed.close();
+            self.due.extend(self.task.clone());
+        }
+        self.place.take_if(|_| self.feed.machine.is_idle())
+    }
+
     pub(crate) fn poll_message(&mut self) -> Option<Result<(Message, Option<Handler>)>> {
         let held = self.feed.machine.is_held();
         let message = self.feed.machine.poll_message()?;
@@ -212,7 +234,10 @@ impl Future for Task {
         if rounds == ROUNDS {
             cx.waker().wake_by_ref();
         }
-        let wakers = if rounds > 0 { state.take_wakers() } else { Vec::new() };
+        let mut wakers = if rounds > 0 { state.take_wakers() } else { Vec::new() };
+        if state.machine().has_report() || state.ending {
+            wakers.extend(state.follower.take());
+        }
         drop(state);
         wakers.into_iter().for_each(Waker::wake);
         Poll::Pending

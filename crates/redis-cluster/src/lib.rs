@@ -30,7 +30,7 @@ pub use crate::redirect::{Redirect, Refusal};
 pub use crate::registry::NodeId;
 pub use crate::same_slot::SameSlot;
 pub use crate::scan::{ClusterScan, ScanStep};
-pub use crate::sharded::{Sharded, ShardedAction};
+pub use crate::sharded::{Sharded, ShardedAction, Since};
 pub use crate::topology::{Change, Health, Node, Patch, Role, Topology};
 pub use crate::view::View;
 pub use crate::watch::watch_error;

@@ -59,6 +59,14 @@ impl Refusal {
     }
 }
 
+/// Replies by which a node says that it does not serve at the moment, and ran nothing.
+const UNWELL: [&str; 3] = ["LOADING", "MASTERDOWN", "READONLY"];
+
+/// Whether a node says that it does not serve at the moment.
+pub(crate) fn is_unwell(error: &Error) -> bool {
+    error.code().is_some_and(|code| UNWELL.contains(&code))
+}
+
 impl Redirect {
     /// Reads `CODE slot host:port`. What a later server may put behind that is passed over.
     fn parse(message: &str) -> Option<Self> {

@@ -325,6 +325,11 @@ impl Session {
         }
     }
 
+    /// Whether there is a connection.
+    pub(crate) fn is_linked(&self) -> bool {
+        matches!(self.link, Link::Open(_))
+    }
+
     /// Whether there is no connection, and none is being opened.
     pub fn is_down(&self) -> bool {
         matches!(self.link, Link::Down | Link::Over)

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis_core::connection::Event;
-use redis_core::pubsub::nothing_to_wait_for;
+use redis_core::pubsub::{PubSub, nothing_to_wait_for};
 use redis_core::recv::RecvBuffer;
 use redis_core::session::{Action, Machine};
 use redis_core::{Config, Endpoint, Error, ErrorKind, Result};
@@ -51,6 +51,8 @@ pub(crate) struct State<M> {
     visits: u64,
     pub(crate) kept: bool,
     keeper_sleeps: bool,
+    /// It is to rest once everything is answered.
+    pub(crate) ending: bool,
 }
 
 struct Reader {
@@ -79,6 +81,7 @@ impl<M: Machine> Feed<M> {
             visits: 0,
             kept: false,
             keeper_sleeps: false,
+            ending: false,
         };
         let (moved, left) = (Condvar::new(), Condvar::new());
         Self { config, nodes, state: Mutex::new(state), moved, left, writing: Mutex::new(()) }
@@ -297,6 +300,23 @@ impl<M: Machine> Feed<M> {
         }
     }
 
+    /// For a thread that reads all the time: has the turn once, or waits until something changes where there is nothing
+    /// to do. False when everything is over.
+    pub(crate) fn work(&self, state: Guard<'_, M>, rests: impl Fn(&State<M>) -> bool) -> bool {
+        if state.stopped {
+            return false;
+        }
+        let state = match rests(&state) {
+            true => self.wait(state, None),
+            // Without a deadline it has only the end to tell of.
+            false => match self.turn(state, Instant::now(), None) {
+                Ok(state) => state,
+                Err(_) => self.lock(),
+            },
+        };
+        !state.stopped
+    }
+
     /// Ends everything: whoever reads, in any thread, comes back.
     pub(crate) fn stop(&self) {
         let mut state = self.lock();
@@ -310,6 +330,23 @@ impl<M: Machine> Feed<M> {
         drop(place);
         self.moved.notify_all();
         self.left.notify_all();
+    }
+}
+
+impl<H> Feed<PubSub<H>> {
+    /// Closes the connection, if nothing is to be said on it any more; gives its place back without the lock.
+    pub(crate) fn rest(&self, state: &mut State<PubSub<H>>, now: Instant) -> Option<Reserved> {
+        if !state.ending || state.machine.is_subscribed() {
+            return None;
+        }
+        if state.machine.rest(now) {
+            // Who reads comes back.
+            if let Some(writer) = state.writer.take() {
+                writer.shutdown();
+            }
+            self.changed();
+        }
+        state.place.take_if(|_| state.machine.is_idle())
     }
 }
 

@@ -52,6 +52,8 @@ mod pipeline;
 mod pool;
 mod pubsub;
 mod scan;
+mod shards;
+mod signal;
 mod stream;
 mod watch;
 mod writing;

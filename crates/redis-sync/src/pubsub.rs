@@ -10,14 +10,15 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use redis_core::pubsub::{Family, Message, Overflow, PubSub as Machine, names};
 use redis_core::retry::Retry;
-use redis_core::{Cmd, Error, ErrorKind, Result, ToArg, ToArgs};
+use redis_core::{Cmd, Endpoint, Error, ErrorKind, Result, ToArg, ToArgs};
 
 use crate::client::Servers;
 use crate::feed::{Feed, Guard, closed};
 use crate::keeper;
+use crate::shards::{self, Reader, Shards, Whom};
 
 /// Called without anything locked, by the one who reads.
-type Handler = Arc<Mutex<dyn FnMut(&Message) + Send>>;
+pub(crate) type Handler = Arc<Mutex<dyn FnMut(&Message) + Send>>;
 
 /// Subscriptions and their messages, on a connection of their own.
 ///
@@ -27,6 +28,9 @@ type Handler = Arc<Mutex<dyn FnMut(&Message) + Send>>;
 /// A lost connection is opened again and everything subscribed again. A reader who is away loses no more than
 /// [`Overflow`] says: a thread stands in, which sleeps while there is a reader, and holds at most `max_backlog`
 /// bytes of messages. With [`Overflow::Backpressure`] there is none. Dropping it closes the connection.
+///
+/// Of a cluster there is such a connection for channels and patterns, to any node, and one for each node that has shard
+/// channels. A thread reads each, at all times, and the reader takes from all in turn.
 ///
 /// # Examples
 ///
@@ -43,6 +47,7 @@ type Handler = Arc<Mutex<dyn FnMut(&Message) + Send>>;
 pub struct PubSub {
     handle: PubSubHandle,
     seed: u64,
+    reader: Reader,
 }
 
 impl fmt::Debug for PubSub {
@@ -61,31 +66,39 @@ impl Deref for PubSub {
 
 impl Drop for PubSub {
     fn drop(&mut self) {
-        self.feed.stop();
+        self.handle.stop();
     }
 }
 
 impl PubSub {
     pub(crate) fn new(servers: Servers, seed: u64) -> Self {
-        let (pool, nodes) = match &servers {
-            Servers::One(pool) => (pool, None),
-            Servers::Cluster(nodes) => (nodes.subscribers(), Some(nodes.clone())),
+        let (pool, nodes, shards) = match &servers {
+            Servers::One(pool) => (pool, None, None),
+            Servers::Cluster(nodes) => {
+                (nodes.subscribers(), Some(nodes.clone()), Some(Shards::new(nodes)))
+            }
         };
         let config = pool.config();
         let machine = Machine::new(config.clone(), seed);
         let feed = Arc::new(Feed::new(machine, config.clone(), nodes));
-        Self { handle: PubSubHandle { feed, servers }, seed }
+        Self { handle: PubSubHandle { feed, servers, shards }, seed, reader: Reader::default() }
     }
 
     /// What other threads subscribe by while this one reads. Cheap to clone.
     pub fn handle(&self) -> PubSubHandle {
         self.feed.lock().shared = true;
+        if let Some(shards) = &self.shards {
+            shards.share();
+        }
         self.handle.clone()
     }
 
     /// Whether confirmations and notices are kept from the reader. They take effect either way.
     pub fn ignore_subscribe_messages(&mut self, ignore: bool) -> &mut Self {
         self.feed.lock().machine.ignore_subscribe_messages(ignore);
+        if let Some(shards) = &self.shards {
+            shards.ignore_subscribe_messages(ignore);
+        }
         self
     }
 
@@ -96,7 +109,30 @@ impl PubSub {
     ///
     /// What a connection or the server fails with. Reading on connects again.
     pub fn get_message(&mut self, timeout: Duration) -> Result<Option<Message>> {
-        self.next(|_| false, Some(timeout))
+        self.next(false, Some(timeout))
+    }
+
+    /// As [`get_message`](Self::get_message), of a cluster's shard channels alone: those at one node, or those at all
+    /// nodes, which take turns.
+    ///
+    /// # Errors
+    ///
+    /// As [`get_message`](Self::get_message); `InvalidRequest` when no shard channel is subscribed at the node, or the
+    /// client is not one of a cluster.
+    pub fn get_sharded_message(
+        &mut self,
+        target_node: Option<&Endpoint>,
+        timeout: Duration,
+    ) -> Result<Option<Message>> {
+        let Some(shards) = &self.handle.shards else {
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "the client is not one of a cluster: use `get_message`",
+            ));
+        };
+        let whom = target_node.map_or(Whom::Nodes, Whom::Node);
+        let next = shards.next(&mut self.reader, whom, false, Some(timeout))?;
+        Ok(next.and_then(hand_over))
     }
 
     /// The messages from now on, waiting for each; those that go to their handlers are left out. Ends when nothing
@@ -119,11 +155,11 @@ impl PubSub {
     pub fn listen(&mut self) -> impl Iterator<Item = Result<Message>> {
         std::iter::from_fn(|| {
             loop {
-                if let Some(item) = self.next(Machine::is_over, None).transpose() {
+                if let Some(item) = self.next(true, None).transpose() {
                     return Some(item);
                 }
                 // If not, it went to its handler.
-                if self.feed.lock().machine.is_over() {
+                if self.is_over() {
                     return None;
                 }
             }
@@ -161,7 +197,7 @@ impl PubSub {
         &mut self,
         on_error: impl FnMut(&Error) -> ControlFlow<()> + Send + 'static,
     ) -> Result<PubSubThread> {
-        self.feed.lock().machine.leave_to_handlers()?;
+        self.leave_to_handlers()?;
         let next = Self::new(self.servers.clone(), self.seed.wrapping_add(1));
         let mut pubsub = mem::replace(self, next);
         let handle = pubsub.handle.clone();
@@ -173,12 +209,8 @@ impl PubSub {
     }
 
     fn run(&mut self, mut on_error: impl FnMut(&Error) -> ControlFlow<()>) {
-        let over = || {
-            let state = self.feed.lock();
-            state.is_stopped() || state.machine.is_over()
-        };
-        while !over() {
-            if let Err(error) = self.next(Machine::is_over, None)
+        while !self.feed.lock().is_stopped() && !self.is_over() {
+            if let Err(error) = self.next(true, None)
                 && !self.feed.lock().is_stopped()
                 && on_error(&error).is_break()
             {
@@ -187,30 +219,51 @@ impl PubSub {
         }
     }
 
-    /// The next message, unless it went to its handler, the time passes, or `ends` says so.
-    fn next(
-        &self,
-        ends: impl Fn(&Machine<Handler>) -> bool,
-        timeout: Option<Duration>,
-    ) -> Result<Option<Message>> {
+    fn leave_to_handlers(&self) -> Result<()> {
+        let mut state = self.feed.lock();
+        let Some(shards) = &self.shards else {
+            return state.machine.leave_to_handlers();
+        };
+        let of_main = state.machine.check_handled();
+        let main_has_some = state.machine.is_wanted();
+        drop(state);
+        match shards.has_channels() {
+            true if main_has_some => of_main.and(shards.check_handled())?,
+            true => shards.check_handled()?,
+            false => of_main?,
+        }
+        self.feed.lock().machine.leave_unattended();
+        shards.leave_unattended();
+        Ok(())
+    }
+
+    /// Whether listening has come to its end.
+    fn is_over(&self) -> bool {
+        match &self.shards {
+            Some(shards) => shards.is_over(&self.feed),
+            None => self.feed.lock().machine.is_over(),
+        }
+    }
+
+    /// The next message, unless it went to its handler, the time passes, or listening is over, where it can be.
+    fn next(&mut self, ends: bool, timeout: Option<Duration>) -> Result<Option<Message>> {
+        if let Some(shards) = &self.handle.shards {
+            let whom = Whom::All(&self.handle.feed);
+            let next = shards.next(&mut self.reader, whom, ends, timeout)?;
+            return Ok(next.and_then(hand_over));
+        }
         let mut state = self.feed.lock();
         // A message that is there needs no look at the clock.
         let mut start = None;
         let mut last = false;
         loop {
-            if ends(&state.machine) {
+            if ends && state.machine.is_over() {
                 self.feed.leave(state);
                 return Ok(None);
             }
             if let Some(result) = state.machine.poll_message() {
                 self.feed.leave(state);
-                let (message, handler) = result?;
-                let Some(handler) = handler else {
-                    return Ok(Some(message));
-                };
-                // One that panicked is called again, as it would be without the lock.
-                handler.lock().unwrap_or_else(PoisonError::into_inner)(&message);
-                return Ok(None);
+                return Ok(hand_over(result?));
             }
             if last {
                 self.feed.leave(state);
@@ -224,6 +277,16 @@ impl PubSub {
             state = self.feed.turn(state, now, deadline)?;
         }
     }
+}
+
+/// Calls the handler of a message, if it has one: then there is nothing for the reader.
+fn hand_over((message, handler): (Message, Option<Handler>)) -> Option<Message> {
+    let Some(handler) = handler else {
+        return Some(message);
+    };
+    // One that panicked is called again, as it would be without the lock.
+    handler.lock().unwrap_or_else(PoisonError::into_inner)(&message);
+    None
 }
 
 /// Changes the subscriptions of a [`PubSub`], from any thread, also while another one reads.
@@ -250,6 +313,8 @@ impl PubSub {
 pub struct PubSubHandle {
     feed: Arc<Feed<Machine<Handler>>>,
     servers: Servers,
+    /// Of a cluster: what has the shard channels.
+    shards: Option<Arc<Shards>>,
 }
 
 impl fmt::Debug for PubSubHandle {
@@ -308,9 +373,13 @@ impl PubSubHandle {
 
     /// Subscribes to shard channels, whose messages stay with the node that holds their slot. Since Redis 7.0.
     ///
+    /// On a cluster each is subscribed at that node, on a connection that takes a place in the node's pool, and again at
+    /// another one when the slot moves or a replica takes over: [`Resubscribed`](crate::MessageKind::Resubscribed) tells
+    /// that messages in between are gone. The counts of confirmations are those of the node.
+    ///
     /// # Errors
     ///
-    /// As [`subscribe`](Self::subscribe).
+    /// As [`subscribe`](Self::subscribe). Without a place for a connection the names stay wanted, and it is tried again.
     pub fn ssubscribe<M>(&self, channels: impl ToArgs<M>) -> Result<()> {
         self.add(Family::Shard, names(channels)?.into_iter().map(|name| (name, None)))
     }
@@ -385,19 +454,35 @@ impl PubSubHandle {
     /// Whether anything is subscribed, or asked for.
     pub fn is_subscribed(&self) -> bool {
         self.feed.lock().machine.is_subscribed()
+            || self.shards.as_ref().is_some_and(|shards| shards.is_subscribed())
     }
 
-    /// Asks the server for a sign of life: the reader gets a [`Pong`](crate::MessageKind::Pong) with this text.
+    /// Asks the server for a sign of life: the reader gets a [`Pong`](crate::MessageKind::Pong) with this text. Of a
+    /// cluster each node is asked where something is subscribed.
     ///
     /// # Errors
     ///
     /// `InvalidRequest` when nothing is subscribed, so that there is no connection; `Io`, `NotSent` while it is lost;
     /// `Closed` when the `PubSub` is gone.
     pub fn ping(&self, text: impl ToArg) -> Result<()> {
-        let mut state = self.open()?;
-        state.machine.ping(text)?;
-        self.feed.leave(self.feed.flush(state));
+        let main = self.open()?.machine.is_subscribed();
+        let asked = match &self.shards {
+            Some(shards) => shards.ping(&text)?,
+            None => 0,
+        };
+        if main || asked == 0 {
+            let mut state = self.open()?;
+            state.machine.ping(text)?;
+            self.feed.leave(self.feed.flush(state));
+        }
         Ok(())
+    }
+
+    fn stop(&self) {
+        self.feed.stop();
+        if let Some(shards) = &self.shards {
+            shards.stop();
+        }
     }
 
     fn open(&self) -> Result<Guard<'_, Machine<Handler>>> {
@@ -417,15 +502,11 @@ impl PubSubHandle {
         family: Family,
         names: impl IntoIterator<Item = (Bytes, Option<Handler>)>,
     ) -> Result<()> {
+        if let Some(shards) = self.shards.as_ref().filter(|_| family == Family::Shard) {
+            return shards.subscribe(names);
+        }
         let pool = match &self.servers {
             Servers::One(pool) => pool,
-            Servers::Cluster(_) if family == Family::Shard => {
-                return Err(Error::new(
-                    ErrorKind::InvalidRequest,
-                    "shard channels of a cluster are not supported by this version yet: \
-                     use `subscribe`, or `ssubscribe` of a client for the channel's node",
-                ));
-            }
             Servers::Cluster(nodes) => nodes.subscribers_at_work()?,
         };
         let mut state = self.open()?;
@@ -438,7 +519,10 @@ impl PubSubHandle {
         }
         let mut failures = state.machine.failures();
         state.machine.subscribe(Instant::now(), family, names)?;
-        if !state.kept && self.feed.config().overflow != Overflow::Backpressure {
+        if let Some(shards) = self.shards.as_ref().filter(|_| !state.kept) {
+            shards::start_main(&self.feed, shards).map_err(no_thread)?;
+            state.kept = true;
+        } else if !state.kept && self.feed.config().overflow != Overflow::Backpressure {
             keeper::start(&self.feed, Machine::needs_reader).map_err(no_thread)?;
             state.kept = true;
         }
@@ -470,6 +554,9 @@ impl PubSubHandle {
     }
 
     fn remove(&self, family: Family, names: Option<Vec<Bytes>>) -> Result<()> {
+        if let Some(shards) = self.shards.as_ref().filter(|_| family == Family::Shard) {
+            return shards.unsubscribe(names);
+        }
         let mut state = self.open()?;
         state.machine.unsubscribe(Instant::now(), family, names);
         self.feed.changed();
@@ -478,7 +565,7 @@ impl PubSubHandle {
     }
 }
 
-fn no_thread(error: std::io::Error) -> Error {
+pub(crate) fn no_thread(error: std::io::Error) -> Error {
     Error::new(ErrorKind::Limit, format!("no thread can be started: {error}")).with_source(error)
 }
 
@@ -507,7 +594,7 @@ impl PubSubThread {
     /// Ends the thread, which closes its connection; does not wait for it. A handler that is running ends first, and
     /// so does an attempt to connect.
     pub fn stop(&self) {
-        self.handle.feed.stop();
+        self.handle.stop();
     }
 
     /// Whether the thread has ended.
@@ -527,6 +614,6 @@ impl PubSubThread {
 
 impl Drop for PubSubThread {
     fn drop(&mut self) {
-        self.handle.feed.stop();
+        self.handle.stop();
     }
 }

@@ -480,7 +480,4 @@ fn subscribers_are_served_by_any_node_and_outlive_it() {
     // New ones pass the dead one by.
     let subscribers: Vec<_> = (0..6).map(|_| client.pubsub()).collect();
     subscribers.iter().for_each(|pubsub| pubsub.subscribe(["others"]).unwrap());
-    let error = pubsub.ssubscribe(["shard"]).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidRequest);
-    assert!(error.to_string().contains("shard channels of a cluster"), "{error}");
 }

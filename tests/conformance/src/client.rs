@@ -360,6 +360,14 @@ impl<S: Subject> PubSub<S> {
         S::get_message(&mut self.0, timeout).await
     }
 
+    pub(crate) async fn get_sharded_message(
+        &mut self,
+        node: Option<&Endpoint>,
+        timeout: Duration,
+    ) -> Result<Option<Message>> {
+        S::get_sharded_message(&mut self.0, node, timeout).await
+    }
+
     pub(crate) fn handle(&self) -> Handle<S> {
         Handle(S::handle(&self.0))
     }

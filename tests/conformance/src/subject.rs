@@ -190,6 +190,11 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
         pubsub: &mut Self::PubSub,
         timeout: Duration,
     ) -> impl Future<Output = Result<Option<Message>>> + Send;
+    fn get_sharded_message(
+        pubsub: &mut Self::PubSub,
+        node: Option<&Endpoint>,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Option<Message>>> + Send;
     /// The first messages of listening: at most so many, fewer when it ends.
     fn heard(
         pubsub: &mut Self::PubSub,

@@ -103,24 +103,33 @@ pub(super) static MUTANTS: &[Mutant] = &[
         "channels-stay-where-their-slot-was",
         &[(
             "sharded.rs",
-            "            if home.node == node || home.again.is_some() {",
-            "            if home.node.is_some() || home.again.is_some() {",
+            "            if wish.node == node || wish.again.is_some() {",
+            "            if wish.node.is_some() || wish.again.is_some() {",
         )],
     ),
     mutant(
         "ended-subscription-is-forgotten",
         &[(
             "sharded.rs",
-            "            home.again = home.again.filter(|due| now < *due);",
-            "            home.again = home.again.filter(|due| now < *due).or(Some(now + AGAIN));",
+            "        let due = self.take_waiting(|slot| slots.contains(&slot), false);",
+            "        let (due, _) = (Vec::new(), slots);
+        self.wanted.values_mut().for_each(|wish| wish.again = Some(now + AGAIN));",
         )],
     ),
     mutant(
         "channels-of-all-slots-go-in-one-command",
         &[(
             "sharded.rs",
-            "                come.entry((node, home.slot)).or_default().push(channel.clone());",
-            "                come.entry((node, 0)).or_default().push(channel.clone());",
+            "                come.entry((node, wish.slot)).or_default().push(channel);",
+            "                come.entry((node, 0)).or_default().push(channel);",
+        )],
+    ),
+    mutant(
+        "what-the-reader-knows-is-news-elsewhere",
+        &[(
+            "sharded.rs",
+            "                let come = if wish.told { &mut back } else { &mut new };",
+            "                let come = if wish.told { &mut new } else { &mut back };",
         )],
     ),
     mutant(

@@ -277,6 +277,18 @@ impl Nodes {
         Running::new(self, cmd, self.options(Target::Auto, deadline))?.connection().await
     }
 
+    /// Connections of a single user each to a node, unless it was forgotten.
+    pub(crate) fn pool_of(&self, node: NodeId) -> Option<Arc<Pool>> {
+        self.with(|state| {
+            let size = state.pool_size;
+            state.end(self, (node, Which::Primary)).map(|end| end.pool(self, size))
+        })
+    }
+
+    pub(crate) fn next_seed(&self) -> u64 {
+        self.seeds.next_seed()
+    }
+
     fn options(&self, target: Target, deadline: Option<Instant>) -> Options {
         Options { deadline, target, seed: self.seeds.next_seed() }
     }

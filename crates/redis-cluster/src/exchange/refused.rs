@@ -5,10 +5,7 @@
 use std::time::Instant;
 
 use super::*;
-use crate::redirect::Refusal;
-
-/// Replies by which a node says that it does not serve at the moment, and ran nothing.
-const UNWELL: [&str; 3] = ["LOADING", "MASTERDOWN", "READONLY"];
+use crate::redirect::{Refusal, is_unwell};
 
 /// Redirects that are followed without a wait.
 const AT_ONCE: u32 = 3;
@@ -55,7 +52,7 @@ impl Exchange {
         error: &Error,
     ) -> bool {
         let refusal = Refusal::of(error);
-        let unwell = error.code().is_some_and(|code| UNWELL.contains(&code));
+        let unwell = is_unwell(error);
         let part = self.part(at);
         let fixed = matches!(part.goal, Goal::Node(..));
         let had = part.trouble().map_or(0, |trouble| trouble.refusals);

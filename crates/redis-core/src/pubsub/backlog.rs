@@ -135,8 +135,13 @@ impl Backlog {
         self.notice(Notice::Confirmed(message));
     }
 
-    /// Everything is subscribed again.
+    /// Everything is subscribed again. To know it once is enough, where nothing came since.
     pub(super) fn restore(&mut self) {
+        if let Some((at, Notice::Restored)) = self.notices.back()
+            && at + 1 == self.next
+        {
+            return;
+        }
         self.notice(Notice::Restored);
     }
 

@@ -5,6 +5,7 @@
 //! the names they belong to, and called by whoever reads. Knows nothing of sockets.
 
 mod backlog;
+mod member;
 mod message;
 mod registry;
 mod shared;
@@ -17,10 +18,12 @@ use bytes::Bytes;
 
 use self::backlog::Backlog;
 pub use self::backlog::Overflow;
+use self::member::Member;
+pub use self::member::Report;
 pub use self::message::{Message, MessageData, MessageKind};
 use self::message::{published, read};
-pub use self::registry::Family;
 use self::registry::{Answer, Registry};
+pub use self::registry::{Family, has_no_handler, needs_a_name, nothing_to_run_for};
 pub use self::shared::{SubscriptionId, Subscriptions};
 use crate::command::{Cmd, ToArg, ToArgs};
 use crate::config::Config;
@@ -46,6 +49,8 @@ pub struct PubSub<H> {
     /// The reader knows that it was refused.
     told: bool,
     ignore_confirmations: bool,
+    /// The server is one of a cluster.
+    member: Option<Member>,
 }
 
 impl<H> PubSub<H> {
@@ -61,6 +66,7 @@ impl<H> PubSub<H> {
             refused: None,
             told: false,
             ignore_confirmations: false,
+            member: None,
         }
     }
 
@@ -178,6 +184,11 @@ impl<H> PubSub<H> {
         self.session.is_ready()
     }
 
+    /// Whether anything is to be subscribed.
+    pub fn is_wanted(&self) -> bool {
+        self.registry.is_wanted()
+    }
+
     /// Whether anything is subscribed, or asked for.
     pub fn is_subscribed(&self) -> bool {
         self.registry.is_subscribed()
@@ -204,13 +215,30 @@ impl<H> PubSub<H> {
     ///
     /// `InvalidRequest` when nothing is subscribed; or naming a subscription without a handler.
     pub fn leave_to_handlers(&mut self) -> Result<()> {
-        self.registry.check_handled()?;
-        self.backlog.unattended = true;
+        self.check_handled()?;
+        self.leave_unattended();
         Ok(())
+    }
+
+    /// Whether everything that is subscribed has a handler.
+    ///
+    /// # Errors
+    ///
+    /// As [`leave_to_handlers`](Self::leave_to_handlers).
+    pub fn check_handled(&self) -> Result<()> {
+        self.registry.check_handled()
+    }
+
+    /// As [`leave_to_handlers`](Self::leave_to_handlers), when somebody else has looked at the handlers.
+    pub fn leave_unattended(&mut self) {
+        self.backlog.unattended = true;
     }
 
     #[inline]
     fn handle_published(&mut self, now: Instant, frame: &[u8]) {
+        if self.member.is_some() && self.is_anothers(frame) {
+            return;
+        }
         if !self.backlog.push(frame) {
             self.give_up_link(now);
         }
@@ -220,7 +248,11 @@ impl<H> PubSub<H> {
         if message.kind == MessageKind::Pong {
             return self.backlog.confirm(message);
         }
-        let Answer { restore, complete, .. } = self.registry.handle_confirmed(&message);
+        let answer = self.registry.handle_confirmed(&message);
+        let Answer { restore, complete, .. } = answer;
+        if !self.is_told_to_reader(&message, answer) {
+            return self.handle_restored(complete);
+        }
         if !restore && !self.ignore_confirmations {
             self.backlog.confirm(message);
         }
@@ -264,6 +296,7 @@ impl<H> Reads for PubSub<H> {
             Ok(Some(message)) if message.kind.is_published() => self.handle_published(now, frame),
             Ok(Some(message)) => self.handle_message(message),
             Ok(None) => {}
+            Err(error) if error.is_server() && self.member.is_some() => self.handle_refusal(error),
             Err(error) if error.is_server() => match self.registry.handle_refused() {
                 Some((command, answer)) => {
                     self.handle_restored(answer.complete);
@@ -289,6 +322,7 @@ impl<H> Reads for PubSub<H> {
                 }
                 Event::Closed(error) => {
                     self.registry.lost();
+                    self.report_loss(&error);
                     // A link that was ready is opened again, and the reader is told when it is restored.
                     if !std::mem::take(&mut self.established) {
                         let error = error.with_delivery(Delivery::NotSent);

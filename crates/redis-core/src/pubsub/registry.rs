@@ -3,10 +3,13 @@
 //! Owns what to send for it, and again after a loss, and what a confirmation answers. Knows nothing of
 //! links, and of messages only whose handler they are for.
 
+mod member;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 
+pub(super) use self::member::Refusal;
 use super::message::Message;
 use crate::command::Cmd;
 use crate::error::{Error, ErrorKind, Result};
@@ -57,6 +60,8 @@ pub(super) struct Registry<H> {
     sent: u64,
     /// Subscriptions of the last restore that are not confirmed.
     restoring: usize,
+    /// One of them was.
+    regained: bool,
 }
 
 #[derive(Debug)]
@@ -117,7 +122,14 @@ pub(super) struct Answer {
 
 impl<H> Default for Registry<H> {
     fn default() -> Self {
-        Self { wanted: BTreeMap::new(), handlers: 0, asked: VecDeque::new(), sent: 0, restoring: 0 }
+        Self {
+            wanted: BTreeMap::new(),
+            handlers: 0,
+            asked: VecDeque::new(),
+            sent: 0,
+            restoring: 0,
+            regained: false,
+        }
     }
 }
 
@@ -143,9 +155,7 @@ impl<H> Registry<H> {
             asked.push_back(name);
         }
         if asked.is_empty() {
-            let command = family.command(true);
-            let text = format!("{command}: needs at least one name");
-            return Err(Error::new(ErrorKind::InvalidRequest, text));
+            return Err(needs_a_name(family));
         }
         // Without a link the names are sent, with all others, once there is one.
         self.ask(Purpose { family, subscribe: true, restore: false }, asked, send);
@@ -227,7 +237,7 @@ impl<H> Registry<H> {
     /// There is a new link: everything wanted is asked for. Whether any of it was lost before.
     pub(super) fn restore(&mut self, mut send: impl FnMut(&mut SendBuffer) -> bool) -> bool {
         self.lost();
-        self.restoring = 0;
+        (self.restoring, self.regained) = (0, false);
         for family in Family::ALL {
             for restore in [true, false] {
                 let wanted = self.wanted.iter();
@@ -276,6 +286,7 @@ impl<H> Registry<H> {
         if subscribe && let Some(wanted) = self.wanted.get_mut(&(family, name.clone())) {
             wanted.confirmed = true;
             live = wanted.asked == Some(number);
+            self.regained |= restore;
         }
         Answer { asked: true, live, restore, complete: restore && self.restored(1) }
     }
@@ -353,7 +364,7 @@ impl<H> Registry<H> {
 
     fn restored(&mut self, names: usize) -> bool {
         self.restoring = self.restoring.saturating_sub(names);
-        self.restoring == 0
+        self.restoring == 0 && std::mem::take(&mut self.regained)
     }
 
     /// The handler of what was published, if it has one.
@@ -392,17 +403,33 @@ impl<H> Registry<H> {
     ///
     /// `InvalidRequest`, naming a subscription without a handler.
     pub(super) fn check_handled(&self) -> Result<()> {
-        let refused = |text| Err(Error::new(ErrorKind::InvalidRequest, text));
         if self.wanted.is_empty() {
-            return refused("nothing is subscribed: there is nothing to run for".to_owned());
+            return Err(nothing_to_run_for());
         }
         match self.wanted.iter().find(|(_, wanted)| wanted.handler.is_none()) {
-            Some(((family, name), _)) => refused(format!(
-                "{} `{}` has no handler to take its messages: subscribe to it with one",
-                family.name(),
-                name.escape_ascii()
-            )),
+            Some(((family, name), _)) => Err(has_no_handler(*family, name)),
             None => Ok(()),
         }
     }
+}
+
+/// The error of leaving nothing to handlers.
+pub fn nothing_to_run_for() -> Error {
+    Error::new(ErrorKind::InvalidRequest, "nothing is subscribed: there is nothing to run for")
+}
+
+/// The error of leaving a subscription to handlers that has none.
+pub fn has_no_handler(family: Family, name: &[u8]) -> Error {
+    let text = format!(
+        "{} `{}` has no handler to take its messages: subscribe to it with one",
+        family.name(),
+        name.escape_ascii()
+    );
+    Error::new(ErrorKind::InvalidRequest, text)
+}
+
+/// The error of subscribing to nothing.
+pub fn needs_a_name(family: Family) -> Error {
+    let text = format!("{}: needs at least one name", family.command(true));
+    Error::new(ErrorKind::InvalidRequest, text)
 }

@@ -11,7 +11,7 @@ mod worker;
 
 use std::mem;
 use std::ops::Deref;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
 use redis_cluster::{Action, Cluster, Exchange, Link, NodeId, Options, Source};
@@ -22,6 +22,7 @@ use redis_core::{Cmd, Config, Endpoint, Error, ErrorKind, Result};
 
 pub use self::routed::Routed;
 use crate::pool::Pool;
+use crate::signal::Signal;
 
 /// The nodes of a cluster, for the clients that share them. The last one takes the background thread with it.
 #[derive(Debug)]
@@ -51,6 +52,8 @@ pub(crate) struct State {
     pool_size: Option<usize>,
     /// How often the map has changed, or could not be had.
     pub(crate) changes: u64,
+    /// Who is told of that besides.
+    watchers: Vec<Weak<Signal>>,
     /// Who is to be asked for the map.
     asks: Vec<NodeId>,
     works: bool,
@@ -127,6 +130,13 @@ impl Shared {
                 Action::Changed => {
                     state.changes += 1;
                     self.changed.notify_all();
+                    state.watchers.retain(|watcher| match watcher.upgrade() {
+                        Some(signal) => {
+                            signal.raise();
+                            true
+                        }
+                        None => false,
+                    });
                 }
             }
         }
@@ -187,6 +197,7 @@ impl Nodes {
             pools: Vec::new(),
             pool_size: None,
             changes: 0,
+            watchers: Vec::new(),
             asks: Vec::new(),
             works: false,
             looks_at: None,
@@ -235,6 +246,21 @@ impl Nodes {
             }
             Ok(&self.subscribers)
         })
+    }
+
+    /// Connections of a single user each to a node, unless it was forgotten.
+    pub(crate) fn pool_of(&self, node: NodeId) -> Option<Arc<Pool>> {
+        self.change(|state| state.pool(node, Link::Primary))
+    }
+
+    /// How often the map has changed, or could not be had.
+    pub(crate) fn changes(&self) -> u64 {
+        self.lock().changes
+    }
+
+    /// Raises the signal when it does, for as long as somebody has it.
+    pub(crate) fn tell(&self, signal: &Arc<Signal>) {
+        self.lock().watchers.push(Arc::downgrade(signal));
     }
 
     /// A connection to this place could not be had.

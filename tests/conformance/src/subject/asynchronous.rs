@@ -294,6 +294,14 @@ impl<A: Adapter> Subject for On<A> {
         pubsub.get_message(timeout).await
     }
 
+    async fn get_sharded_message(
+        pubsub: &mut PubSub,
+        node: Option<&Endpoint>,
+        timeout: Duration,
+    ) -> Result<Option<Message>> {
+        pubsub.get_sharded_message(node, timeout).await
+    }
+
     async fn heard(pubsub: &mut PubSub, most: usize) -> Vec<Result<Message>> {
         let (mut messages, mut stream) = (Vec::new(), pubsub.listen());
         while messages.len() < most

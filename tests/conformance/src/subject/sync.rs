@@ -315,6 +315,14 @@ impl Subject for Client {
         pubsub.get_message(timeout)
     }
 
+    async fn get_sharded_message(
+        pubsub: &mut PubSub,
+        node: Option<&Endpoint>,
+        timeout: Duration,
+    ) -> Result<Option<Message>> {
+        pubsub.get_sharded_message(node, timeout)
+    }
+
     async fn heard(pubsub: &mut PubSub, most: usize) -> Vec<Result<Message>> {
         pubsub.listen().take(most).collect()
     }

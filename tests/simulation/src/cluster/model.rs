@@ -537,7 +537,7 @@ impl Model {
             }
             "SSUBSCRIBE" => {
                 conn.channels.extend(words[1..].iter().cloned());
-                b"+subscribed\r\n".to_vec()
+                bulk(&words[1])
             }
             "SUNSUBSCRIBE" => {
                 conn.channels.retain(|channel| !words[1..].contains(channel));

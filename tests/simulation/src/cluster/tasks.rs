@@ -18,6 +18,7 @@ use redis_cluster::{
     Target, watch_error,
 };
 use redis_core::pipeline::{Pipeline, Run, Sent};
+use redis_core::pubsub::Report;
 use redis_core::send::SendBuffer;
 use redis_core::types::{ClusterNode, Cursor, ScanPage};
 use redis_core::{
@@ -112,7 +113,9 @@ pub(super) struct Task {
     transactions: Vec<Vec<(&'static str, Bytes)>>,
     /// Of each counter that is watched: how often it went up, and how often it may have.
     counted: BTreeMap<&'static str, (u64, u64)>,
-    subscriptions: Option<Sharded>,
+    subscriptions: Option<Sharded<()>>,
+    /// Channels whose subscription the reader was told of.
+    told: BTreeSet<Bytes>,
     /// When a subscriber's lost link is opened again.
     restores: Option<Instant>,
     serial: u64,
@@ -140,6 +143,7 @@ impl Task {
             transactions: Vec::new(),
             counted: BTreeMap::new(),
             subscriptions,
+            told: BTreeSet::new(),
             restores: None,
             serial: 0,
             quiet: false,
@@ -298,10 +302,13 @@ impl World {
             let client = self.tasks[at].client;
             let channels: Vec<Bytes> =
                 self.tasks[at].some_tags().into_iter().map(Bytes::from).collect();
+            self.tasks[at].told.retain(|channel| !channels.contains(channel));
             if self.tasks[at].rng.random_bool(0.3) {
-                sharded.unsubscribe(channels);
+                sharded.unsubscribe(Some(channels));
             } else {
-                sharded.subscribe(now, &mut self.clients[client].cluster, channels);
+                let channels = channels.into_iter().map(|channel| (channel, None));
+                let cluster = &mut self.clients[client].cluster;
+                sharded.subscribe(now, cluster, channels).map_err(|error| error.to_string())?;
             }
             self.tasks[at].subscriptions = Some(sharded);
         }

@@ -2,6 +2,7 @@
 
 mod commands;
 mod nodes;
+mod sharded;
 
 use crate::scenario::Scenario;
 use crate::subject::Subject;
@@ -10,6 +11,7 @@ use crate::subject::Subject;
 pub(crate) fn list<S: Subject>() -> Vec<Scenario<S>> {
     let mut all = Vec::new();
     all.extend(nodes::list());
+    all.extend(sharded::list());
     all.extend(commands::list());
     all
 }

@@ -11,9 +11,26 @@ impl World {
         {
             any = true;
             self.note(|| format!("task {at}: {action:?}"));
+            let told = &self.tasks[at].told;
+            match &action {
+                ShardedAction::Subscribe(_, channels)
+                    if channels.iter().any(|channel| told.contains(channel)) =>
+                {
+                    return Err("what the reader knows is told as news".into());
+                }
+                ShardedAction::Adopt(_, channels)
+                    if !channels.iter().all(|channel| told.contains(channel)) =>
+                {
+                    return Err("what is news to the reader is not told".into());
+                }
+                _ => {}
+            }
             let (name, node, channels) = match action {
-                ShardedAction::Subscribe(node, channels) => ("SSUBSCRIBE", node, channels),
-                ShardedAction::Unsubscribe(node, channels) => ("SUNSUBSCRIBE", node, channels),
+                ShardedAction::Subscribe(node, channels) | ShardedAction::Adopt(node, channels) => {
+                    ("SSUBSCRIBE", node, channels)
+                }
+                ShardedAction::Unsubscribe(node, channels)
+                | ShardedAction::Leave(node, channels) => ("SUNSUBSCRIBE", node, channels),
                 ShardedAction::Close(node) => {
                     let own = Some(at + SUBSCRIBERS);
                     let of = |wire: &&mut Wire| wire.own == own && wire.id == node;
@@ -56,9 +73,19 @@ impl World {
         answer: Result<Bytes>,
     ) -> Check {
         let at = own - SUBSCRIBERS;
-        let refused = match answer.map(|frame| decode::<()>(&frame)) {
+        let refused = match answer.map(|frame| decode::<Bytes>(&frame)) {
             Ok(Err(error)) => error,
-            Ok(Ok(())) => return Ok(()),
+            Ok(Ok(channel)) => {
+                let (now, client) = (self.now, self.tasks[at].client);
+                let Task { subscriptions, told, .. } = &mut self.tasks[at];
+                let Some(sharded) = subscriptions else { return Ok(()) };
+                if sharded.node_of(&channel) == Some(id) {
+                    told.insert(channel.clone());
+                }
+                let cluster = &mut self.clients[client].cluster;
+                sharded.handle_report(now, cluster, id, Report::Confirmed(channel));
+                return Ok(());
+            }
             // The link is lost: what it had is restored on the next one.
             Err(_) => {
                 let again = self.now + AGAIN;
@@ -92,7 +119,8 @@ impl World {
             .collect();
         for (channel, node) in lost {
             let cluster = &mut self.clients[client].cluster;
-            sharded.handle_refused(now, cluster, node, &channel, Some(&refused));
+            let report = Report::Refused(channel, refused.clone());
+            sharded.handle_report(now, cluster, node, report);
         }
         Ok(())
     }
@@ -118,7 +146,7 @@ impl World {
             }
             for (node, channel) in ended {
                 let cluster = &mut self.clients[client].cluster;
-                sharded.handle_unsubscribed(now, cluster, node, &channel);
+                sharded.handle_report(now, cluster, node, Report::Ended(channel));
             }
             self.tasks[at].restores = self.tasks[at].restores.filter(|due| *due > now);
             let restores = self.tasks[at].restores.is_none();
@@ -153,7 +181,7 @@ impl World {
                 && let Some(channel) = wire.conn.channels.pop_first()
             {
                 let cluster = &mut self.clients[client].cluster;
-                sharded.handle_unsubscribed(now, cluster, wire.id, &channel);
+                sharded.handle_report(now, cluster, wire.id, Report::Ended(channel));
             }
         }
     }
