@@ -28,9 +28,8 @@ pub(crate) fn running(page: &str, blocks: &[Block]) -> String {
         let Block { line, prints, .. } = block;
         let runtime = runtime(block);
         let since = if block.has(SINCE_7) { 7 } else { 0 };
-        let is_cluster = [&before, &block.code]
-            .iter()
-            .any(|code| code.contains(CLUSTER) || code.contains(PORT));
+        let is_cluster =
+            [&before, &block.code].iter().any(|code| code.contains(CLUSTER) || code.contains(PORT));
         let wanted = if is_cluster { "Cluster" } else { "Server" };
         let _ = write!(
             text,
