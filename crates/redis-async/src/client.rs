@@ -33,8 +33,8 @@ use crate::shards::Shards;
 use crate::watch::{Transaction, Watched};
 
 /// A client. Cloning it is cheap; all clones share one connection, on which the commands of any number
-/// of tasks are under way together. Blocking commands, watches and subscriptions get connections of
-/// their own by themselves.
+/// of tasks are under way together. Blocking commands, watches and [`pubsub`](Self::pubsub) get connections
+/// of their own by themselves.
 ///
 /// Running a command never changes the client. Its database is part of the configuration: use one client
 /// for each. The connections close when the last clone is dropped.
@@ -43,7 +43,7 @@ use crate::watch::{Transaction, Watched};
 /// that serves its keys.
 #[derive(Clone, Debug)]
 pub struct Client {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 pub(crate) struct Shared {
@@ -162,8 +162,8 @@ impl Client {
         let one = match &self.shared.servers {
             Servers::One(one) => one,
             Servers::Cluster(nodes) => {
-                let watching = nodes.watch(cmd).await.map_err(watch::not_begun);
-                return watching.map(|(pooled, node)| Watched::of_node(pooled, nodes, node));
+                let (pooled, node) = nodes.watch(cmd).await.map_err(watch::not_begun)?;
+                return Watched::of(pooled, nodes.clone(), node, cmd);
             }
         };
         let mut attempts = Attempts::new(&self.shared, one, cmd.into());
@@ -336,7 +336,8 @@ impl Client {
     }
 
     /// Subscriptions on a connection of their own, which takes a place in the pool. Nothing is connected before the
-    /// first one. On a cluster it keeps the client alive, which knows where the nodes are.
+    /// first one. Those on the shared connection are made by [`subscribe`](Self::subscribe). On a cluster it keeps the
+    /// client alive, which knows where the nodes are.
     pub fn pubsub(&self) -> PubSub {
         let (pool, shards) = match &self.shared.servers {
             Servers::One(one) => (&one.pool, None),

@@ -2,11 +2,11 @@
 //!
 //! The driver's state sits behind a lock of its own, so that a caller that finds the link idle can write
 //! its command itself. No lock is held across a wait. The inbox's is taken under the driver's, never the
-//! other way round; callers only try the driver's.
+//! other way round; callers only try the driver's. That of the subscriptions is taken under neither but the driver's.
 
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use bytes::Bytes;
 use redis_core::batch::{Batch, Deadline, Ticket};
 use redis_core::config::Seeds;
 use redis_core::connection::{Event, Role};
+use redis_core::pubsub::Subscriptions;
 use redis_core::session::{Machine as _, Session};
 use redis_core::{Cmd, Config, Delivery, Error, ErrorKind, Result};
 
@@ -39,6 +40,8 @@ pub(crate) struct Link {
     seeds: Arc<Seeds>,
     inbox: Mutex<Inbox>,
     driver: Mutex<Driver>,
+    /// Once somebody has subscribed.
+    subscriptions: OnceLock<Mutex<Subscriptions>>,
 }
 
 struct Driver {
@@ -84,7 +87,8 @@ impl Link {
         once: bool,
     ) -> Arc<Self> {
         let driver = Mutex::new(Driver::new(new_session(&config, &seeds, once)));
-        Arc::new(Self { config, runtime, once, seeds, inbox: Mutex::default(), driver })
+        let (inbox, subscriptions) = (Mutex::default(), OnceLock::new());
+        Arc::new(Self { config, runtime, once, seeds, inbox, driver, subscriptions })
     }
 
     pub(crate) fn config(&self) -> &Arc<Config> {
@@ -102,8 +106,7 @@ impl Link {
 
     #[inline]
     fn inbox(&self) -> MutexGuard<'_, Inbox> {
-        // Nothing that can panic runs under the lock, short of a bug.
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inbox)
     }
 
     /// Submits a request: `encode` puts it into the batch. Waits while there is no room.
@@ -175,20 +178,52 @@ impl Link {
             }
             inbox = self.inbox();
         }
+        self.wake_driver(inbox, start)
+    }
+
+    /// The subscriptions on this link. Whoever changes them calls [`rouse`](Self::rouse), when they are given back.
+    pub(crate) fn subscriptions(&self) -> MutexGuard<'_, Subscriptions> {
+        let subscriptions = || Mutex::new(Subscriptions::new(self.config.clone()));
+        lock(self.subscriptions.get_or_init(subscriptions))
+    }
+
+    /// Sees to it that the driver looks.
+    pub(crate) fn rouse(self: &Arc<Self>) -> Result<()> {
+        let mut inbox = self.inbox();
+        if inbox.is_closed() {
+            return Err(closed());
+        }
+        let start = !std::mem::replace(&mut inbox.driven, true);
+        self.wake_driver(inbox, start)
+    }
+
+    /// As [`rouse`](Self::rouse), if there is a driver.
+    pub(crate) fn rouse_if_driven(&self) {
+        let waker = self.inbox().notify();
+        waker.into_iter().for_each(Waker::wake);
+    }
+
+    #[inline]
+    fn wake_driver(self: &Arc<Self>, mut inbox: MutexGuard<'_, Inbox>, start: bool) -> Result<()> {
         let waker = inbox.notify();
         drop(inbox);
         if start {
-            if let Err(error) = self.runtime.spawn(Box::pin(Task(self.clone()))) {
-                let error =
-                    Error::new(ErrorKind::Connect, format!("no task can be started: {error}"))
-                        .with_source(error);
-                self.driver_gone(&error);
-                return Err(error);
-            }
-        } else if let Some(waker) = waker {
+            return self.start_driver();
+        }
+        if let Some(waker) = waker {
             waker.wake();
         }
         Ok(())
+    }
+
+    #[cold]
+    fn start_driver(self: &Arc<Self>) -> Result<()> {
+        self.runtime.spawn(Box::pin(Task(self.clone()))).map_err(|error| {
+            let error = Error::new(ErrorKind::Connect, format!("no task can be started: {error}"))
+                .with_source(error);
+            self.driver_gone(&error);
+            error
+        })
     }
 
     fn has_room(&self, inbox: &Inbox) -> bool {
@@ -290,7 +325,7 @@ impl Link {
 
     /// The driver's task ended without having been told to: its runtime is gone, or never was there.
     fn driver_gone(&self, error: &Error) {
-        let mut driver = self.driver.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut driver = lock(&self.driver);
         *driver = Driver::new(new_session(&self.config, &self.seeds, self.once));
         let mut wake = Vec::new();
         let mut inbox = self.inbox();
@@ -301,9 +336,19 @@ impl Link {
         let taken = error.clone().with_delivery(Delivery::MaybeExecuted);
         inbox.fail_all(&not_sent, &taken, &mut wake);
         drop(inbox);
+        if let Some(subscriptions) = self.subscriptions.get() {
+            let mut subscriptions = lock(subscriptions);
+            subscriptions.shut(&not_sent);
+            wake.extend(subscriptions.take_wakers());
+        }
         drop(driver);
         wake.into_iter().for_each(Waker::wake);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing that can panic runs under the lock, short of a bug.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn closed() -> Error {
@@ -340,7 +385,7 @@ impl Future for Task {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let link = &self.0;
-        let mut driver = link.driver.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut driver = lock(&link.driver);
         driver.poll(link, cx)
     }
 }
@@ -376,8 +421,10 @@ impl Driver {
         if !self.session.is_ready() || !self.batch.is_empty() {
             return false;
         }
+        let now = Instant::now();
+        self.subscribe(link, now);
         std::mem::swap(&mut self.batch, &mut link.inbox().batch);
-        if self.session.submit(Instant::now(), &mut self.batch).is_err() {
+        if self.session.submit(now, &mut self.batch).is_err() {
             return false;
         }
         // Should the socket be full, the driver tries again, and is the one to be woken.
@@ -398,6 +445,7 @@ impl Driver {
         for _ in 0..ROUNDS {
             let now = Instant::now();
             self.armed = self.armed.filter(|&armed| armed > now);
+            self.subscribe(link, now);
             let due = self.take_inbox(link, now, cx);
             // This task may not have run for long: what has come by now tells more than the clock.
             let overdue = self.session.poll_timeout().is_some_and(|due| due <= now);
@@ -492,6 +540,15 @@ impl Driver {
         let Some(used) = self.pump.read(&mut self.session, now, cx, &mut self.events) else {
             return false;
         };
+        if let Some(subscriptions) = link.subscriptions.get()
+            && !self.events.is_empty()
+        {
+            let mut subscriptions = lock(subscriptions);
+            subscriptions.handle_events(self.pump.recv.data(), &mut self.events);
+            self.wake.append(&mut subscriptions.take_wakers());
+            drop(subscriptions);
+            self.wake_all();
+        }
         if self.events.is_empty() {
             self.pump.recv.consume(used);
         } else {
@@ -501,18 +558,36 @@ impl Driver {
         true
     }
 
+    /// Sees to what is asked of the server for subscribers: before commands that were left later.
+    fn subscribe(&mut self, link: &Link, now: Instant) {
+        if let Some(subscriptions) = link.subscriptions.get() {
+            let mut subscriptions = lock(subscriptions);
+            subscriptions.drive(now, &mut self.session);
+            self.wake.append(&mut subscriptions.take_wakers());
+            drop(subscriptions);
+            self.wake_all();
+        }
+    }
+
     /// Completes the slots of what was answered or has failed, under one lock; wakes without it.
     fn deliver(&mut self, link: &Link, chunk: Bytes) -> Progress {
         let failed = std::iter::from_fn(|| self.session.poll_event()).collect::<Vec<_>>();
         if self.events.is_empty() && failed.is_empty() && self.late.is_empty() {
             return false;
         }
+        if let Some(subscriptions) = link.subscriptions.get()
+            && !failed.is_empty()
+        {
+            let mut subscriptions = lock(subscriptions);
+            failed.iter().for_each(|event| subscriptions.handle_event(event));
+            self.wake.append(&mut subscriptions.take_wakers());
+        }
         let mut inbox = link.inbox();
         if !self.events.is_empty() {
             inbox.crowd = self.events.len();
         }
         for event in self.events.drain(..) {
-            // Pushes on such a link are for nobody.
+            // Pushes that are still here are for nobody.
             if let Event::Replies { ticket, range, done, .. } = event {
                 inbox.add_replies(ticket, chunk.slice(range), done, &mut self.wake);
             }

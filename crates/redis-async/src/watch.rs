@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use redis_cluster::NodeId;
+use redis_cluster::{NodeId, SameSlot};
 use redis_core::batch::Deadline;
 use redis_core::pipeline::{FromReplies, Pipeline as Queued};
 use redis_core::{Cmd, Command, Error, Execute, FromReply, Queue, Result, ToArgs, watch};
@@ -22,8 +22,16 @@ use crate::request::{On, ReplyFuture, open, send};
 #[derive(Debug)]
 pub struct Watched {
     connection: Pooled,
-    /// Of a cluster: whose connection it is.
-    of: Option<(Arc<Nodes>, NodeId)>,
+    /// On a cluster: whose connection it is.
+    member: Option<Member>,
+}
+
+/// A node of a cluster, and the slot that is watched there.
+#[derive(Debug)]
+struct Member {
+    nodes: Arc<Nodes>,
+    node: NodeId,
+    slot: SameSlot,
 }
 
 impl Watched {
@@ -34,19 +42,34 @@ impl Watched {
     ) -> Result<Self> {
         connection.set_dedicated(true);
         ReplyFuture::watched_before(connection.link(), watch, deadline).await?;
-        Ok(Self { connection, of: None })
+        Ok(Self { connection, member: None })
     }
 
-    /// On a connection of a cluster's node that watches.
-    pub(crate) fn of_node(connection: Pooled, nodes: &Arc<Nodes>, node: NodeId) -> Self {
-        Self { connection, of: Some((nodes.clone(), node)) }
+    /// On a connection to a node of a cluster that watches by this command.
+    pub(crate) fn of(
+        connection: Pooled,
+        nodes: Arc<Nodes>,
+        node: NodeId,
+        cmd: &Cmd<()>,
+    ) -> Result<Self> {
+        let member = Some(Member { nodes, node, slot: SameSlot::new("watch") });
+        let mut watched = Self { connection, member };
+        watched.check_slot(cmd)?;
+        Ok(watched)
+    }
+
+    /// On a cluster keys of other slots are other nodes', which know nothing of the watch.
+    fn check_slot<R>(&mut self, cmd: &Cmd<R>) -> Result<()> {
+        let Some(member) = &mut self.member else { return Ok(()) };
+        let words: Vec<&[u8]> = cmd.words().collect();
+        member.slot.add_command(cmd.info(), &words)
     }
 
     /// Watches more keys.
     ///
     /// # Errors
     ///
-    /// `InvalidRequest` without a key; `Watch` when the link was lost.
+    /// `InvalidRequest` without a key, and on a cluster for one in another slot; `Watch` when the link was lost.
     ///
     /// # Cancel safety
     ///
@@ -58,8 +81,11 @@ impl Watched {
 
     /// Runs a command at once.
     fn run<R: FromReply>(&mut self, cmd: Cmd<R>) -> WatchedReply<'_, R> {
-        let reply = ReplyFuture::watched(self.connection.link(), cmd);
-        WatchedReply { reply, of: self.of.as_ref() }
+        let reply = match self.check_slot(&cmd) {
+            Ok(()) => ReplyFuture::watched(self.connection.link(), cmd),
+            Err(error) => ReplyFuture::refused(error, cmd),
+        };
+        WatchedReply { reply, member: self.member.as_ref() }
     }
 
     /// Starts queueing: what follows is applied by [`Transaction::execute`], or not at all.
@@ -119,24 +145,24 @@ impl Watched {
 #[must_use = "futures do nothing unless polled"]
 pub struct WatchedReply<'a, R> {
     reply: ReplyFuture<'a, R>,
-    of: Option<&'a (Arc<Nodes>, NodeId)>,
+    member: Option<&'a Member>,
 }
 
 impl<R: FromReply> Future for WatchedReply<'_, R> {
     type Output = Result<R>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<R>> {
-        let (repeatable, of) = (self.reply.is_repeatable(), self.of);
+        let (repeatable, member) = (self.reply.is_repeatable(), self.member);
         Pin::new(&mut self.reply)
             .poll(cx)
-            .map_err(|error| watch::lost_before_multi(failed(of, error), repeatable))
+            .map_err(|error| watch::lost_before_multi(explain(member, error), repeatable))
     }
 }
 
-/// What an error means where the connection is one of a cluster's node.
-fn failed(of: Option<&(Arc<Nodes>, NodeId)>, error: Error) -> Error {
-    match of {
-        Some((nodes, node)) => nodes.watch_failed(*node, error),
+/// What an error means: on a cluster a redirect is the end of the watch.
+fn explain(member: Option<&Member>, error: Error) -> Error {
+    match member {
+        Some(Member { nodes, node, .. }) => nodes.watch_failed(*node, error),
         None => error,
     }
 }
@@ -148,7 +174,7 @@ impl<'a> Execute for &'a mut Watched {
         let cmd = command.into_cmd();
         match watch::check(&cmd) {
             Ok(()) => self.run(cmd),
-            Err(error) => WatchedReply { reply: ReplyFuture::refused(error, cmd), of: None },
+            Err(error) => WatchedReply { reply: ReplyFuture::refused(error, cmd), member: None },
         }
     }
 }
@@ -206,7 +232,7 @@ impl<V> Transaction<V> {
     }
 
     pub(crate) async fn execute_returning<T: FromReplies>(self) -> Result<(T, V)> {
-        let Self { watched: Watched { mut connection, of }, queued, value } = self;
+        let Self { watched: Watched { mut connection, member }, queued, value } = self;
         let sent = queued.take_watched()?;
         let on = On::Watched(connection.link());
         let deadline = Deadline::from(on.as_ref().config().timeout(sent.block()));
@@ -217,7 +243,7 @@ impl<V> Transaction<V> {
         };
         on.as_ref().config().tell_if_slow(&sent, began.elapsed());
         connection.set_dedicated(!watch::is_over(&result));
-        let replies = result.map_err(|error| watch::lost(failed(of.as_ref(), error)))?;
+        let replies = result.map_err(|error| watch::lost(explain(member.as_ref(), error)))?;
         Ok((replies, value))
     }
 
@@ -234,7 +260,11 @@ impl<V> Transaction<V> {
 
 impl<V> Queue for Transaction<V> {
     fn queue<C: Command>(mut self, command: C) -> Self {
-        self.queued.push(command);
+        let cmd = command.into_cmd();
+        match self.watched.check_slot(&cmd) {
+            Ok(()) => self.queued.push(cmd),
+            Err(error) => self.queued.refuse(error),
+        }
         self
     }
 }

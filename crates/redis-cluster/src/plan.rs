@@ -4,8 +4,8 @@
 
 use redis_core::pipeline::Mark;
 use redis_core::{
-    BeginSearch, CommandInfo, Endpoint, Error, ErrorKind, FindKeys, Flags, KeyFlags, RequestPolicy,
-    ResponsePolicy, Result, slot_of,
+    BeginSearch, Cmd, CommandInfo, Endpoint, Error, ErrorKind, FindKeys, Flags, KeyFlags,
+    RequestPolicy, ResponsePolicy, Result, slot_of,
 };
 use resp_proto::request;
 
@@ -25,6 +25,14 @@ pub enum Target {
     Node(NodeId),
     /// Every one of these; the replies are merged as the table says, and else are a list.
     Every(Scope),
+}
+
+impl Target {
+    /// The same call of a script with its source, where it goes to many nodes: those that have the script must not
+    /// run it again because another one lacks it.
+    pub fn for_many<R>(self, cmd: &Cmd<R>) -> Option<Cmd<R>> {
+        cmd.with_source().filter(|_| matches!(self, Self::Every(_)))
+    }
 }
 
 /// A choice of nodes by hand, as a user makes it.

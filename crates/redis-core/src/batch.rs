@@ -75,6 +75,8 @@ pub(crate) struct Entry {
     /// Its encoded bytes.
     pub(crate) len: usize,
     pub(crate) deadline: Deadline,
+    /// It is answered by pushes, with a fence behind it.
+    pub(crate) fenced: bool,
 }
 
 /// Encoded requests in order.
@@ -91,7 +93,7 @@ impl Batch {
         let before = self.out.len();
         cmd.encode(&mut self.out);
         let len = self.out.len() - before;
-        self.entries.push(Entry { ticket, replies: 1, len, deadline });
+        self.entries.push(Entry { ticket, replies: 1, len, deadline, fenced: false });
     }
 
     /// Adds a request of several commands, encoded, that have `replies` replies together.
@@ -116,7 +118,7 @@ impl Batch {
                 self.out.push_shared(part.clone());
             }
         }
-        self.entries.push(Entry { ticket, replies, len, deadline });
+        self.entries.push(Entry { ticket, replies, len, deadline, fenced: false });
     }
 
     /// Adds a request that has `replies` replies together; `write` appends its bytes.
@@ -135,7 +137,22 @@ impl Batch {
         let before = self.out.len();
         write(&mut self.out);
         let len = self.out.len() - before;
-        self.entries.push(Entry { ticket, replies, len, deadline });
+        self.entries.push(Entry { ticket, replies, len, deadline, fenced: false });
+    }
+
+    /// Adds a command that pushes answer, or an error: what a subscriber sends on a connection of commands, which
+    /// must speak RESP3. A `HELLO` goes behind it as a fence, so that something answers in its place in any case: the
+    /// request's only reply is the fence's, or there are two, of which the first is the error.
+    ///
+    /// No other command will do as a fence: it answers while the server has no data, whatever the user may run. A
+    /// `PING` that is refused, behind a command that was not, could not be told from a command that was refused.
+    pub fn push_fenced(&mut self, ticket: Ticket, command: &mut SendBuffer) {
+        let before = self.out.len();
+        self.out.append(command);
+        Cmd::<()>::raw("HELLO").arg(3).encode(&mut self.out);
+        let len = self.out.len() - before;
+        let deadline = Deadline::Never;
+        self.entries.push(Entry { ticket, replies: 1, len, deadline, fenced: true });
     }
 
     /// Moves all requests of `other` behind these.

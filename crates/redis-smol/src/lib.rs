@@ -60,8 +60,8 @@ pub use redis_async::{
     ErrorKind, Execute, FromReplies, Limits, Message, MessageData, MessageKind, Monitor,
     MonitorClient, MonitorEntry, MonitorStream, One, Overflow, Pipeline, Protocol, PubSub,
     PubSubHandle, PubSubStream, PubSubTask, Queue, QueueCommands, ReplyFuture, ReplyReader, Result,
-    Routed, ScanStream, Script, Secret, ToPairs, Transaction, Value, Watched, WatchedReply,
-    Written, cluster, cmd, keyspace, telemetry, types,
+    Routed, ScanStream, Script, Secret, Subscription, SubscriptionStream, ToPairs, Transaction,
+    Value, Watched, WatchedReply, Written, cluster, cmd, keyspace, telemetry, types,
 };
 pub use redis_derive::{SmolFromReply as FromReply, SmolToArg as ToArg, SmolToArgs as ToArgs};
 

@@ -99,7 +99,7 @@ impl Watched {
     /// # }
     /// ```
     pub fn multi(self) -> Transaction {
-        Transaction { watched: self, queued: Queued::atomic(), refused: None, value: () }
+        Transaction { watched: self, queued: Queued::atomic(), value: () }
     }
 
     /// Stops watching; the connection stays this one's, and [`watch`](Self::watch) can be called again.
@@ -140,16 +140,14 @@ impl Execute for &mut Watched {
 pub struct Transaction<V = ()> {
     watched: Watched,
     queued: Queued,
-    /// The first command whose keys are elsewhere.
-    refused: Option<Error>,
     value: V,
 }
 
 impl<V> Transaction<V> {
     /// Gives the value that [`Client::transaction`](crate::Client::transaction) returns beside the replies.
     pub fn returning<U>(self, value: U) -> Transaction<U> {
-        let Self { watched, queued, refused, .. } = self;
-        Transaction { watched, queued, refused, value }
+        let Self { watched, queued, .. } = self;
+        Transaction { watched, queued, value }
     }
 
     /// Leaves the reply of the command that was queued last out of the results. Its error is still the one
@@ -183,11 +181,8 @@ impl<V> Transaction<V> {
     }
 
     pub(crate) fn execute_returning<T: FromReplies>(self) -> Result<(T, V)> {
-        let Self { mut watched, queued, refused, value } = self;
+        let Self { mut watched, queued, value } = self;
         let sent = queued.take_watched()?;
-        if let Some(error) = refused {
-            return Err(error);
-        }
         // A link that was lost before anything is written is a conflict; found later, it is a doubt.
         if !watched.connection.is_alive() {
             let error = Error::new(ErrorKind::Io, "the server closed the connection");
@@ -220,11 +215,10 @@ impl<V> Transaction<V> {
 impl<V> Queue for Transaction<V> {
     fn queue<C: Command>(mut self, command: C) -> Self {
         let cmd = command.into_cmd();
-        if let Err(error) = self.watched.check_slot(&cmd) {
-            let position = self.queued.len() + 1;
-            self.refused.get_or_insert_with(|| error.with_context(format!("command {position}")));
+        match self.watched.check_slot(&cmd) {
+            Ok(()) => self.queued.push(cmd),
+            Err(error) => self.queued.refuse(error),
         }
-        self.queued.push(cmd);
         self
     }
 }

@@ -5,6 +5,7 @@ pub mod embedded;
 pub mod faulty;
 mod fetch;
 pub mod libraries;
+pub mod multiplexed;
 pub mod pair;
 pub mod scripted;
 pub mod servers;

@@ -126,6 +126,28 @@ impl<S: Subject> Client<S> {
     pub(crate) fn pubsub(&self) -> PubSub<S> {
         PubSub(self.0.pubsub())
     }
+
+    /// On the connection that commands share.
+    pub(crate) async fn subscribe<N: AsRef<[u8]>>(
+        &self,
+        channels: &[N],
+    ) -> Result<Subscription<S>> {
+        self.0.subscribe_shared(Names::Channels, owned(channels)).await.map(Subscription)
+    }
+
+    pub(crate) async fn psubscribe<N: AsRef<[u8]>>(
+        &self,
+        patterns: &[N],
+    ) -> Result<Subscription<S>> {
+        self.0.subscribe_shared(Names::Patterns, owned(patterns)).await.map(Subscription)
+    }
+
+    pub(crate) async fn ssubscribe<N: AsRef<[u8]>>(
+        &self,
+        channels: &[N],
+    ) -> Result<Subscription<S>> {
+        self.0.subscribe_shared(Names::Shards, owned(channels)).await.map(Subscription)
+    }
 }
 
 /// A subject's pipeline, with the methods of `QueueCommands`.
@@ -356,6 +378,43 @@ impl<S: Subject> PubSub<S> {
 
     pub(crate) fn is_subscribed(&self) -> bool {
         S::is_subscribed(&self.0)
+    }
+}
+
+/// A subject's subscriptions on the connection that commands share.
+pub(crate) struct Subscription<S: Subject>(S::Subscription);
+
+impl<S: Subject> Subscription<S> {
+    pub(crate) async fn subscribe<N: AsRef<[u8]>>(&mut self, channels: &[N]) -> Result<()> {
+        S::subscribe_more(&mut self.0, Names::Channels, owned(channels)).await
+    }
+
+    pub(crate) async fn psubscribe<N: AsRef<[u8]>>(&mut self, patterns: &[N]) -> Result<()> {
+        S::subscribe_more(&mut self.0, Names::Patterns, owned(patterns)).await
+    }
+
+    pub(crate) async fn unsubscribe<N: AsRef<[u8]>>(&mut self, channels: &[N]) -> Result<()> {
+        S::unsubscribe_shared(&mut self.0, Names::Channels, Some(owned(channels))).await
+    }
+
+    pub(crate) async fn unsubscribe_all(&mut self) -> Result<()> {
+        S::unsubscribe_shared(&mut self.0, Names::Channels, None).await
+    }
+
+    pub(crate) async fn punsubscribe_all(&mut self) -> Result<()> {
+        S::unsubscribe_shared(&mut self.0, Names::Patterns, None).await
+    }
+
+    pub(crate) fn ignore_subscribe_messages(&mut self) {
+        S::ignore_confirmations(&mut self.0);
+    }
+
+    pub(crate) async fn get_message(&mut self, timeout: Duration) -> Result<Option<Message>> {
+        S::next_shared(&mut self.0, timeout).await
+    }
+
+    pub(crate) async fn heard(&mut self, most: usize) -> Vec<Result<Message>> {
+        S::heard_shared(&mut self.0, most).await
     }
 }
 

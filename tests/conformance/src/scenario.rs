@@ -45,6 +45,8 @@ pub(crate) struct Scenario<S> {
     gives_up: bool,
     does_not_wait: bool,
     over_tcp: bool,
+    /// Whether it subscribes where commands and messages can share a connection, or where they can't.
+    shares: Option<bool>,
     pub(crate) body: Body<S>,
 }
 
@@ -68,6 +70,7 @@ impl<S: Subject> Scenario<S> {
             gives_up: false,
             does_not_wait: false,
             over_tcp: false,
+            shares: None,
             body: Box::new(move |cx| Box::pin(body(cx))),
         }
     }
@@ -102,6 +105,18 @@ impl<S: Subject> Scenario<S> {
         self
     }
 
+    /// It subscribes on the connection that commands share: see [`can_share`].
+    pub(crate) fn shares_the_connection(mut self) -> Self {
+        self.shares = Some(true);
+        self
+    }
+
+    /// It tries to where that can't be.
+    pub(crate) fn fails_to_share_the_connection(mut self) -> Self {
+        self.shares = Some(false);
+        self
+    }
+
     /// Why it can't run, on this server, over this transport or with this client.
     pub(crate) fn lacks(&self, combination: &Combination) -> Option<String> {
         let server = &combination.installed;
@@ -113,6 +128,13 @@ impl<S: Subject> Scenario<S> {
         }
         if self.does_not_wait && S::BLOCKS {
             return Some("a call that blocks its thread waits for its reply".to_owned());
+        }
+        if self.shares.is_some() && S::BLOCKS {
+            return Some("calls that block their threads share no connection".to_owned());
+        }
+        if self.shares.is_some_and(|shares| shares != can_share(combination)) {
+            let protocol = combination.protocol;
+            return Some(format!("of {server} with {protocol:?} it is not so"));
         }
         match *self.need.as_ref()? {
             Need::Feature { what, is_met } => {
@@ -127,6 +149,11 @@ impl<S: Subject> Scenario<S> {
 fn function_name(path: &'static str) -> &'static str {
     let path = path.split('<').next().unwrap_or(path);
     path.rsplit("::").next().unwrap_or(path)
+}
+
+/// Whether messages can come on the connection of commands: as pushes, and not within the replies of transactions.
+fn can_share(combination: &Combination) -> bool {
+    combination.protocol == Protocol::Resp3 && since(&combination.installed, 7, 2)
 }
 
 /// Whether the server's version is at least this one.

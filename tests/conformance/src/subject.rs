@@ -57,6 +57,8 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
     /// Subscriptions.
     type PubSub: Deref<Target = Self::Handle> + Send + 'static;
     type Handle: Clone + Send + Sync + 'static;
+    /// Subscriptions on the connection that commands share, where they share one.
+    type Subscription: Send + 'static;
     /// What the server runs.
     type Monitor: Send + 'static;
     /// Subscriptions that are read beside.
@@ -202,6 +204,31 @@ pub(crate) trait Subject: Clone + Send + Sync + 'static {
     fn stop(running: &Self::Running);
     fn is_finished(running: &Self::Running) -> bool;
     fn join(running: Self::Running) -> impl Future<Output = ()> + Send;
+    fn subscribe_shared(
+        &self,
+        names: Names,
+        list: Vec<Vec<u8>>,
+    ) -> impl Future<Output = Result<Self::Subscription>> + Send;
+    fn subscribe_more(
+        subscription: &mut Self::Subscription,
+        names: Names,
+        list: Vec<Vec<u8>>,
+    ) -> impl Future<Output = Result<()>> + Send;
+    fn unsubscribe_shared(
+        subscription: &mut Self::Subscription,
+        names: Names,
+        list: Option<Vec<Vec<u8>>>,
+    ) -> impl Future<Output = Result<()>> + Send;
+    fn ignore_confirmations(subscription: &mut Self::Subscription);
+    fn next_shared(
+        subscription: &mut Self::Subscription,
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Option<Message>>> + Send;
+    /// What listening gives, at most so much.
+    fn heard_shared(
+        subscription: &mut Self::Subscription,
+        most: usize,
+    ) -> impl Future<Output = Vec<Result<Message>>> + Send;
     fn monitor(&self) -> impl Future<Output = Result<Self::Monitor>> + Send;
     fn next_command(
         monitor: &mut Self::Monitor,

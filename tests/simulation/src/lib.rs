@@ -3,6 +3,7 @@
 
 mod cluster;
 pub mod commands;
+pub mod shared;
 mod shrink;
 pub mod subscriptions;
 mod world;
@@ -117,7 +118,8 @@ pub fn run_all(settings: &Settings, report: impl Fn(&Failure) + Sync) -> Tally {
 pub fn run(seed: u64, lines: usize) -> Result<u64, Failure> {
     let small = || {
         commands::run(seed).map_err(|what| format!("commands: {what}"))?;
-        subscriptions::run(seed).map_err(|what| format!("subscriptions: {what}"))
+        subscriptions::run(seed).map_err(|what| format!("subscriptions: {what}"))?;
+        shared::run(seed).map_err(|what| format!("shared: {what}"))
     };
     let plain = |what| Failure { seed, what, trace: Vec::new(), option: "" };
     guarded(small).and_then(|result| result).map_err(plain)?;

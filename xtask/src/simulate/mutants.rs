@@ -413,6 +413,30 @@ pub(super) static MUTANTS: &[Mutant] = &[
         "link-is-not-wanted-again-after-it-was-given-up",
         &[("pubsub/backlog.rs", "self.held &= !self.is_empty();\n", "")],
     ),
+    mutant(
+        "refused-subscription-has-one-reply",
+        &[(
+            "connection/mod.rs",
+            "                self.replies += 1;\n                true",
+            "                true",
+        )],
+    ),
+    mutant(
+        "unwanted-is-asked-for-again",
+        &[(
+            "pubsub/registry.rs",
+            "names.retain(|name| wanted(name).is_some_and(|wanted| wanted.asked == Some(number)));",
+            "let _ = wanted;",
+        )],
+    ),
+    mutant(
+        "shared-name-has-one-holder",
+        &[(
+            "pubsub/shared.rs",
+            "if holders.ids.is_empty() {",
+            "if !holders.live || holders.ids.len() < 2 {",
+        )],
+    ),
 ];
 
 #[cfg(test)]

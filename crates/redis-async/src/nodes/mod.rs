@@ -187,6 +187,7 @@ impl Nodes {
     ) -> Boxed<'a, Result<Bytes>> {
         Box::pin(async move {
             let deadline = deadline.at(Instant::now());
+            let cmd = target.for_many(&cmd).unwrap_or(cmd);
             let exchange = self.run(&cmd, target, deadline).await?;
             self.after(cmd, exchange, target, deadline).await
         })
@@ -247,7 +248,8 @@ impl Nodes {
     ) -> Result<Vec<(Endpoint, Result<R>)>> {
         let deadline = self.config.timeout(cmd.block()).map(|timeout| Instant::now() + timeout);
         let target = self.target(&route);
-        let exchange = self.run(cmd, target, deadline).await?;
+        let whole = target.for_many(cmd);
+        let mut exchange = self.run(whole.as_ref().unwrap_or(cmd), target, deadline).await?;
         let decoded = |run: Run<'_>| match run.memory {
             Some(memory) => decode_shared(&memory.slice_ref(run.frames)),
             None => decode(run.frames),
@@ -256,10 +258,16 @@ impl Nodes {
             let reply = exchange.reply().and_then(decoded);
             return Ok(self.endpoint(node).map(|endpoint| (endpoint, reply)).into_iter().collect());
         }
-        let each = exchange
-            .each_reply(0)
-            .filter_map(|(node, reply)| Some((self.endpoint(node)?, reply.and_then(decoded))));
-        Ok(each.collect())
+        let each = exchange.each_reply(0).filter_map(|(node, reply)| {
+            // One that has gone meanwhile has no name any more.
+            Some((self.endpoint(node)?, reply.and_then(decoded)))
+        });
+        let each: Vec<_> = each.collect();
+        match each.is_empty() {
+            // It went to none, and says why.
+            true => exchange.take_reply().map(|_| each),
+            false => Ok(each),
+        }
     }
 
     /// Watches keys: on the connection of the node that has them.

@@ -108,6 +108,8 @@ pub struct Connection {
     health: Health,
     /// Requests in `pending` that nobody waits for.
     overdue: usize,
+    /// Others there that have a fence: without a deadline, though the server answers them at once.
+    fenced: usize,
     /// While it is closing: when bytes were last known to be written, and how many were left.
     draining: Option<(Instant, usize)>,
 }
@@ -137,6 +139,33 @@ struct Pending {
     single: bool,
     /// Nobody waits for it any more: its replies are read and thrown away.
     abandoned: bool,
+    fence: Fence,
+}
+
+/// Where a request stands that pushes answer: see [`Batch::push_fenced`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fence {
+    /// It is not one.
+    None,
+    /// What comes is the fence's reply, or the error of the command before it.
+    Ahead,
+    /// The command was refused: what comes is the fence's reply.
+    Refused,
+}
+
+impl Pending {
+    /// Takes a reply into account. False when it can't be one of this request's.
+    fn pass_fence(&mut self, kind: FrameKind, frame: &[u8]) -> bool {
+        match (self.fence, kind) {
+            (Fence::Ahead, FrameKind::Error) => {
+                self.fence = Fence::Refused;
+                self.replies += 1;
+                true
+            }
+            (Fence::Refused, FrameKind::Error) => true,
+            _ => matches!(frame, [b'%' | b'|', ..]),
+        }
+    }
 }
 
 impl Connection {
@@ -154,6 +183,7 @@ impl Connection {
             scanner: Scanner::new(config.limits),
             health: Health::new(&config, role, now),
             overdue: 0,
+            fenced: 0,
             draining: None,
             config,
             role,
@@ -187,13 +217,15 @@ impl Connection {
                 self.earliest =
                     Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
             }
+            self.fenced += usize::from(entry.fenced);
             self.pending.push_back(Pending {
                 ticket: entry.ticket,
                 deadline,
                 len: entry.len,
                 replies: entry.replies,
-                single: entry.replies == 1,
+                single: entry.replies == 1 && !entry.fenced,
                 abandoned: false,
+                fence: if entry.fenced { Fence::Ahead } else { Fence::None },
             });
         }
         Ok(())
@@ -215,6 +247,7 @@ impl Connection {
             let pending = &mut self.pending[at];
             let unsent = pending.len <= end;
             if pending.ticket == ticket && !pending.abandoned {
+                self.fenced -= usize::from(pending.fence != Fence::None);
                 if unsent {
                     self.out.remove(end - pending.len..end);
                     self.pending.remove(at);
@@ -271,6 +304,36 @@ impl Connection {
                 .with_delivery(Delivery::MaybeExecuted),
             );
         };
+        if front.fence != Fence::None {
+            return self.handle_fenced(kind, frame, range, events);
+        }
+        self.answer(range, events);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn handle_fenced(
+        &mut self,
+        kind: FrameKind,
+        frame: &[u8],
+        range: Range<usize>,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(front) = self.pending.front_mut() else { return };
+        if !front.pass_fence(kind, frame) {
+            return self.fail(
+                Error::new(ErrorKind::Protocol, "the server answered a subscription with a reply")
+                    .with_delivery(Delivery::MaybeExecuted),
+            );
+        }
+        self.fenced -= usize::from(front.replies == 1 && !front.abandoned);
+        self.answer(range, events);
+    }
+
+    /// What has come is the next reply of the oldest request.
+    #[inline(always)]
+    fn answer(&mut self, range: Range<usize>, events: &mut Vec<Event>) {
+        let Some(front) = self.pending.front_mut() else { return };
         front.replies -= 1;
         let done = front.replies == 0;
         if !front.abandoned {
@@ -383,7 +446,7 @@ impl Connection {
             self.end_if_drained();
         }
         let due = match self.state {
-            State::Ready => self.health.due(now, !self.pending.is_empty(), self.overdue > 0),
+            State::Ready => self.health.due(now, self.waits(), self.overdue > 0),
             State::Draining => self.drains_in_vain(now),
             _ => Due::Nothing,
         };
@@ -406,9 +469,14 @@ impl Connection {
         }
     }
 
+    /// Whether answers are owed that may take as long as their requests' deadlines allow.
+    fn waits(&self) -> bool {
+        self.pending.len() > self.fenced
+    }
+
     /// Until when a connection that is closing waits for answers that are for nobody.
     fn drained_by(&self) -> Option<Instant> {
-        let nobody_waits = self.overdue == self.pending.len();
+        let nobody_waits = self.overdue + self.fenced == self.pending.len();
         let heard = self.health.heard();
         let last = self.draining.map_or(heard, |(moved, _)| moved.max(heard));
         nobody_waits.then(|| last + self.config.connect_timeout)
@@ -427,6 +495,7 @@ impl Connection {
                 replies: 1,
                 single: true,
                 abandoned: true,
+                fence: Fence::None,
             });
         }
     }
@@ -565,7 +634,7 @@ impl Connection {
                 Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)))
             }
             State::Ready => {
-                let health = self.health.poll_timeout(!self.pending.is_empty(), self.overdue > 0);
+                let health = self.health.poll_timeout(self.waits(), self.overdue > 0);
                 match (self.earliest, health) {
                     (Some(earliest), Some(health)) => Some(earliest.min(health)),
                     (earliest, health) => earliest.or(health),

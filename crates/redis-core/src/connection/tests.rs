@@ -700,3 +700,154 @@ fn what_an_old_server_does_not_know_is_not_why_its_connection_is_lost() {
         }
     }
 }
+
+impl Peer {
+    fn submit_fenced(&mut self, ticket: u64, words: &str) {
+        let (mut batch, mut command) = (Batch::default(), SendBuffer::default());
+        Cmd::<()>::raw(words).encode(&mut command);
+        batch.push_fenced(Ticket(ticket), &mut command);
+        self.conn.submit(self.now, &mut batch).unwrap();
+    }
+
+    /// What each request was answered with, and the pushes as those of request 0.
+    fn answers(&mut self) -> Vec<(u64, String)> {
+        let mut answers: Vec<(u64, String)> = Vec::new();
+        for told in self.told() {
+            let (ticket, text) = match told {
+                Told::Replies(ticket, text, _) => (ticket, text),
+                Told::Push(text) => (0, text),
+                other => panic!("{other:?}"),
+            };
+            match answers.iter_mut().find(|(of, _)| *of == ticket) {
+                Some((_, all)) => all.push_str(&text),
+                None => answers.push((ticket, text)),
+            }
+        }
+        answers.sort();
+        answers
+    }
+}
+
+const CONFIRMED: &str = ">3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n";
+const MOVED_AWAY: &str = ">3\r\n$12\r\nsunsubscribe\r\n$1\r\ns\r\n:0\r\n";
+const REFUSED: &str = "-NOPERM no\r\n";
+const FENCE: &str = "%1\r\n+proto\r\n:3\r\n";
+
+/// Invariants 1, 13 and 14.
+#[test]
+fn a_command_that_pushes_answer_shifts_no_reply_wherever_the_bytes_are_cut() {
+    // What comes in its place: for whom it is, and for whom it is not.
+    let cases = [
+        (format!("{CONFIRMED}{FENCE}"), FENCE.to_owned(), CONFIRMED.to_owned()),
+        (format!("{FENCE}{CONFIRMED}"), FENCE.to_owned(), CONFIRMED.to_owned()),
+        (format!("{REFUSED}{FENCE}"), format!("{REFUSED}{FENCE}"), String::new()),
+        (
+            format!("{MOVED_AWAY}{REFUSED}{MOVED_AWAY}{FENCE}{MOVED_AWAY}"),
+            format!("{REFUSED}{FENCE}"),
+            MOVED_AWAY.repeat(3),
+        ),
+        // One who may do nothing any longer.
+        ("-NOAUTH a\r\n-NOAUTH b\r\n".into(), "-NOAUTH a\r\n-NOAUTH b\r\n".into(), String::new()),
+    ];
+    for (bytes, own, pushed) in cases {
+        let bytes = format!("$1\r\na\r\n{bytes}-ERR b\r\n$1\r\nc\r\n");
+        for cut in 0..=bytes.len() {
+            let mut peer = Peer::ready();
+            peer.submit(1, "GET a");
+            peer.submit_fenced(2, "SUBSCRIBE c");
+            peer.submit(3, "GET b");
+            peer.submit(4, "GET c");
+            peer.write_all();
+            peer.reply(&bytes[..cut]);
+            peer.reply(&bytes[cut..]);
+            let mut expected = vec![
+                (1, "$1\r\na\r\n".to_owned()),
+                (2, own.clone()),
+                (3, "-ERR b\r\n".to_owned()),
+                (4, "$1\r\nc\r\n".to_owned()),
+            ];
+            if !pushed.is_empty() {
+                expected.insert(0, (0, pushed.clone()));
+            }
+            assert_eq!(peer.answers(), expected, "{bytes:?} cut at {cut}");
+            assert_eq!(peer.conn.in_flight(), 0);
+        }
+    }
+}
+
+#[test]
+fn abandon_of_a_command_that_pushes_answer_discards_its_replies_alone() {
+    for bytes in [FENCE.to_owned(), format!("{REFUSED}{FENCE}")] {
+        for cut in 0..bytes.len() {
+            let mut peer = Peer::ready();
+            peer.submit_fenced(1, "SUBSCRIBE c");
+            peer.submit(2, "GET a");
+            peer.write_all();
+            peer.reply(&bytes[..cut]);
+            peer.told();
+            peer.conn.abandon(Ticket(1));
+            peer.reply(&bytes[cut..]);
+            peer.reply("$1\r\na\r\n");
+            assert_eq!(peer.told(), [replies(2, "$1\r\na\r\n")], "cut at {cut}");
+            assert_eq!((peer.conn.in_flight(), peer.conn.overdue, peer.conn.fenced), (0, 0, 0));
+        }
+    }
+    let mut peer = Peer::ready();
+    peer.submit_fenced(1, "SUBSCRIBE c");
+    peer.conn.abandon(Ticket(1));
+    assert_eq!((peer.written(), peer.conn.in_flight(), peer.conn.fenced), (String::new(), 0, 0));
+}
+
+/// Invariant 6.
+#[test]
+fn a_loss_within_a_command_that_pushes_answer_resolves_it_once() {
+    for before in ["", CONFIRMED, REFUSED] {
+        let mut peer = Peer::ready();
+        peer.submit_fenced(1, "SUBSCRIBE c");
+        peer.submit(2, "GET a");
+        peer.write_all();
+        peer.reply(before);
+        peer.told();
+        peer.conn.handle_disconnect(None);
+        let expected = [
+            Told::Failed(1, ErrorKind::Io, Delivery::MaybeExecuted),
+            Told::Failed(2, ErrorKind::Io, Delivery::MaybeExecuted),
+            Told::Closed(ErrorKind::Io),
+        ];
+        assert_eq!(peer.told(), expected, "{before:?}");
+    }
+}
+
+#[test]
+fn what_is_no_answer_of_a_fence_ends_the_connection_before_it_is_anybodys() {
+    for bytes in ["$1\r\na\r\n", "+OK\r\n", "*0\r\n", "-NOPERM no\r\n$1\r\na\r\n"] {
+        let mut peer = Peer::ready();
+        peer.submit_fenced(1, "SUBSCRIBE c");
+        peer.submit(2, "GET a");
+        peer.write_all();
+        peer.reply(bytes);
+        assert_eq!(peer.told().last(), Some(&Told::Closed(ErrorKind::Protocol)), "{bytes:?}");
+    }
+}
+
+#[test]
+fn silence_behind_a_command_that_pushes_answer_is_looked_into() {
+    let mut peer = Peer::ready();
+    peer.submit_fenced(1, "SUBSCRIBE c");
+    peer.written();
+    peer.wait(30 * SECOND);
+    assert!(peer.written().contains("PING"));
+    peer.wait(5 * SECOND);
+    assert_eq!(peer.told().last(), Some(&Told::Closed(ErrorKind::Io)));
+}
+
+#[test]
+fn close_does_not_wait_for_ever_for_a_command_that_pushes_answer() {
+    let mut peer = Peer::ready();
+    peer.submit_fenced(1, "SUBSCRIBE c");
+    peer.write_all();
+    peer.conn.close();
+    peer.wait(Duration::ZERO);
+    peer.wait(5 * SECOND);
+    assert_eq!(peer.told().last(), Some(&Told::Closed(ErrorKind::Io)));
+}

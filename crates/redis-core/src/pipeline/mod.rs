@@ -71,12 +71,10 @@ impl Pipeline {
     /// Adds a command.
     pub fn push<C: Command>(&mut self, command: C) {
         let mut cmd = command.into_cmd();
-        self.count += 1;
         if let Err(error) = cmd.check() {
-            let position = self.count;
-            self.refused.get_or_insert_with(|| error.with_context(format!("command {position}")));
-            return;
+            return self.refuse(error);
         }
+        self.count += 1;
         if cmd.is_blocking() {
             self.block = Some(match (self.block, cmd.block()) {
                 (None, block) => block,
@@ -95,6 +93,13 @@ impl Pipeline {
         if let Some(marks) = &mut self.marks {
             marks.push(Mark::new(&cmd, self.out.len()));
         }
+    }
+
+    /// Takes the place of a command that can't be sent: the first of them is why the pipeline can't.
+    pub fn refuse(&mut self, error: Error) {
+        self.count += 1;
+        let position = self.count;
+        self.refused.get_or_insert_with(|| error.with_context(format!("command {position}")));
     }
 
     /// Leaves the reply of the command that was queued last out of the results.

@@ -20,10 +20,12 @@ pub enum Overflow {
     DropNewest,
     /// Nothing more is taken from the connection, so that they wait with the server, which ends the
     /// connection of those that fall too far behind (`client-output-buffer-limit`): then it is opened again, as
-    /// [`Resubscribed`](MessageKind::Resubscribed) tells.
+    /// [`Resubscribed`](MessageKind::Resubscribed) tells. Not for subscriptions on a connection that commands share: it
+    /// would stop their replies too.
     Backpressure,
     /// The connection is closed. Behind what is kept, an error of kind `Limit` says so; once the reader has taken
-    /// that, everything is subscribed again, as [`Resubscribed`](MessageKind::Resubscribed) tells.
+    /// that, everything is subscribed again, as [`Resubscribed`](MessageKind::Resubscribed) tells. On a connection that
+    /// commands share, which stays open, the one who is too slow loses all subscriptions instead.
     Disconnect,
 }
 
@@ -35,6 +37,8 @@ const NOTICES: usize = 256;
 pub(super) struct Backlog {
     overflow: Overflow,
     max: usize,
+    /// What else happened when there were too many.
+    consequence: &'static str,
     published: Spool,
     reading: Reading,
     notices: VecDeque<(u64, Notice)>,
@@ -61,6 +65,7 @@ impl Backlog {
         Self {
             overflow,
             max,
+            consequence: "the connection was closed",
             published: Spool::default(),
             reading: Reading::default(),
             notices: VecDeque::new(),
@@ -71,8 +76,13 @@ impl Backlog {
         }
     }
 
-    /// Takes the frame of what was published, or drops something and remembers that. False when the connection is to
-    /// be closed.
+    /// As [`new`](Self::new), where others have a part in the connection, so that it stays open.
+    pub(super) fn shared(overflow: Overflow, max: usize) -> Self {
+        Self { consequence: "the subscriptions were ended", ..Self::new(overflow, max) }
+    }
+
+    /// Takes the frame of what was published, or drops something and remembers that. False when that is the end:
+    /// of the connection, or where it is shared of the subscriptions.
     #[inline]
     pub(super) fn push(&mut self, frame: &[u8]) -> bool {
         let position = self.next;
@@ -91,9 +101,10 @@ impl Backlog {
             Overflow::DropNewest => self.drop_newest(position),
             Overflow::Disconnect => {
                 self.held = true;
+                let consequence = self.consequence;
                 self.fail(Error::new(
                     ErrorKind::Limit,
-                    "more messages wait for their reader than `max_backlog` allows: the connection was closed",
+                    format!("more messages wait for their reader than `max_backlog` allows: {consequence}"),
                 ));
                 return false;
             }
@@ -205,7 +216,10 @@ impl Backlog {
 
     /// Takes back the latest failure, unless the reader has it.
     pub(super) fn take_failure(&mut self) {
-        self.notices.pop_back_if(|(_, notice)| matches!(notice, Notice::Failed(_)));
+        let failed = |(_, notice): &(u64, Notice)| matches!(notice, Notice::Failed(_));
+        if let Some(last) = self.notices.iter().rposition(failed) {
+            self.notices.remove(last);
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {

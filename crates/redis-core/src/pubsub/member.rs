@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::PubSub;
 use super::message::{Message, MessageData, MessageKind, read};
-use super::registry::{Answer, Family, Refused};
+use super::registry::{Answer, Family, Refusal};
 use crate::config::Config;
 use crate::error::{Error, ErrorKind};
 use crate::session::Machine as _;
@@ -109,14 +109,19 @@ impl<H> PubSub<H> {
         answer.asked
     }
 
+    /// Whether the reader is to be told that everything is there again: not where the node refuses all of it.
+    pub(super) fn has_regained(&mut self) -> bool {
+        self.member.is_none() || self.registry.take_regained()
+    }
+
     /// The server refuses something.
     pub(super) fn handle_refusal(&mut self, error: Error) {
         let (refused, complete) = self.registry.handle_refusal(&error);
         self.handle_restored(complete);
         match refused {
-            Refused::Subscribe(channel) => self.report(Report::Refused(channel, error)),
+            Refusal::Subscribe(channel) => self.report(Report::Refused(channel, error)),
             // It is not subscribed, as was wished.
-            Refused::Unsubscribe(channel) if !self.ignore_confirmations => {
+            Refusal::Unsubscribe(channel) if !self.ignore_confirmations => {
                 let data = MessageData::Count(0);
                 let kind = MessageKind::SUnsubscribe;
                 self.backlog.confirm(Message { kind, channel, pattern: None, data });

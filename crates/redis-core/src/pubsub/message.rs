@@ -212,6 +212,21 @@ impl Reading {
         read(frame)?.ok_or_else(|| Error::decode("what was published is no message any longer"))
     }
 
+    /// Which subscription a frame is for, if it was published: its family and name.
+    pub(super) fn subscription(&mut self, frame: &[u8]) -> Option<(Family, Bytes)> {
+        let Some((kind, names)) = published(frame) else {
+            let message = read(frame).ok()??;
+            let name = message.pattern.unwrap_or(message.channel);
+            return message.kind.is_published().then_some(message.kind.family()?).zip(Some(name));
+        };
+        let last = match kind {
+            MessageKind::PMessage => &mut self.pattern,
+            _ => &mut self.channel,
+        };
+        let name = read_name(last, &mut ReplyReader::new(names)).ok()?;
+        Some((kind.family()?, name))
+    }
+
     #[inline]
     fn read_rest(&mut self, kind: MessageKind, mut reply: ReplyReader<'_>) -> Result<Message> {
         let pattern = match kind {

@@ -8,6 +8,7 @@ mod backlog;
 mod member;
 mod message;
 mod registry;
+mod shared;
 mod spool;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use self::message::{Message, MessageData, MessageKind};
 use self::message::{published, read};
 use self::registry::{Answer, Registry};
 pub use self::registry::{Family, has_no_handler, needs_a_name, nothing_to_run_for};
+pub use self::shared::{SubscriptionId, Subscriptions};
 use crate::command::{Cmd, ToArg, ToArgs};
 use crate::config::Config;
 use crate::connection::{Event, Role};
@@ -258,7 +260,7 @@ impl<H> PubSub<H> {
     }
 
     fn handle_restored(&mut self, complete: bool) {
-        if complete && !self.ignore_confirmations {
+        if complete && self.has_regained() && !self.ignore_confirmations {
             self.backlog.restore();
         }
     }

@@ -25,7 +25,7 @@ impl Nodes {
     /// Runs a command on the nodes that a user chose.
     pub(crate) fn execute_on<R: FromReply>(&self, route: &Route, cmd: &Cmd<R>) -> Result<R> {
         let target = self.change(|state| state.cluster.target(route));
-        let whole = for_many(cmd, target);
+        let whole = target.for_many(cmd);
         let cmd = whole.as_ref().unwrap_or(cmd);
         self.with_script(cmd, |cmd, _, deadline| self.execute_by(cmd, target, deadline))
     }
@@ -46,7 +46,7 @@ impl Nodes {
             return Ok(vec![(endpoint.clone(), self.execute_on(route, cmd))]);
         }
         let target = self.change(|state| state.cluster.target(route));
-        let whole = for_many(cmd, target);
+        let whole = target.for_many(cmd);
         let cmd = whole.as_ref().unwrap_or(cmd);
         let began = Instant::now();
         let deadline = self.deadline(cmd.block(), began);
@@ -186,10 +186,4 @@ impl Nodes {
             Error::new(ErrorKind::Protocol, "a watch was answered, and not by a connection")
         })
     }
-}
-
-/// The same call of a script with its source, where it goes to many nodes: those that have the script must not run it
-/// again because another one lacks it.
-fn for_many<R>(cmd: &Cmd<R>, target: Target) -> Option<Cmd<R>> {
-    cmd.with_source().filter(|_| matches!(target, Target::Every(_)))
 }

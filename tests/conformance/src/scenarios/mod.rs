@@ -14,6 +14,7 @@ mod pubsub;
 mod scripts;
 mod sharing;
 mod streaming;
+mod subscriptions;
 mod telling;
 mod typed;
 mod walking;
@@ -32,6 +33,7 @@ pub(crate) fn standalone<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(watching::list());
     all.extend(pubsub::list());
     all.extend(backlogs::list());
+    all.extend(subscriptions::list());
     all.extend(blocking::list());
     all.extend(sharing::list());
     all.extend(clients::list());

@@ -5,8 +5,8 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use redis_async::{
-    Monitor, Pipeline, PubSub, PubSubHandle, PubSubTask, ReplyFuture, Transaction, Watched,
-    WatchedReply,
+    Monitor, Pipeline, PubSub, PubSubHandle, PubSubTask, ReplyFuture, Subscription, Transaction,
+    Watched, WatchedReply,
 };
 use redis_cluster::{Route, Topology};
 use redis_core::monitor::MonitorEntry;
@@ -46,6 +46,7 @@ impl<A: Adapter> Subject for On<A> {
     type PubSub = PubSub;
 
     type Handle = PubSubHandle;
+    type Subscription = Subscription;
     type Monitor = Monitor;
     type Running = PubSubTask;
 
@@ -325,6 +326,62 @@ impl<A: Adapter> Subject for On<A> {
 
     async fn join(running: PubSubTask) {
         running.join().await;
+    }
+
+    async fn subscribe_shared(&self, names: Names, list: Vec<Vec<u8>>) -> Result<Subscription> {
+        match names {
+            Names::Channels => self.0.subscribe(list).await,
+            Names::Patterns => self.0.psubscribe(list).await,
+            Names::Shards => self.0.ssubscribe(list).await,
+        }
+    }
+
+    async fn subscribe_more(
+        subscription: &mut Subscription,
+        names: Names,
+        list: Vec<Vec<u8>>,
+    ) -> Result<()> {
+        match names {
+            Names::Channels => subscription.subscribe(list).await,
+            Names::Patterns => subscription.psubscribe(list).await,
+            Names::Shards => subscription.ssubscribe(list).await,
+        }
+    }
+
+    async fn unsubscribe_shared(
+        subscription: &mut Subscription,
+        names: Names,
+        list: Option<Vec<Vec<u8>>>,
+    ) -> Result<()> {
+        match (names, list) {
+            (Names::Channels, Some(list)) => subscription.unsubscribe(list).await,
+            (Names::Channels, None) => subscription.unsubscribe_all().await,
+            (Names::Patterns, Some(list)) => subscription.punsubscribe(list).await,
+            (Names::Patterns, None) => subscription.punsubscribe_all().await,
+            (Names::Shards, Some(list)) => subscription.sunsubscribe(list).await,
+            (Names::Shards, None) => subscription.sunsubscribe_all().await,
+        }
+    }
+
+    fn ignore_confirmations(subscription: &mut Subscription) {
+        subscription.ignore_subscribe_messages(true);
+    }
+
+    async fn next_shared(
+        subscription: &mut Subscription,
+        timeout: Duration,
+    ) -> Result<Option<Message>> {
+        subscription.get_message(timeout).await
+    }
+
+    async fn heard_shared(subscription: &mut Subscription, most: usize) -> Vec<Result<Message>> {
+        let (mut messages, mut stream) = (Vec::new(), subscription.listen());
+        while messages.len() < most
+            && let Some(message) = stream.next().await
+        {
+            messages.push(message);
+        }
+        messages
     }
 
     async fn monitor(&self) -> Result<Monitor> {

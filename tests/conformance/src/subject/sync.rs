@@ -63,6 +63,9 @@ impl<R: FromReply> Future for Call<'_, R> {
     }
 }
 
+/// What there is none of: each command has a connection of its own.
+pub(crate) enum Never {}
+
 impl Subject for Client {
     const BLOCKS: bool = true;
 
@@ -74,6 +77,7 @@ impl Subject for Client {
     type PubSub = PubSub;
 
     type Handle = PubSubHandle;
+    type Subscription = Never;
     type Monitor = Monitor;
     type Running = PubSubThread;
 
@@ -337,6 +341,30 @@ impl Subject for Client {
 
     async fn join(running: PubSubThread) {
         running.join().expect("no handler panics");
+    }
+
+    async fn subscribe_shared(&self, _: Names, _: Vec<Vec<u8>>) -> Result<Never> {
+        Err(Error::new(ErrorKind::InvalidRequest, "there is no connection that commands share"))
+    }
+
+    async fn subscribe_more(none: &mut Never, _: Names, _: Vec<Vec<u8>>) -> Result<()> {
+        match *none {}
+    }
+
+    async fn unsubscribe_shared(none: &mut Never, _: Names, _: Option<Vec<Vec<u8>>>) -> Result<()> {
+        match *none {}
+    }
+
+    fn ignore_confirmations(none: &mut Never) {
+        match *none {}
+    }
+
+    async fn next_shared(none: &mut Never, _: Duration) -> Result<Option<Message>> {
+        match *none {}
+    }
+
+    async fn heard_shared(none: &mut Never, _: usize) -> Vec<Result<Message>> {
+        match *none {}
     }
 
     async fn monitor(&self) -> Result<Monitor> {

@@ -5,14 +5,14 @@
 
 use bytes::Bytes;
 
-use super::{Asked, Family, Registry, Wanted};
+use super::{Asked, Family, Purpose, Registry, Wanted};
 use crate::error::Error;
 use crate::send::SendBuffer;
 use crate::slot::slot_of;
 
 /// A command that was refused.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::pubsub) enum Refused {
+pub(in crate::pubsub) enum Refusal {
     /// A subscription, which nothing else was asked for since: it is not wanted here any longer.
     Subscribe(Bytes),
     /// The end of a subscription, which was not there.
@@ -30,11 +30,11 @@ impl<H> Registry<H> {
         send: impl FnMut(&mut SendBuffer) -> bool,
     ) {
         for name in &names {
-            let wanted = Wanted { handler: None, confirmed: true };
+            let wanted = Wanted { handler: None, confirmed: true, asked: None };
             let before = self.wanted.insert((family, name.clone()), wanted);
             self.forget(before);
         }
-        self.ask(Asked { family, subscribe: true, restore: true, names: names.into() }, send);
+        self.ask(Purpose { family, subscribe: true, restore: true }, names.into(), send);
     }
 
     /// Ends subscriptions that go elsewhere: nothing that is said of them is news.
@@ -48,18 +48,23 @@ impl<H> Registry<H> {
             let before = self.wanted.remove(&(family, name.clone()));
             self.forget(before);
             for asked in &mut self.asked {
-                if asked.asks_for(family, name) && !asked.restore {
-                    asked.restore = true;
+                if asked.asks_for(family, name) && !asked.purpose.restore {
+                    asked.purpose.restore = true;
                     self.restoring += 1;
                 }
             }
         }
-        self.ask(Asked { family, subscribe: false, restore: true, names: names.into() }, send);
+        self.ask(Purpose { family, subscribe: false, restore: true }, names.into(), send);
+    }
+
+    /// Whether anything that was lost, or comes from elsewhere, is there since this was asked the last time.
+    pub(in crate::pubsub) fn take_regained(&mut self) -> bool {
+        std::mem::take(&mut self.regained)
     }
 
     /// Whether messages may still come that are another node's by now.
     pub(in crate::pubsub) fn is_leaving(&self) -> bool {
-        self.asked.iter().any(|asked| asked.restore && !asked.subscribe)
+        self.asked.iter().any(|asked| asked.purpose.restore && !asked.purpose.subscribe)
     }
 
     /// Whether a name is wanted.
@@ -81,23 +86,24 @@ impl<H> Registry<H> {
 
     /// The server refuses a command: the oldest one, unless the error is that of an earlier one, which was taken for
     /// answered when the server had ended its subscription. Whether everything that was lost is there again, too.
-    pub(in crate::pubsub) fn handle_refusal(&mut self, error: &Error) -> (Refused, bool) {
+    pub(in crate::pubsub) fn handle_refusal(&mut self, error: &Error) -> (Refusal, bool) {
         let slot = redirected(error);
         let oldest = self.asked.pop_front_if(|asked| {
             let name = asked.names.front();
             slot.is_none_or(|slot| name.is_some_and(|name| slot_of(name) == slot))
         });
-        let Some(Asked { family, subscribe, restore, names }) = oldest else {
-            return (Refused::Nothing, false);
+        let Some(Asked { purpose, names, .. }) = oldest else {
+            return (Refusal::Nothing, false);
         };
+        let Purpose { family, subscribe, restore } = purpose;
         let complete = restore && self.restored(names.len());
         let Some(name) = names.into_iter().next() else {
-            return (Refused::Nothing, complete);
+            return (Refusal::Nothing, complete);
         };
         let refused = match subscribe {
-            true if self.handle_ended(family, &name) => Refused::Subscribe(name),
-            false if !restore => Refused::Unsubscribe(name),
-            _ => Refused::Nothing,
+            true if self.handle_ended(family, &name) => Refusal::Subscribe(name),
+            false if !restore => Refusal::Unsubscribe(name),
+            _ => Refusal::Nothing,
         };
         (refused, complete)
     }
@@ -105,7 +111,7 @@ impl<H> Registry<H> {
 
 impl Asked {
     fn asks_for(&self, family: Family, name: &Bytes) -> bool {
-        self.subscribe && self.family == family && self.names.contains(name)
+        self.purpose.subscribe && self.purpose.family == family && self.names.contains(name)
     }
 }
 
