@@ -12,12 +12,16 @@
 //!   Side by side means: two languages above one `text`. What has no `text` behind it prints nothing.
 //! - A block `rust,compile_fail` does not compile, and does once the lines are taken out that say
 //!   `// does not compile`.
+//! - The addresses `redis://localhost:6379` and `redis+cluster://localhost:7000`, in Python `port=6379` and
+//!   `port=7000`, stand for those of a server of the snippet's own, and of the cluster that such snippets have in turn.
 //! - A block marked `since-7.0` runs on servers of that version or newer alone.
 //!
 //! `redis_py.py` holds the facts of the tables that compare, which need more than a snippet.
 
 #[cfg(test)]
 mod page;
+#[cfg(test)]
+mod place;
 #[cfg(test)]
 mod redis_py;
 #[cfg(test)]

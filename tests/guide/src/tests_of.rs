@@ -7,6 +7,12 @@ use crate::page::{Block, CULPRIT, SINCE_7};
 /// The address that pages give; a snippet gets its own server's instead.
 const URL: &str = "\"redis://localhost:6379\"";
 
+/// The same of a cluster.
+const CLUSTER: &str = "\"redis+cluster://localhost:7000\"";
+
+/// By which a snippet in Python has the cluster.
+const PORT: &str = "port=7000";
+
 /// What a snippet is the body of returns.
 const RESULT: &str = "std::result::Result<(), Box<dyn std::error::Error>>";
 
@@ -22,11 +28,15 @@ pub(crate) fn running(page: &str, blocks: &[Block]) -> String {
         let Block { line, prints, .. } = block;
         let runtime = runtime(block);
         let since = if block.has(SINCE_7) { 7 } else { 0 };
+        let is_cluster =
+            [&before, &block.code].iter().any(|code| code.contains(CLUSTER) || code.contains(PORT));
+        let wanted = if is_cluster { "Cluster" } else { "Server" };
         let _ = write!(
             text,
             "mod line_{line}_{runtime} {{
     #![allow(unused_imports, unused_variables, unused_mut, dead_code)]
-    static SNIPPET: crate::snippet::Snippet = crate::snippet::Snippet::new({prints:?}, {since});
+    static SNIPPET: crate::snippet::Snippet =
+        crate::snippet::Snippet::new({prints:?}, {since}, crate::place::Wanted::{wanted});
     #[allow(unused_macros)]
     macro_rules! println {{ ($($all:tt)*) => {{ SNIPPET.says(format_args!($($all)*)) }} }}
 "
@@ -109,7 +119,9 @@ fn is_program(code: &str) -> bool {
 }
 
 fn rust(runtime: &str, before: &str, code: &str) -> String {
-    let (before, code) = (before.replace(URL, "SNIPPET.url()"), code.replace(URL, "SNIPPET.url()"));
+    let on_its_own =
+        |code: &str| code.replace(URL, "SNIPPET.url()").replace(CLUSTER, "SNIPPET.url()");
+    let (before, code) = (on_its_own(before), on_its_own(code));
     if is_program(&code) {
         return format!("{code}\n#[test]\nfn runs() {{ SNIPPET.run(|| Ok(main()?)); }}\n");
     }
@@ -137,6 +149,16 @@ mod tests {
         assert!(text.contains("use redis_sync::X;\nopen(SNIPPET.url());\na();\n"), "{text}");
         assert!(text.contains("use redis_tokio::X;\nopen(SNIPPET.url());\nb();\n"), "{text}");
         assert_eq!(text.matches("SNIPPET.url()").count(), 2, "not in the program: {text}");
+    }
+
+    #[test]
+    fn a_snippet_with_the_address_of_a_cluster_gets_one() {
+        let page = "```rust\nopen(\"redis+cluster://localhost:7000\");\n```\n```python\nr = R(port=7000)\n```\n\
+                    ```rust\nopen(\"redis://localhost:6379\");\n```\n";
+        let text = running("p", &read(page).unwrap());
+        assert_eq!(text.matches("Wanted::Cluster").count(), 2, "{text}");
+        assert_eq!(text.matches("Wanted::Server").count(), 1, "{text}");
+        assert_eq!(text.matches("open(SNIPPET.url())").count(), 2, "{text}");
     }
 
     #[test]
