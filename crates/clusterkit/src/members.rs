@@ -18,6 +18,10 @@ use crate::{
 /// A node may take longer than others' commands do: it hands keys to another.
 const ANSWER: Duration = Duration::from_secs(30);
 
+/// What the connections that a cluster keeps to its own nodes are called: who looks at a node's clients can
+/// tell them from others.
+pub const CLIENT_NAME: &str = "clusterkit";
+
 /// Everyone who belongs to the cluster, running or not, in the order in which they came.
 #[derive(Default)]
 pub(crate) struct Members(Mutex<Vec<Member>>);
@@ -107,6 +111,7 @@ impl Members {
 fn client(server: &Server) -> io::Result<Client> {
     let mut config = config(server);
     config.command_timeout = Some(ANSWER);
+    config.client_name = Some(CLIENT_NAME.to_owned());
     Client::new(config).map_err(|error| said(server.addr(), &error))
 }
 
