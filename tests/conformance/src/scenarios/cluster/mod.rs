@@ -1,6 +1,9 @@
 //! What holds of clusters. These run with `--deployment cluster`, on three primaries with a replica each.
 
 mod commands;
+mod failing;
+mod load;
+mod moving;
 mod nodes;
 
 use crate::scenario::Scenario;
@@ -11,5 +14,7 @@ pub(crate) fn list<S: Subject>() -> Vec<Scenario<S>> {
     let mut all = Vec::new();
     all.extend(nodes::list());
     all.extend(commands::list());
+    all.extend(moving::list());
+    all.extend(failing::list());
     all
 }
