@@ -8,7 +8,9 @@ use std::time::Duration;
 use clusterkit::{Cluster, ClusterOptions, Node};
 use redis_cluster::Route;
 use redis_core::types::ClusterState;
-use redis_core::{Commands, Delivery, Error, ErrorKind, QueueCommands, Result, Value, cmd, slot_of};
+use redis_core::{
+    Commands, Delivery, Error, ErrorKind, QueueCommands, Result, Value, cmd, slot_of,
+};
 
 use super::commands::keys_of;
 use super::load::{Load, patient};
@@ -52,14 +54,14 @@ async fn a_failover_loses_no_write_and_doubles_none<S: Subject>(cx: Context<S>) 
             cx.spawn(async move { count(pause, own, format!("{{a}}n:{task}"), stop, tally).await })
         })
         .collect();
-    cx.until("writes are replicated", async || Ok(tally.rounds() > 20)).await?;
+    cx.until("writes are replicated", async || Ok(tally.replicated() > 20)).await?;
     cluster.kill(&primary)?;
     cx.until("another is the primary", async || {
         Ok(cluster.primary_of(slot).is_ok_and(|node| node != primary))
     })
     .await?;
-    let before = tally.rounds();
-    cx.until("writes go on", async || Ok(tally.rounds() > before + 20)).await?;
+    let before = tally.all();
+    cx.until("writes go on", async || Ok(tally.all() > before + 20)).await?;
     stop.store(true, Ordering::Relaxed);
     for task in tasks {
         let counted = task.await??;
@@ -70,12 +72,20 @@ async fn a_failover_loses_no_write_and_doubles_none<S: Subject>(cx: Context<S>) 
     Ok(())
 }
 
+/// How many writes of all tasks were acknowledged.
 #[derive(Default)]
-struct Tally(AtomicU64);
+struct Tally {
+    all: AtomicU64,
+    replicated: AtomicU64,
+}
 
 impl Tally {
-    fn rounds(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    fn all(&self) -> u64 {
+        self.all.load(Ordering::Relaxed)
+    }
+
+    fn replicated(&self) -> u64 {
+        self.replicated.load(Ordering::Relaxed)
     }
 }
 
@@ -111,10 +121,11 @@ async fn count<S: Subject>(
             told = watched.incr(&counted.key).await;
             if told.is_ok() {
                 counted.acknowledged += 1;
+                tally.all.fetch_add(1, Ordering::Relaxed);
                 let replicas = watched.wait(1, Duration::from_millis(500)).await;
                 if let (Ok(value), Ok(1..)) = (&told, replicas) {
                     counted.replicated = *value;
-                    tally.0.fetch_add(1, Ordering::Relaxed);
+                    tally.replicated.fetch_add(1, Ordering::Relaxed);
                 }
             }
         }
@@ -153,16 +164,15 @@ async fn each<S: Subject>(client: &Client<S>, keys: &[String]) -> Result<Vec<Res
 
 async fn a_node_that_dies_fails_its_own_commands_alone<S: Subject>(cx: Context<S>) -> Outcome {
     let (cluster, keys, node) = start(&cx).await?;
-    let client = cx.client_of(&cluster, |_| ())?;
+    // What fails is tried again with these waits in between.
+    let client = cx.client_of(&cluster, |config| config.backoff.cap = Duration::from_millis(50))?;
     assert_eq!(each(&client, &keys).await?, [const { Ok(Value::Integer(1)) }; 3]);
     let own = client.clone();
     let list = format!("{{{}}}list", keys[1]);
     let popped = cx.spawn(async move { own.blpop::<String, String>([list], None).await });
     let there = cx.node_client(&cluster, &node)?;
-    cx.until("it waits", async || {
-        Ok(there.info().await?.number::<u64>("blocked_clients")? == 1)
-    })
-    .await?;
+    cx.until("it waits", async || Ok(there.info().await?.number::<u64>("blocked_clients")? == 1))
+        .await?;
     cluster.kill(&node)?;
     let error = failed(popped.await?)?;
     assert_eq!((error.kind(), error.delivery()), (ErrorKind::Io, Delivery::MaybeExecuted));
@@ -203,6 +213,8 @@ async fn a_node_that_is_stopped_holds_up_no_others<S: Subject>(cx: Context<S>) -
     for client in [&client, &hasty] {
         each(client, &keys).await?;
     }
+    // What has a connection is sent.
+    hasty.warm_up(4).await?;
     cluster.stop(&node)?;
     cx.step("while one waits for it, alone and in a pipeline");
     let (own, key) = (hasty.clone(), keys[1].clone());

@@ -4,7 +4,9 @@ mod commands;
 mod failing;
 mod load;
 mod moving;
+mod naming;
 mod nodes;
+mod reading;
 
 use crate::scenario::Scenario;
 use crate::subject::Subject;
@@ -16,5 +18,7 @@ pub(crate) fn list<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(commands::list());
     all.extend(moving::list());
     all.extend(failing::list());
+    all.extend(reading::list());
+    all.extend(naming::list());
     all
 }

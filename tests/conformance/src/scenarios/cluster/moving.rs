@@ -161,7 +161,8 @@ async fn what_needs_keys_of_both_sides_waits_for_the_end_of_the_move<S: Subject>
     });
     let own = client.clone();
     let script = "return redis.call('EXISTS', KEYS[1], KEYS[2])";
-    let scripted = cx.spawn(async move { own.eval::<i64>(script, ["{a}1", "{a}2"], [""; 0]).await });
+    let scripted =
+        cx.spawn(async move { own.eval::<i64>(script, ["{a}1", "{a}2"], [""; 0]).await });
     let own = client.clone();
     let applied = cx.spawn(async move {
         let mut pipeline = own.pipeline();
