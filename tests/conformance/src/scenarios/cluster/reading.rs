@@ -14,8 +14,9 @@ use crate::subject::Subject;
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
     vec![
         Scenario::new(reads_go_where_the_strategy_says_and_writes_to_primaries),
-        Scenario::new(reads_stay_in_their_zone)
-            .needs("availability zone", |server| server.name == "valkey" && since(server, 8, 1)),
+        Scenario::new(reads_stay_in_their_zone).needs("zones in CLUSTER SLOTS", |server| {
+            server.name == "valkey" && since(server, 9, 1)
+        }),
         Scenario::new(links_to_replicas_come_back_as_such),
         Scenario::new(reads_of_a_lost_replica_go_to_its_primary),
     ]
