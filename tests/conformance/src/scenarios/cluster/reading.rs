@@ -1,5 +1,7 @@
 //! Reads from replicas: which nodes serve them, and what becomes of them when a replica is lost.
 
+use std::time::Duration;
+
 use clusterkit::{Cluster, Node};
 use redis_core::config::ReadFrom;
 use redis_core::types::ClusterSlotsNode;
@@ -35,7 +37,10 @@ fn roles(cluster: &Cluster) -> Result<(Vec<Node>, Vec<Node>), Failure> {
 fn reader<S: Subject>(cx: &Context<S>, read_from: ReadFrom) -> Result<Client<S>, Failure> {
     cx.client_of(&cx.cluster(), |config| {
         config.client_name = Some("ours".into());
-        config.cluster.as_mut().expect("it is a cluster").read_from = read_from;
+        let settings = config.cluster.as_mut().expect("it is a cluster");
+        settings.read_from = read_from;
+        // Nothing else tells of a replica that is named again.
+        settings.check_interval = Some(Duration::from_millis(200));
     })
 }
 
