@@ -26,6 +26,7 @@ mod wait;
 
 pub use self::{
     cluster::Cluster,
+    members::CLIENT_NAME,
     migrate::{Moving, migrates_atomically},
     node::Node,
     options::ClusterOptions,

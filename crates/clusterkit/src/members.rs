@@ -18,6 +18,10 @@ use crate::{
 /// A node may take longer than others' commands do: it hands keys to another.
 const ANSWER: Duration = Duration::from_secs(30);
 
+/// What the connections that a cluster keeps to its own nodes are called: who looks at a node's clients can
+/// tell them from others.
+pub const CLIENT_NAME: &str = "clusterkit";
+
 /// Everyone who belongs to the cluster, running or not, in the order in which they came.
 #[derive(Default)]
 pub(crate) struct Members(Mutex<Vec<Member>>);
@@ -105,6 +109,7 @@ fn control(server: &Server) -> Client {
     let mut config = config(server);
     config.endpoint = Endpoint::Unix(server.socket_path().to_owned());
     config.command_timeout = Some(ANSWER);
+    config.client_name = Some(CLIENT_NAME.to_owned());
     Client::new(config).expect("settings that fit together")
 }
 

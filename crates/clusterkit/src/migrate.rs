@@ -175,12 +175,19 @@ impl Cluster {
         })
     }
 
-    /// Returns when every node that runs knows that `node` serves the slots.
+    /// Returns when every node that runs knows that `node` serves the slots, and since which epoch: one that was
+    /// told by hand alone would hear of it late, and take it for news, when the slots have moved on already.
     fn until_served(&self, range: SlotRange, node: &Node) -> io::Result<()> {
         self.until_all(format_args!("know that {node} serves the slots {range}"), |_, nodes| {
             match server_of(nodes, range) {
-                Some(id) if id == node.id => Ok(()),
-                other => Err(format!("it is {}", other.unwrap_or("no single node"))),
+                Some(id) if id == node.id => {}
+                other => return Err(format!("it is {}", other.unwrap_or("no single node"))),
+            }
+            let own = self.members().run(node, cmd::cluster_nodes());
+            let own = own.map_err(|error| error.to_string())?;
+            match (epoch_of(nodes, node), epoch_of(&own, node)) {
+                (known, own) if known == own => Ok(()),
+                (known, own) => Err(format!("it does since {known:?}, and not since {own:?}")),
             }
         })
     }
@@ -191,6 +198,10 @@ fn server_of(nodes: &[ClusterNode], range: SlotRange) -> Option<&str> {
     let all = |own: &SlotRange| own.contains(range.start) && own.contains(range.end);
     let found = nodes.iter().find(|node| node.slots.iter().any(all));
     found.map(|node| &*node.id)
+}
+
+fn epoch_of(nodes: &[ClusterNode], node: &Node) -> Option<u64> {
+    nodes.iter().find(|known| known.id == node.id).map(|known| known.config_epoch)
 }
 
 fn over(range: SlotRange, state: &str, why: &str) -> io::Error {

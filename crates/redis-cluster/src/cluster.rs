@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use redis_core::config::{ClusterConfig, ReadFrom};
 use redis_core::pipeline::Mark;
+use redis_core::retry::is_refusal;
 use redis_core::{Block, Cmd, Config, Delivery, Endpoint, Error, ErrorKind, Result};
 
 use crate::address::{Address, Origin};
@@ -481,10 +482,11 @@ impl Cluster {
     /// Why there is no node for something.
     pub(crate) fn nowhere(&self, what: &str) -> Error {
         match &self.error {
-            // Who is refused need not ask again.
-            Some(error) if error.kind() == ErrorKind::Auth => {
-                error.clone().with_context("CLUSTER SLOTS").with_delivery(Delivery::NotSent)
-            }
+            // Who is refused need not ask again. Of a handshake, the error says where and what.
+            Some(error) if is_refusal(error) => match error.delivery() {
+                Delivery::NotSent => error.clone(),
+                _ => error.clone().with_context("CLUSTER SLOTS").with_delivery(Delivery::NotSent),
+            },
             Some(error) => {
                 let text = format!("no node of the cluster could say where {what} is: {error}");
                 Error::new(ErrorKind::Connect, text).with_source(error.clone())

@@ -134,12 +134,21 @@ impl Retry {
         match (error.kind(), error.delivery()) {
             (ErrorKind::Connect | ErrorKind::Io | ErrorKind::Timeout, Delivery::NotSent) => true,
             (ErrorKind::Io | ErrorKind::Timeout, Delivery::MaybeExecuted) => self.unit.repeatable,
-            (ErrorKind::Server, Delivery::NotSent) => error.message().starts_with(FULL),
+            (ErrorKind::Server, Delivery::NotSent) => !is_refusal(error),
             (ErrorKind::Server, Delivery::Replied) => {
                 self.unit.single && error.code().is_some_and(|code| LATER.contains(&code))
             }
             _ => false,
         }
+    }
+}
+
+/// Whether a server refused those who connect for what they are or want: it would do so again.
+pub fn is_refusal(error: &Error) -> bool {
+    match (error.kind(), error.delivery()) {
+        (ErrorKind::Auth, _) => true,
+        (ErrorKind::Server, Delivery::NotSent) => !error.message().starts_with(FULL),
+        _ => false,
     }
 }
 

@@ -96,13 +96,9 @@ fn clear_cluster(cluster: &Cluster) -> io::Result<()> {
         Ok(())
     };
     until("connections are left", &|client| {
-        // Replicas and primaries, and a node that keeps the connection over which it moved keys here.
-        let is_node = |other: &ClientInfo| {
-            other.flags.contains(['S', 'M']) || other.cmd.as_deref() == Some("restore-asking")
-        };
         let connected = client.client_list()?;
         // One is this.
-        Ok(connected.iter().filter(|other| !is_node(other)).count() == 1)
+        Ok(connected.iter().filter(|other| !belongs_to_the_cluster(other)).count() == 1)
     })?;
     for client in &clients {
         let clear = || {
@@ -114,4 +110,12 @@ fn clear_cluster(cluster: &Cluster) -> io::Result<()> {
         clear().map_err(io::Error::other)?;
     }
     until("replicas are not empty", &|client| Ok(client.dbsize()? == 0))
+}
+
+/// Whether it is a replica's or primary's connection, one that the cluster's owner keeps, or a node's that
+/// keeps the one over which it moved keys here.
+pub(crate) fn belongs_to_the_cluster(client: &ClientInfo) -> bool {
+    client.flags.contains(['S', 'M'])
+        || client.name.as_deref() == Some(clusterkit::CLIENT_NAME)
+        || client.cmd.as_deref() == Some("restore-asking")
 }

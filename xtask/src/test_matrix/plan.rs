@@ -12,10 +12,10 @@ const DEPLOYMENTS: [&str; 2] = [STANDALONE, "cluster"];
 pub(super) const STANDALONE: &str = "standalone";
 
 /// What the representative set is, for people.
-const DEFAULT: &str = "each server, alone and as a cluster, with sync, tokio (one thread) \
-                                  and smol over TCP in both protocols; the first server alone also \
-                                  over a Unix socket and with tokio on several threads; --full runs \
-                                  everything";
+const DEFAULT: &str = "each server with sync, tokio (one thread) and smol over TCP in both \
+                                  protocols; the first server also over a Unix socket and with tokio \
+                                  on several threads; each server as a cluster with sync and one \
+                                  of tokio and smol, protocols in turn; --full runs everything";
 
 /// One way to run the scenarios.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,9 +70,14 @@ impl Wanted {
             .filter(|one| match self.is_representative() {
                 false => self.picks(one),
                 true => {
-                    let usual = one.runtime != "tokio-threads" && one.transport == "tcp";
-                    let first = Some(&one.server) == servers.first();
-                    usual || first && one.deployment == STANDALONE
+                    let at = servers.iter().position(|server| *server == one.server);
+                    match (at, one.deployment) {
+                        (Some(at), "cluster") => is_usual_of_cluster(at, one),
+                        (at, _) => {
+                            let usual = one.runtime != "tokio-threads" && one.transport == "tcp";
+                            usual || at == Some(0)
+                        }
+                    }
                 }
             })
             .collect()
@@ -107,6 +112,14 @@ impl Wanted {
     }
 }
 
+/// Whether the server at this place of the list is usually run like this as a cluster: those take long, and so the
+/// servers take turns with what is much the same.
+fn is_usual_of_cluster(at: usize, one: &Combination) -> bool {
+    let runtime = ["tokio", "smol"][at % 2];
+    one.runtime == "sync" && one.protocol == PROTOCOLS[at % 2]
+        || one.runtime == runtime && one.protocol == PROTOCOLS[(at / 2 + 1) % 2]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,16 +137,26 @@ mod tests {
     #[test]
     fn usual_set_has_every_server_deployment_runtime_protocol_and_transport() {
         let all = Wanted::default().combinations(&servers());
-        assert_eq!(all.len(), 4 * 2 * 2 + 3 * 2 + 2 * 3 * 2);
+        assert_eq!(all.len(), 4 * 2 * 2 + 3 * 2 + 2 * 2);
         for server in servers() {
-            for deployment in DEPLOYMENTS {
-                for runtime in ["sync", "tokio", "smol"] {
-                    let mut of = all.iter().filter(|one| one.server == server);
-                    assert!(of.any(|one| one.runtime == runtime && one.deployment == deployment));
-                }
+            for runtime in ["sync", "tokio", "smol"] {
+                let mut of = all.iter().filter(|one| one.server == server);
+                assert!(of.any(|one| one.runtime == runtime && one.deployment == STANDALONE));
             }
         }
         assert!(all.iter().any(|one| one.transport == "unix"));
+    }
+
+    #[test]
+    fn clusters_have_every_runtime_and_protocol_among_four_servers() {
+        let servers = ["a", "b", "c", "d"].map(str::to_owned);
+        let all = Wanted::default().combinations(&servers);
+        for (runtime, protocol) in
+            ["sync", "tokio", "smol"].iter().flat_map(|runtime| PROTOCOLS.map(|p| (runtime, p)))
+        {
+            let mut clusters = all.iter().filter(|one| one.deployment == "cluster");
+            assert!(clusters.any(|one| one.runtime == *runtime && one.protocol == protocol));
+        }
     }
 
     #[test]

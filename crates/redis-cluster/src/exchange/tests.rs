@@ -628,22 +628,29 @@ fn nodes_of_a_kind_that_there_is_none_of_are_not_waited_for() {
 }
 
 #[test]
-fn refused_credentials_are_the_error_of_what_waits_for_the_map() {
-    let seed = redis_core::Endpoint::Tcp { host: "h".into(), port: 9 };
-    let config = std::sync::Arc::new(redis_core::Config::default());
-    let now = Instant::now();
-    let mut rig = Rig { cluster: Cluster::new(config, ClusterConfig::new([seed]), 1), now };
-    let cmd = raw("GET b");
-    let mut exchange = rig.start(&cmd);
-    assert_eq!(rig.sends(&mut exchange, &cmd), []);
-    rig.cluster.handle_timeout(now);
-    let Some(Action::Ask(node)) = rig.cluster.poll_action() else { panic!("nothing is known") };
-    let refused = Error::server(b"WRONGPASS no").with_delivery(Delivery::NotSent);
-    rig.cluster.handle_view(now, node, Err(refused));
-    exchange.handle_map(now, &mut rig.cluster);
-    let error = exchange.take_reply().unwrap_err();
-    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Auth, Delivery::NotSent));
-    assert_eq!(error.code(), Some("WRONGPASS"));
+fn a_refused_handshake_is_the_error_of_what_waits_for_the_map() {
+    for (refusal, kind) in [
+        ("WRONGPASS no", ErrorKind::Auth),
+        ("ERR SELECT is not allowed in cluster mode", ErrorKind::Server),
+    ] {
+        let seed = redis_core::Endpoint::Tcp { host: "h".into(), port: 9 };
+        let config = std::sync::Arc::new(redis_core::Config::default());
+        let now = Instant::now();
+        let mut rig = Rig { cluster: Cluster::new(config, ClusterConfig::new([seed]), 1), now };
+        let cmd = raw("GET b");
+        let mut exchange = rig.start(&cmd);
+        assert_eq!(rig.sends(&mut exchange, &cmd), []);
+        rig.cluster.handle_timeout(now);
+        let Some(Action::Ask(node)) = rig.cluster.poll_action() else { panic!("nothing is known") };
+        let refused = Error::server(refusal.as_bytes())
+            .with_delivery(Delivery::NotSent)
+            .with_context("while connecting to h:9");
+        rig.cluster.handle_view(now, node, Err(refused.clone()));
+        exchange.handle_map(now, &mut rig.cluster);
+        let error = exchange.take_reply().unwrap_err();
+        assert_eq!((error.kind(), error.delivery()), (kind, Delivery::NotSent));
+        assert_eq!(error.to_string(), refused.to_string());
+    }
 }
 
 #[test]

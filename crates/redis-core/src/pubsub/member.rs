@@ -109,6 +109,11 @@ impl<H> PubSub<H> {
         answer.asked
     }
 
+    /// Whether the reader is to be told that everything is there again: not where the node refuses all of it.
+    pub(super) fn has_regained(&mut self) -> bool {
+        self.member.is_none() || self.registry.take_regained()
+    }
+
     /// The server refuses something.
     pub(super) fn handle_refusal(&mut self, error: Error) {
         let (refused, complete) = self.registry.handle_refusal(&error);

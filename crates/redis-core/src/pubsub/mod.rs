@@ -260,7 +260,7 @@ impl<H> PubSub<H> {
     }
 
     fn handle_restored(&mut self, complete: bool) {
-        if complete && !self.ignore_confirmations {
+        if complete && self.has_regained() && !self.ignore_confirmations {
             self.backlog.restore();
         }
     }

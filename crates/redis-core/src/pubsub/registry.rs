@@ -285,8 +285,8 @@ impl<H> Registry<H> {
         let mut live = false;
         if subscribe && let Some(wanted) = self.wanted.get_mut(&(family, name.clone())) {
             wanted.confirmed = true;
-            live = wanted.asked == Some(number);
             self.regained |= restore;
+            live = wanted.asked == Some(number);
         }
         Answer { asked: true, live, restore, complete: restore && self.restored(1) }
     }
@@ -364,7 +364,7 @@ impl<H> Registry<H> {
 
     fn restored(&mut self, names: usize) -> bool {
         self.restoring = self.restoring.saturating_sub(names);
-        self.restoring == 0 && std::mem::take(&mut self.regained)
+        self.restoring == 0
     }
 
     /// The handler of what was published, if it has one.

@@ -57,9 +57,14 @@ impl<H> Registry<H> {
         self.ask(Purpose { family, subscribe: false, restore: true }, names.into(), send);
     }
 
+    /// Whether anything that was lost, or comes from elsewhere, is there since this was asked the last time.
+    pub(in crate::pubsub) fn take_regained(&mut self) -> bool {
+        std::mem::take(&mut self.regained)
+    }
+
     /// Whether messages may still come that are another node's by now.
     pub(in crate::pubsub) fn is_leaving(&self) -> bool {
-        self.asked.iter().any(|Asked { purpose, .. }| purpose.restore && !purpose.subscribe)
+        self.asked.iter().any(|asked| asked.purpose.restore && !asked.purpose.subscribe)
     }
 
     /// Whether a name is wanted.
@@ -87,10 +92,10 @@ impl<H> Registry<H> {
             let name = asked.names.front();
             slot.is_none_or(|slot| name.is_some_and(|name| slot_of(name) == slot))
         });
-        let Some(Asked { purpose: Purpose { family, subscribe, restore }, names, .. }) = oldest
-        else {
+        let Some(Asked { purpose, names, .. }) = oldest else {
             return (Refusal::Nothing, false);
         };
+        let Purpose { family, subscribe, restore } = purpose;
         let complete = restore && self.restored(names.len());
         let Some(name) = names.into_iter().next() else {
             return (Refusal::Nothing, complete);

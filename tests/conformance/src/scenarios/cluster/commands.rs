@@ -43,7 +43,7 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
 }
 
 /// A key of each primary, in the order of the slots.
-fn keys_of(cluster: &Cluster) -> std::result::Result<Vec<String>, Failure> {
+pub(super) fn keys_of(cluster: &Cluster) -> std::result::Result<Vec<String>, Failure> {
     let mut found = BTreeSet::new();
     let mut keys = Vec::new();
     for n in 0.. {

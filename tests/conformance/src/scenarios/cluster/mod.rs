@@ -1,7 +1,12 @@
 //! What holds of clusters. These run with `--deployment cluster`, on three primaries with a replica each.
 
 mod commands;
+mod failing;
+mod load;
+mod moving;
+mod naming;
 mod nodes;
+mod reading;
 mod sharded;
 
 use crate::scenario::Scenario;
@@ -13,5 +18,9 @@ pub(crate) fn list<S: Subject>() -> Vec<Scenario<S>> {
     all.extend(nodes::list());
     all.extend(sharded::list());
     all.extend(commands::list());
+    all.extend(moving::list());
+    all.extend(failing::list());
+    all.extend(reading::list());
+    all.extend(naming::list());
     all
 }
