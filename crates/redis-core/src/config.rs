@@ -121,14 +121,20 @@ impl Seeds {
     }
 }
 
-/// Says where to connect next.
+/// Says where to connect next, and hears where that was in vain.
 #[derive(Clone)]
-pub struct Whereabouts(Arc<dyn Fn() -> Endpoint + Send + Sync>);
+pub struct Whereabouts {
+    next: Arc<dyn Fn() -> Endpoint + Send + Sync>,
+    lost: Arc<dyn Fn(&Endpoint) + Send + Sync>,
+}
 
 impl Whereabouts {
-    /// By a function.
-    pub fn new(next: impl Fn() -> Endpoint + Send + Sync + 'static) -> Self {
-        Self(Arc::new(next))
+    /// By two functions. They are called by machines, and so under their locks.
+    pub fn new(
+        next: impl Fn() -> Endpoint + Send + Sync + 'static,
+        lost: impl Fn(&Endpoint) + Send + Sync + 'static,
+    ) -> Self {
+        Self { next: Arc::new(next), lost: Arc::new(lost) }
     }
 }
 
@@ -290,12 +296,19 @@ impl Config {
     /// These settings for another connection: where it goes may have changed.
     pub(crate) fn again(self: &Arc<Self>) -> Arc<Self> {
         match &self.whereabouts {
-            Some(Whereabouts(next)) => {
+            Some(Whereabouts { next, .. }) => {
                 let mut config = (**self).clone();
                 config.endpoint = next();
                 Arc::new(config)
             }
             None => self.clone(),
+        }
+    }
+
+    /// The connection was lost, or could not be had.
+    pub(crate) fn lost(&self) {
+        if let Some(Whereabouts { lost, .. }) = &self.whereabouts {
+            lost(&self.endpoint);
         }
     }
 

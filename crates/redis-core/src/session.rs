@@ -294,6 +294,7 @@ impl Session {
                 return self.connect_if_due(now);
             }
             self.failed += 1;
+            self.config.lost();
             self.not_before = Some(now + self.config.backoff.wait(self.failed, &mut self.rng));
         }
     }
@@ -797,7 +798,10 @@ mod tests {
             host: "node".into(),
             port: 7000 + asked.fetch_add(1, Ordering::Relaxed),
         };
-        let whereabouts = Some(crate::config::Whereabouts::new(next));
+        let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let hears = told.clone();
+        let lost = move |endpoint: &Endpoint| hears.lock().unwrap().push(endpoint.to_string());
+        let whereabouts = Some(crate::config::Whereabouts::new(next, lost));
         let config = Config { whereabouts, ..Config::default() };
         let (mut session, now) =
             (Session::new(Arc::new(config), Role::Commands, 1), Instant::now());
@@ -817,6 +821,7 @@ mod tests {
             later += Duration::from_secs(2);
             session.handle_timeout(later);
         }
+        assert_eq!(*told.lock().unwrap(), ["node:7000", "node:7001", "node:7002"]);
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redis_core::pubsub::{Family, Message, MessageKind, Overflow, PubSub};
-use redis_core::session::Machine;
-use redis_core::{Config, ErrorKind, Protocol};
+use redis_core::session::{Action, Machine};
+use redis_core::{Config, Endpoint, ErrorKind, Protocol};
 use testkit::pair::{Faults, Pair};
 use testkit::scripted::Scripted;
 
@@ -318,4 +318,26 @@ fn failure_is_told_to_who_waits_for_the_link_and_not_again_to_the_reader() {
     pair.run_until("it has failed again", |pair| pair.machine.failures() > failures).unwrap();
     let error = pair.machine.poll_message().unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Connect);
+}
+
+#[test]
+fn subscriber_that_may_be_anywhere_tries_others_before_it_fails() {
+    let mut config = Config::default();
+    config.max_retries = 2;
+    let next = || Endpoint::Tcp { host: "node".into(), port: 7000 };
+    config.whereabouts = Some(redis_core::config::Whereabouts::new(next, |_| {}));
+    let (mut machine, mut now) = (PubSub::<()>::new(Arc::new(config), 1), Instant::now());
+    machine.subscribe(now, Family::Channel, [(Bytes::from_static(b"c"), None)]).unwrap();
+    for round in 0..2 {
+        for attempt in 0..3 {
+            assert_eq!(machine.failure_since(round), None, "there is another one: {attempt}");
+            while !matches!(machine.poll_action(), Some(Action::Open(_))) {
+                now += Duration::from_millis(100);
+                machine.handle_timeout(now);
+            }
+            machine.handle_open_failed(now, std::io::ErrorKind::ConnectionRefused.into());
+        }
+        let error = machine.failure_since(round).unwrap();
+        assert_eq!((error.kind(), machine.failures()), (ErrorKind::Connect, round + 1));
+    }
 }

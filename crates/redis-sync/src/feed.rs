@@ -13,14 +13,11 @@ use redis_core::recv::RecvBuffer;
 use redis_core::session::{Action, Machine};
 use redis_core::{Config, Endpoint, Error, ErrorKind, Result};
 
-use crate::cluster::Nodes;
 use crate::pool::Reserved;
 use crate::stream::Stream;
 
 pub(crate) struct Feed<M> {
     config: Arc<Config>,
-    /// Who is told of nodes of a cluster that can't be reached.
-    nodes: Option<Arc<Nodes>>,
     state: Mutex<State<M>>,
     /// Somebody's turn is over, or there is something else to look at.
     moved: Condvar,
@@ -67,7 +64,7 @@ impl<M> State<M> {
 }
 
 impl<M: Machine> Feed<M> {
-    pub(crate) fn new(machine: M, config: Arc<Config>, nodes: Option<Arc<Nodes>>) -> Self {
+    pub(crate) fn new(machine: M, config: Arc<Config>) -> Self {
         let state = State {
             machine,
             reader: None,
@@ -84,7 +81,7 @@ impl<M: Machine> Feed<M> {
             ending: false,
         };
         let (moved, left) = (Condvar::new(), Condvar::new());
-        Self { config, nodes, state: Mutex::new(state), moved, left, writing: Mutex::new(()) }
+        Self { config, state: Mutex::new(state), moved, left, writing: Mutex::new(()) }
     }
 
     pub(crate) fn config(&self) -> &Arc<Config> {
@@ -138,9 +135,6 @@ impl<M: Machine> Feed<M> {
             if let Action::Open(endpoint) = action {
                 drop(state);
                 let opened = self.open(&endpoint, now);
-                if let (Some(nodes), Err(_)) = (&self.nodes, &opened) {
-                    nodes.handle_unreachable(&endpoint);
-                }
                 state = self.lock();
                 match opened {
                     Ok((reader, writer)) => {

@@ -41,7 +41,7 @@ impl Monitor {
         let place = pool.reserve()?;
         let config = pool.config();
         let machine = Machine::new(config.clone(), Instant::now(), seed);
-        let feed = Feed::new(machine, config.clone(), None);
+        let feed = Feed::new(machine, config.clone());
         let mut state = feed.lock();
         state.place = Some(place);
         while !state.machine.is_started() {

@@ -9,8 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redis_core::pubsub::{Family, Message, Overflow, PubSub as Machine, names};
-use redis_core::retry::Retry;
-use redis_core::{Cmd, Endpoint, Error, ErrorKind, Result, ToArg, ToArgs};
+use redis_core::{Endpoint, Error, ErrorKind, Result, ToArg, ToArgs};
 
 use crate::client::Servers;
 use crate::feed::{Feed, Guard, closed};
@@ -72,15 +71,13 @@ impl Drop for PubSub {
 
 impl PubSub {
     pub(crate) fn new(servers: Servers, seed: u64) -> Self {
-        let (pool, nodes, shards) = match &servers {
-            Servers::One(pool) => (pool, None, None),
-            Servers::Cluster(nodes) => {
-                (nodes.subscribers(), Some(nodes.clone()), Some(Shards::new(nodes)))
-            }
+        let (pool, shards) = match &servers {
+            Servers::One(pool) => (pool, None),
+            Servers::Cluster(nodes) => (nodes.subscribers(), Some(Shards::new(nodes))),
         };
         let config = pool.config();
         let machine = Machine::new(config.clone(), seed);
-        let feed = Arc::new(Feed::new(machine, config.clone(), nodes));
+        let feed = Arc::new(Feed::new(machine, config.clone()));
         Self { handle: PubSubHandle { feed, servers, shards }, seed, reader: Reader::default() }
     }
 
@@ -517,7 +514,7 @@ impl PubSubHandle {
             // Another one may have been faster.
             state.place.get_or_insert(place);
         }
-        let mut failures = state.machine.failures();
+        let failures = state.machine.failures();
         state.machine.subscribe(Instant::now(), family, names)?;
         if let Some(shards) = self.shards.as_ref().filter(|_| !state.kept) {
             shards::start_main(&self.feed, shards).map_err(no_thread)?;
@@ -527,25 +524,11 @@ impl PubSubHandle {
             state.kept = true;
         }
         self.feed.changed();
-        // The next attempt goes to another node of a cluster.
-        let mut elsewhere = match &self.servers {
-            Servers::One(_) => None,
-            Servers::Cluster(nodes) => {
-                Some(Retry::new(&Cmd::<()>::raw("SUBSCRIBE"), nodes.next_seed()))
-            }
-        };
         // Until the link is ready, so that a failure is this call's; the names stay wanted.
         while !state.machine.is_ready() {
             if let Some(error) = state.machine.failure_since(failures) {
-                failures = state.machine.failures();
-                let again = match &mut elsewhere {
-                    Some(retry) => retry.after(pool.config(), error, Instant::now(), None),
-                    None => Err(error),
-                };
-                if let Err(error) = again {
-                    self.feed.leave(state);
-                    return Err(error);
-                }
+                self.feed.leave(state);
+                return Err(error);
             }
             state = self.feed.turn(state, Instant::now(), None)?;
         }

@@ -111,12 +111,16 @@ impl Nodes {
         };
         Arc::new_cyclic(|nodes: &Weak<Self>| {
             let mut anywhere = (**config).clone();
-            let (nodes, seed) = (nodes.clone(), config.endpoint.clone());
-            let next = move || match nodes.upgrade() {
+            let (asked, told, seed) = (nodes.clone(), nodes.clone(), config.endpoint.clone());
+            let next = move || match asked.upgrade() {
                 Some(nodes) => nodes.with(|state| state.machine.any_endpoint(Instant::now())),
                 None => seed.clone(),
             };
-            anywhere.whereabouts = Some(Whereabouts::new(next));
+            let lost = move |endpoint: &Endpoint| {
+                let Some(nodes) = told.upgrade() else { return };
+                nodes.with(|state| state.machine.handle_unreachable(Instant::now(), endpoint));
+            };
+            anywhere.whereabouts = Some(Whereabouts::new(next, lost));
             Self {
                 anywhere: Pool::new(Arc::new(anywhere), runtime.clone(), seeds.clone()),
                 config: config.clone(),

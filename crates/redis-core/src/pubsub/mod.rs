@@ -44,6 +44,10 @@ pub struct PubSub<H> {
     failure: Option<Error>,
     /// How often that was found out.
     failures: u64,
+    /// How many other servers may be tried before that is a failure, where any of several will do.
+    others: u32,
+    /// How many were.
+    tried: u32,
     /// The server refused the credentials: it is not asked again before something else is subscribed.
     refused: Option<Error>,
     /// The reader knows that it was refused.
@@ -56,6 +60,7 @@ pub struct PubSub<H> {
 impl<H> PubSub<H> {
     /// No subscription yet; nothing is connected before the first.
     pub fn new(config: Arc<Config>, seed: u64) -> Self {
+        let others = config.whereabouts.as_ref().map_or(0, |_| config.max_retries);
         Self {
             registry: Registry::default(),
             backlog: Backlog::new(config.overflow, config.max_backlog),
@@ -63,6 +68,8 @@ impl<H> PubSub<H> {
             established: false,
             failure: None,
             failures: 0,
+            others,
+            tried: 0,
             refused: None,
             told: false,
             ignore_confirmations: false,
@@ -265,6 +272,13 @@ impl<H> PubSub<H> {
         }
     }
 
+    /// Whether another server may do, where any of several will.
+    fn tries_another(&mut self, error: &Error) -> bool {
+        let another = error.kind() != ErrorKind::Auth && self.tried < self.others;
+        self.tried = if another { self.tried + 1 } else { 0 };
+        another
+    }
+
     /// The reader is too slow for it.
     fn give_up_link(&mut self, now: Instant) {
         self.registry.lost();
@@ -316,7 +330,7 @@ impl<H> Reads for PubSub<H> {
         while let Some(event) = self.session.poll_event() {
             match event {
                 Event::Ready => {
-                    self.established = true;
+                    (self.established, self.tried) = (true, 0);
                     let session = &mut self.session;
                     self.registry.restore(|out| session.send_unanswered(out));
                 }
@@ -324,7 +338,7 @@ impl<H> Reads for PubSub<H> {
                     self.registry.lost();
                     self.report_loss(&error);
                     // A link that was ready is opened again, and the reader is told when it is restored.
-                    if !std::mem::take(&mut self.established) {
+                    if !std::mem::take(&mut self.established) && !self.tries_another(&error) {
                         let error = error.with_delivery(Delivery::NotSent);
                         self.failures += 1;
                         self.failure = Some(error.clone());

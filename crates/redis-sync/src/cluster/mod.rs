@@ -205,9 +205,12 @@ impl Nodes {
         };
         let (changed, work) = (Condvar::new(), Condvar::new());
         let shared = Arc::new(Shared { config, state: Mutex::new(state), changed, work });
-        let asked = shared.clone();
+        let (asked, told) = (shared.clone(), shared.clone());
         let next = move || asked.lock().cluster.any_endpoint(Instant::now());
-        (own.cluster, own.whereabouts) = (None, Some(Whereabouts::new(next)));
+        let lost = move |endpoint: &Endpoint| {
+            told.change(|state| state.cluster.handle_unreachable(Instant::now(), endpoint));
+        };
+        (own.cluster, own.whereabouts) = (None, Some(Whereabouts::new(next, lost)));
         Self { shared, seeds, subscribers: Arc::new(Pool::new(Arc::new(own))) }
     }
 
@@ -261,12 +264,6 @@ impl Nodes {
     /// Raises the signal when it does, for as long as somebody has it.
     pub(crate) fn tell(&self, signal: &Arc<Signal>) {
         self.lock().watchers.push(Arc::downgrade(signal));
-    }
-
-    /// A connection to this place could not be had.
-    pub(crate) fn handle_unreachable(&self, endpoint: &Endpoint) {
-        let now = Instant::now();
-        self.change(|state| state.cluster.handle_unreachable(now, endpoint));
     }
 
     /// What an error on a connection that watches means.
