@@ -85,7 +85,7 @@ impl Client {
     /// ```no_run
     /// # use redis_sync::{Client, Commands, cluster::Route};
     /// # let client = Client::open("redis+cluster://localhost:7000")?;
-    /// let keys: i64 = client.route(Route::Replicas).dbsize()?;
+    /// let keys: u64 = client.route(Route::Replicas).dbsize()?;
     /// # Ok::<(), redis_sync::Error>(())
     /// ```
     pub fn route(&self, route: Route) -> Routed<'_> {

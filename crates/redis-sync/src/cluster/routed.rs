@@ -14,7 +14,7 @@ use crate::client::{Client, Servers};
 /// ```no_run
 /// # use redis_sync::{Client, Commands, cluster::Route};
 /// # let client = Client::open("redis+cluster://localhost:7000")?;
-/// client.route(Route::Nodes).config_set(("maxmemory", "100mb"))?;
+/// client.route(Route::Nodes).config_set([("maxmemory", "100mb")])?;
 /// # Ok::<(), redis_sync::Error>(())
 /// ```
 #[derive(Clone, Debug)]
