@@ -19,6 +19,7 @@ use super::{
 
 const READY_LIMIT: Duration = Duration::from_secs(60);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
+const PORT_LIMIT: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(1);
 /// Other programs may take a port between our look and the server's.
 const ATTEMPTS: usize = 20;
@@ -114,7 +115,16 @@ impl Server {
     /// As [`Server::start`].
     pub fn restart(&mut self) -> io::Result<()> {
         self.kill()?;
+        self.wait_for_port();
         self.launch()
+    }
+
+    /// While nobody listens there, a connection of anybody may have the port for its own end.
+    fn wait_for_port(&self) {
+        let deadline = Instant::now() + PORT_LIMIT;
+        while TcpListener::bind(self.addr()).is_err() && Instant::now() < deadline {
+            thread::sleep(PAUSE);
+        }
     }
 
     /// Sends a signal to the server's process. After [`Signal::Stop`] it is frozen on return (on

@@ -275,9 +275,13 @@ async fn a_cluster_that_is_down_says_so_and_is_waited_for<S: Subject>(cx: Contex
         })
         .await?;
     }
-    let is_down = |error: Error| {
-        let told = (error.code(), error.delivery());
-        assert_eq!(told, (Some("CLUSTERDOWN"), Delivery::Replied), "{error}");
+    let is_down = |error: Error| match error.is_timeout() {
+        // On a busy machine the deadline may pass while it waits before it would ask again.
+        true => assert_eq!(error.delivery(), Delivery::NotSent, "{error}"),
+        false => {
+            let told = (error.code(), error.delivery());
+            assert_eq!(told, (Some("CLUSTERDOWN"), Delivery::Replied), "{error}");
+        }
     };
     is_down(failed(hasty.incr(others[0]).await)?);
     let all = each(&hasty, &[others[0].clone(), others[1].clone()]).await?;
