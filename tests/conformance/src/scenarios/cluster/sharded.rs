@@ -15,8 +15,7 @@ use crate::subject::Subject;
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
     vec![
         Scenario::new(shard_channels_of_all_nodes_are_heard).needs_command("SSUBSCRIBE"),
-        Scenario::new(handlers_of_all_nodes_run_beside_until_they_are_stopped)
-            .needs_command("SSUBSCRIBE"),
+        Scenario::new(listening_ends_with_the_last_shard_channel).needs_command("SSUBSCRIBE"),
         Scenario::new(shard_channels_follow_their_slot).needs_command("SSUBSCRIBE"),
         Scenario::new(shard_channels_end_while_their_slot_moves).needs_command("SSUBSCRIBE"),
         Scenario::new(shard_channels_are_subscribed_at_who_takes_over).needs_command("SSUBSCRIBE"),
@@ -168,12 +167,26 @@ async fn shard_channels_of_all_nodes_are_heard<S: Subject>(cx: Context<S>) -> Ou
     Ok(())
 }
 
-async fn handlers_of_all_nodes_run_beside_until_they_are_stopped<S: Subject>(
-    cx: Context<S>,
-) -> Outcome {
+async fn listening_ends_with_the_last_shard_channel<S: Subject>(cx: Context<S>) -> Outcome {
     let cluster = cx.cluster();
-    let client = cx.client_of(&cluster, |_| ())?;
+    let (client, names) = (cx.client_of(&cluster, |_| ())?, names());
     let mut pubsub = client.pubsub();
+    pubsub.ssubscribe(&names).await?;
+    confirmed(&mut pubsub, names.len()).await?;
+    pubsub.sunsubscribe(&names[..5]).await?;
+    pubsub.sunsubscribe_all().await?;
+    let heard: Vec<_> = pubsub.heard(1000).await.into_iter().collect::<redis_core::Result<_>>()?;
+    let (ends, others): (Vec<_>, Vec<_>) =
+        heard.into_iter().partition(|message| message.kind == MessageKind::SUnsubscribe);
+    assert!(others.is_empty(), "{others:?}");
+    let mut ended: Vec<_> = ends.into_iter().map(|message| message.channel.to_vec()).collect();
+    ended.sort();
+    let mut expected = names.clone();
+    expected.sort();
+    assert_eq!(ended, expected);
+    assert!(!pubsub.is_subscribed());
+    is_as_wanted(&cx, &cluster, &[]).await?;
+    cx.step("handlers of all nodes");
     let (handled, seen) = mpsc::channel();
     for name in ["a", "b", "c"] {
         let handled = handled.clone();
