@@ -9,6 +9,7 @@ use crate::{
     limits::Limits,
     line, number,
     scanner::Scanner,
+    skip,
     token::Token,
 };
 
@@ -111,8 +112,16 @@ impl<'a> FrameReader<'a> {
     /// left. How far the reader came then is not specified.
     pub fn skip_value(&mut self) -> Result<&'a [u8], ProtocolError> {
         let start = self.rest;
-        self.skip(1)?;
-        Ok(&start[..start.len() - self.rest.len()])
+        let len = match skip::common_frame(start, &Limits::NONE) {
+            Some(len) => len,
+            None => {
+                self.skip(1)?;
+                start.len() - self.rest.len()
+            }
+        };
+        let (value, rest) = start.split_at(len);
+        self.rest = rest;
+        Ok(value)
     }
 
     /// The bytes not yet read.

@@ -220,7 +220,7 @@ impl Exchange {
             }
         }
         exchange.open = exchange.commands;
-        (0..exchange.commands).for_each(|part| exchange.get_ready(part));
+        exchange.line_up();
         Ok(exchange)
     }
 
@@ -318,6 +318,17 @@ impl Exchange {
         &mut self.parts[at as usize]
     }
 
+    /// Puts all commands in the line.
+    fn line_up(&mut self) {
+        if self.groups.is_empty() && self.commands > 0 {
+            // Each is one part, and those lie in their order.
+            (self.head, self.tail) = (0, self.commands - 1);
+            (1..self.commands).zip(self.parts.iter_mut()).for_each(|(next, part)| part.next = next);
+            return;
+        }
+        (0..self.commands).for_each(|part| self.get_ready(part));
+    }
+
     /// Puts a part, or the parts of its group, at the end of the line.
     fn get_ready(&mut self, at: u32) {
         let part = self.part(at);
@@ -368,7 +379,7 @@ impl Exchange {
                 self.tail = NONE;
             }
             let Some((node, link)) = self.route(now, cluster, at) else { continue };
-            let one = self.outgoing(node, link, at);
+            let (replies, block) = self.depart(at);
             let key = node.index() * 2 + usize::from(link == Link::Replica);
             if places.len() <= key {
                 places.resize(key + 1, NONE);
@@ -376,13 +387,13 @@ impl Exchange {
             match self.outgoing.get_mut(places[key] as usize) {
                 Some(outgoing) => {
                     let tail = std::mem::replace(&mut outgoing.tail, at);
-                    outgoing.replies += one.replies;
-                    outgoing.block = together(outgoing.block, one.block);
+                    outgoing.replies += replies;
+                    outgoing.block = together(outgoing.block, block);
                     self.part(tail).next = at;
                 }
                 None => {
                     places[key] = self.outgoing.len() as u32;
-                    self.outgoing.push(one);
+                    self.outgoing.push(Outgoing { node, link, head: at, tail: at, replies, block });
                 }
             }
         }
@@ -496,11 +507,17 @@ impl Exchange {
 
     /// A part by itself, as it goes to its node.
     fn outgoing(&mut self, node: NodeId, link: Link, at: u32) -> Outgoing {
+        let (replies, block) = self.depart(at);
+        Outgoing { node, link, head: at, tail: at, replies, block }
+    }
+
+    /// A part is about to be sent: how many frames will answer it, and for how long the server may hold it.
+    #[inline]
+    fn depart(&mut self, at: u32) -> (u32, Block) {
         let commands = self.commands_within(at);
         let part = self.part(at);
         (part.state, part.next) = (State::Sent, NONE);
-        let replies = commands + u32::from(part.is_asking());
-        Outgoing { node, link, head: at, tail: at, replies, block: part.unit.block() }
+        (commands + u32::from(part.is_asking()), part.unit.block())
     }
 
     /// Reply frames of a part.
@@ -859,6 +876,7 @@ fn out_of_step() -> Error {
 }
 
 /// How long a server may hold what is sent together.
+#[inline]
 fn together(one: Block, other: Block) -> Block {
     match (one, other) {
         (Block::Never, block) | (block, Block::Never) => block,

@@ -114,6 +114,7 @@ impl Part {
         self.trouble.get_or_insert_default()
     }
 
+    #[inline]
     pub(super) fn redirect(&self) -> Option<(NodeId, bool)> {
         self.trouble.as_ref()?.redirect
     }
@@ -126,6 +127,7 @@ impl Part {
     }
 
     /// Whether it is sent with ASKING before it.
+    #[inline]
     pub(super) fn is_asking(&self) -> bool {
         matches!(self.redirect(), Some((_, true)))
     }

@@ -211,18 +211,18 @@ impl<R> Cmd<R> {
     }
 
     /// What the command table says of the command; for raw ones found by their first words.
+    #[inline]
     pub fn info(&self) -> &'static CommandInfo {
-        if std::ptr::eq(self.info, &info::RAW) {
-            return match (self.args.get(0), self.args.get(1)) {
-                (Some(first), Some(second)) => {
-                    lookup(&[first, second]).or_else(|| lookup(&[first]))
-                }
-                (Some(first), None) => lookup(&[first]),
-                _ => None,
-            }
-            .unwrap_or(&info::RAW);
-        }
-        self.info
+        if std::ptr::eq(self.info, &info::RAW) { self.raw_info() } else { self.info }
+    }
+
+    fn raw_info(&self) -> &'static CommandInfo {
+        let found = match (self.args.get(0), self.args.get(1)) {
+            (Some(first), Some(second)) => lookup(&[first, second]).or_else(|| lookup(&[first])),
+            (Some(first), None) => lookup(&[first]),
+            _ => None,
+        };
+        found.unwrap_or(&info::RAW)
     }
 
     /// How long the server may hold the command. A raw command that blocks may do so forever.

@@ -34,6 +34,7 @@ impl Mark {
     }
 
     /// Of a command whose encoding ends there.
+    #[inline]
     pub(super) fn new<R>(cmd: &Cmd<R>, end: usize) -> Self {
         let (info, slot, block) = (cmd.info(), cmd.slot(), cmd.block());
         Self { info, slot, block, repeatable: cmd.is_repeatable(), end }
@@ -93,8 +94,14 @@ impl Sent {
     fn pieces<'a>(&'a self, index: usize, mut each: impl FnMut(&'a Bytes, Range<usize>)) {
         let Some(mark) = self.marks.get(index) else { return };
         let mut start = index.checked_sub(1).map_or(0, |before| self.marks[before].end);
-        let first = self.starts.partition_point(|at| *at <= start).saturating_sub(1);
         let parts = self.parts.get(usize::from(self.atomic)..).unwrap_or_default();
+        if let [part, ..] = parts
+            && mark.end <= part.len()
+        {
+            // Nearly every command: in the first part, which is the only one where no value is large.
+            return each(part, start..mark.end);
+        }
+        let first = self.starts.partition_point(|at| *at <= start).saturating_sub(1);
         for (part, at) in parts.iter().zip(&self.starts).skip(first) {
             if start >= mark.end {
                 return;
