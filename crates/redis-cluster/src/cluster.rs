@@ -14,7 +14,7 @@ use redis_core::retry::is_refusal;
 use redis_core::{Block, Cmd, Config, Delivery, Endpoint, Error, ErrorKind, Result};
 
 use crate::address::{Address, Origin};
-use crate::plan::{Plan, Route, Scope, Target, has_one_key, plan};
+use crate::plan::{Plan, Route, Scope, Target, plan, slot_of_one};
 use crate::read::{Candidate as Readable, choose};
 use crate::redirect::Redirect;
 use crate::refresh::{Candidate, Outcome, Refresh};
@@ -311,7 +311,7 @@ impl Cluster {
     #[inline]
     pub fn route<R>(&self, now: Instant, cmd: &Cmd<R>) -> Option<(NodeId, Link)> {
         let mark = Mark::of(cmd);
-        let slot = mark.slot.filter(|_| has_one_key(mark.info) && mark.block == Block::Never)?;
+        let slot = slot_of_one(&mark).filter(|_| mark.block == Block::Never)?;
         let turn = || self.next_turn();
         let reads = self.settings.read_from != ReadFrom::Primary && mark.info.is_readonly();
         if reads && self.settings.read_from == ReadFrom::LowestLatency {

@@ -103,7 +103,7 @@ pub(crate) fn plan<S: Source + ?Sized>(
         }
     }
     let info = mark.info;
-    if let Some(slot) = mark.slot.filter(|_| has_one_key(info)) {
+    if let Some(slot) = slot_of_one(mark) {
         return Ok(Plan::Slot(slot));
     }
     if info.keys.is_empty() && info.words > 0 && info.flags != Flags::NONE {
@@ -123,9 +123,15 @@ pub(crate) fn plan<S: Source + ?Sized>(
     }
 }
 
+/// The slot of a command whose only key its builder marked.
+#[inline]
+pub(crate) fn slot_of_one(mark: &Mark) -> Option<u16> {
+    mark.slot.filter(|_| has_one_key(mark.info))
+}
+
 /// Whether the first key is the only one, whatever the arguments are.
 #[inline]
-pub(crate) fn has_one_key(info: &CommandInfo) -> bool {
+fn has_one_key(info: &CommandInfo) -> bool {
     let [spec] = info.keys else { return false };
     matches!(spec.begin, BeginSearch::Index(_))
         && matches!(spec.find, FindKeys::Range { last: 0, .. })
@@ -231,7 +237,7 @@ pub(crate) fn slot_of_all<S: Source + ?Sized>(source: &S) -> Result<Option<u16>>
     let mut slot = None;
     for index in 0..source.len() {
         let mark = source.mark(index);
-        let placed = match mark.slot.filter(|_| has_one_key(mark.info)) {
+        let placed = match slot_of_one(&mark) {
             Some(slot) => Placement::Slot(slot),
             None => placement(mark.info, &source.words(index)),
         };

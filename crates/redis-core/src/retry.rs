@@ -44,6 +44,15 @@ impl Unit {
         Self { name: info.name, block, repeatable, single: true }
     }
 
+    /// Whether it is what [`of`](Self::of) would make.
+    #[inline]
+    pub fn is_of(&self, mark: &Mark) -> bool {
+        std::ptr::eq(self.name, mark.info.name)
+            && self.block == mark.block
+            && self.repeatable == mark.repeatable
+            && self.single
+    }
+
     /// A transaction: what refuses a part of it refuses all, and then nothing of it has run.
     pub fn transaction(sent: &Sent) -> Self {
         Self { name: "transaction", single: true, ..Self::from(sent) }

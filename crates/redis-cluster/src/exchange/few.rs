@@ -29,6 +29,10 @@ impl<T> Few<T> {
         usize::from(self.first.is_some()) + self.rest.len()
     }
 
+    pub(crate) fn last(&self) -> Option<&T> {
+        self.rest.last().or(self.first.as_ref())
+    }
+
     #[inline]
     pub(crate) fn get(&self, at: usize) -> Option<&T> {
         match at.checked_sub(1) {

@@ -18,7 +18,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rand::SeedableRng as _;
 use rand::rngs::SmallRng;
-use redis_core::pipeline::{Replies, Run, Sent};
+use redis_core::pipeline::{Mark, Replies, Run, Sent};
 use redis_core::retry::{Retry, Unit};
 use redis_core::send::SendBuffer;
 use redis_core::{Block, Cmd, Delivery, Error, ErrorKind, Result};
@@ -30,7 +30,7 @@ pub use self::source::Source;
 use self::transaction::Frames;
 use crate::cluster::{Cluster, Found, Link};
 use crate::merge::{Merge, Merged, is_error};
-use crate::plan::{Plan, Scope, Target, plan, slot_of_all};
+use crate::plan::{Plan, Scope, Target, plan, slot_of_all, slot_of_one};
 use crate::registry::NodeId;
 use crate::topology::Role;
 
@@ -141,6 +141,8 @@ pub struct Exchange {
     /// Commands of the caller: the first parts are theirs.
     commands: u32,
     parts: Few<Part>,
+    /// What the parts are, for the rules of [`Retry`].
+    units: Few<Unit>,
     groups: Vec<Group>,
     /// Encoded commands that the source does not have: parts of others.
     own: Vec<u8>,
@@ -179,6 +181,7 @@ impl Exchange {
             turn: cluster.next_turn(),
             commands: 0,
             parts: Few::default(),
+            units: Few::default(),
             groups: Vec::new(),
             own: Vec::new(),
             ranges: Vec::new(),
@@ -200,7 +203,8 @@ impl Exchange {
                 (_, None) => Goal::Any,
             };
             exchange.commands = 1;
-            exchange.add(Part::new(goal, Form::All, source.unit()));
+            exchange.units.push(source.unit());
+            exchange.add(Part::new(goal, Form::All, 0));
         } else {
             exchange.commands = source.len() as u32;
             exchange.parts.reserve(source.len());
@@ -252,12 +256,17 @@ impl Exchange {
         splits: &mut Vec<(u32, Vec<Part>, Merge)>,
     ) -> Result<()> {
         let mark = source.mark(index);
-        let plan = plan(source, index, &mark, self.options.target, splits_pairs, &mut self.own)?;
         let reads = mark.info.is_readonly() && mark.block == Block::Never;
-        let unit = Unit::of(&mark);
+        let unit = self.unit(&mark);
         let mut part = Part::new(Goal::Any, Form::Command(index as u32), unit);
         part.reads = reads;
-        match plan {
+        if let (Target::Auto, Some(slot)) = (self.options.target, slot_of_one(&mark)) {
+            // Nearly every command.
+            part.goal = Goal::Slot(slot);
+            self.add(part);
+            return Ok(());
+        }
+        match plan(source, index, &mark, self.options.target, splits_pairs, &mut self.own)? {
             Plan::Slot(slot) => part.goal = Goal::Slot(slot),
             Plan::Any => {}
             Plan::Node(node) => part.goal = Goal::Node(node, Link::Primary),
@@ -296,6 +305,15 @@ impl Exchange {
     fn own_form(&mut self, range: Range<usize>) -> Form {
         self.ranges.push(range);
         Form::Own((self.ranges.len() - 1) as u32)
+    }
+
+    /// The number of a command's unit: for most that of the command before.
+    #[inline]
+    fn unit(&mut self, mark: &Mark) -> u32 {
+        if !self.units.last().is_some_and(|unit| unit.is_of(mark)) {
+            self.units.push(Unit::of(mark));
+        }
+        self.units.len() as u32 - 1
     }
 
     fn add(&mut self, part: Part) -> u32 {
@@ -402,18 +420,32 @@ impl Exchange {
     }
 
     /// Where a part goes now. Without a place for it, it waits or is over.
+    #[inline]
     fn route(&mut self, now: Instant, cluster: &mut Cluster, at: u32) -> Option<(NodeId, Link)> {
+        let part = &self.parts[at as usize];
+        if let (Goal::Slot(slot), None) = (part.goal, &part.trouble)
+            && let reads = part.reads.then_some(self.turn)
+            && let Found::Node(node, link) = cluster.find(slot, reads, now, None)
+        {
+            // Nearly every part. What is in the map has a place.
+            return Some((node, link));
+        }
+        self.route_any(now, cluster, at)
+    }
+
+    fn route_any(
+        &mut self,
+        now: Instant,
+        cluster: &mut Cluster,
+        at: u32,
+    ) -> Option<(NodeId, Link)> {
         let turn = self.turn;
         let part = self.part(at);
         let found = match (part.redirect(), part.goal) {
             (Some((node, _)), _) => Found::Node(node, Link::Primary),
             (None, Goal::Slot(slot)) => {
                 let avoid = part.trouble().and_then(|trouble| trouble.avoid);
-                match cluster.find(slot, part.reads.then_some(turn), now, avoid) {
-                    // What is in the map has a place.
-                    Found::Node(node, link) => return Some((node, link)),
-                    Found::Nowhere => Found::Nowhere,
-                }
+                cluster.find(slot, part.reads.then_some(turn), now, avoid)
             }
             (None, Goal::Any) => cluster.any(turn, now),
             (None, Goal::Node(node, link)) => Found::Node(node, link),
@@ -435,7 +467,7 @@ impl Exchange {
             Found::Node(..) if self.part(at).redirect().is_some() => {
                 // The node it was sent to is gone: its slot has one.
                 self.part(at).forget_redirect();
-                self.route(now, cluster, at)
+                self.route_any(now, cluster, at)
             }
             Found::Node(..) => {
                 let text = "the node is not in the cluster's map any more";
@@ -512,12 +544,13 @@ impl Exchange {
     }
 
     /// A part is about to be sent: how many frames will answer it, and for how long the server may hold it.
-    #[inline]
+    #[inline(always)]
     fn depart(&mut self, at: u32) -> (u32, Block) {
         let commands = self.commands_within(at);
         let part = self.part(at);
         (part.state, part.next) = (State::Sent, NONE);
-        (commands + u32::from(part.is_asking()), part.unit.block())
+        let (replies, unit) = (commands + u32::from(part.is_asking()), part.unit);
+        (replies, self.units[unit as usize].block())
     }
 
     /// Reply frames of a part.
@@ -622,8 +655,8 @@ impl Exchange {
     fn retry(&mut self, now: Instant, cluster: &mut Cluster, at: u32, error: Error) {
         let (seed, deadline) = (self.options.seed ^ u64::from(at), self.options.deadline);
         self.restart();
+        let unit = self.units[self.parts[at as usize].unit as usize];
         let part = self.part(at);
-        let unit = part.unit;
         let retry = part.trouble_mut().retry.get_or_insert_with(|| Retry::new(unit, seed));
         match retry.after(cluster.config(), error, now, deadline) {
             Ok(wait) => self.wait(at, now + wait),
@@ -726,16 +759,15 @@ impl Exchange {
             return;
         }
         let Group { whole, first, count, ref merge, .. } = self.groups[at];
-        let parts = (first..first + count).map(|at| match &self.parts[at as usize].state {
-            State::Done(place) => Ok(self.frame(*place)),
-            State::Failed(error) => Err(error),
-            _ => Err(self.unanswered()),
+        let parts = (first..first + count).map(|at| match self.parts[at as usize].state.result() {
+            Some(result) => result.map(|place| self.frame(place)),
+            None => Err(self.unanswered()),
         });
         let parts: Vec<_> = parts.collect();
         let state = match merge.apply(&parts) {
             Merged::As(at) => match parts[at] {
-                Ok(_) => match self.parts[first as usize + at].state {
-                    State::Done(place) => State::Done(place),
+                Ok(_) => match self.parts[first as usize + at].state.result() {
+                    Some(Ok(place)) => place.into(),
                     _ => State::Failed(out_of_step()),
                 },
                 // Others may have run, and their replies are lost to the caller.
@@ -749,7 +781,7 @@ impl Exchange {
             Merged::Frame(frame) => {
                 let place = Place { chunk: self.chunks.len() as u32, start: 0, end: frame.len() };
                 self.chunks.push(frame.into());
-                State::Done(place)
+                place.into()
             }
             Merged::Failed(error) => State::Failed(error),
         };
@@ -783,10 +815,9 @@ impl Exchange {
     ///
     /// As [`take_reply`](Self::take_reply).
     pub fn reply(&self) -> Result<Run<'_>> {
-        match self.parts.get(0).map(|part| &part.state) {
-            Some(State::Done(place)) => Ok(self.run(*place)),
-            Some(State::Failed(error)) => Err(error.clone()),
-            _ => Err(self.unanswered().clone()),
+        match self.parts.get(0) {
+            Some(part) => self.run_of(part),
+            None => Err(self.unanswered().clone()),
         }
     }
 
@@ -806,32 +837,30 @@ impl Exchange {
 
     /// What came of each command, frames that lie side by side as one run.
     fn runs(&self) -> impl Iterator<Item = Result<Run<'_>>> {
-        let mut states = self.parts.iter().take(self.commands as usize).map(|part| &part.state);
-        let mut ahead = states.next();
+        let mut parts = self.parts.iter().take(self.commands as usize);
+        let mut ahead = parts.next();
         std::iter::from_fn(move || {
-            let mut place = match ahead? {
-                State::Done(place) => *place,
-                State::Failed(error) => {
-                    ahead = states.next();
-                    return Some(Err(error.clone()));
-                }
-                _ => {
-                    ahead = states.next();
-                    return Some(Err(self.unanswered().clone()));
-                }
+            let Some(Ok(mut place)) = ahead?.state.result() else {
+                return Some(self.run_of(std::mem::replace(&mut ahead, parts.next())?));
             };
             loop {
-                ahead = states.next();
-                match ahead {
-                    Some(State::Done(next))
-                        if next.chunk == place.chunk && next.start == place.end =>
-                    {
+                ahead = parts.next();
+                match ahead.and_then(|part| part.state.result()) {
+                    Some(Ok(next)) if next.chunk == place.chunk && next.start == place.end => {
                         place.end = next.end;
                     }
                     _ => return Some(Ok(self.run(place))),
                 }
             }
         })
+    }
+
+    /// The reply of a part.
+    fn run_of(&self, part: &Part) -> Result<Run<'_>> {
+        match part.state.result() {
+            Some(result) => result.map(|place| self.run(place)).map_err(Error::clone),
+            None => Err(self.unanswered().clone()),
+        }
     }
 
     fn run(&self, place: Place) -> Run<'_> {
@@ -843,14 +872,11 @@ impl Exchange {
     pub fn each_reply(&self, command: usize) -> impl Iterator<Item = (NodeId, Result<Run<'_>>)> {
         let group = self.groups.iter().find(|group| group.whole as usize == command);
         group.into_iter().flat_map(move |group| {
-            group.nodes.iter().enumerate().map(move |(at, node)| {
-                let reply = match &self.parts[group.first as usize + at].state {
-                    State::Done(place) => Ok(self.run(*place)),
-                    State::Failed(error) => Err(error.clone()),
-                    _ => Err(self.unanswered().clone()),
-                };
-                (*node, reply)
-            })
+            group
+                .nodes
+                .iter()
+                .enumerate()
+                .map(move |(at, node)| (*node, self.run_of(&self.parts[group.first as usize + at])))
         })
     }
 

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use redis_core::Error;
-use redis_core::retry::{Retry, Unit};
+use redis_core::retry::Retry;
 
 use crate::plan::Scope;
 use crate::registry::NodeId;
@@ -57,17 +57,43 @@ pub(super) enum State {
     Stranded(u64),
     /// Until the parts of this group are over.
     Grouped(u32),
-    Done(Place),
+    /// A [`Place`], whose fields lie better here.
+    Done {
+        chunk: u32,
+        start: usize,
+        end: usize,
+    },
     Failed(Error),
 }
 
-/// Small, since a pipeline has one for each of its commands: what hardly any of them has is elsewhere.
+impl From<Place> for State {
+    #[inline]
+    fn from(Place { chunk, start, end }: Place) -> Self {
+        Self::Done { chunk, start, end }
+    }
+}
+
+impl State {
+    /// Where the reply is, or why there is none; nothing while it is to come.
+    #[inline]
+    pub(super) fn result(&self) -> Option<Result<Place, &Error>> {
+        match *self {
+            Self::Done { chunk, start, end } => Some(Ok(Place { chunk, start, end })),
+            Self::Failed(ref error) => Some(Err(error)),
+            _ => None,
+        }
+    }
+}
+
+/// Small, since a pipeline has one for each of its commands: what hardly any of them has, and what many of them
+/// share, is elsewhere.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) goal: Goal,
     pub(super) form: Form,
     pub(super) state: State,
-    pub(super) unit: Unit,
+    /// Which of the exchange's units it is.
+    pub(super) unit: u32,
     /// It may be read from a replica.
     pub(super) reads: bool,
     /// Its answer says which words are keys.
@@ -92,7 +118,7 @@ pub(super) struct Trouble {
 }
 
 impl Part {
-    pub(super) fn new(goal: Goal, form: Form, unit: Unit) -> Self {
+    pub(super) fn new(goal: Goal, form: Form, unit: u32) -> Self {
         Self {
             goal,
             form,

@@ -38,7 +38,7 @@ impl Exchange {
     }
 
     fn finish(&mut self, at: u32, place: Place) {
-        self.part(at).state = State::Done(place);
+        self.part(at).state = place.into();
         self.handle_over(at);
     }
 

@@ -17,7 +17,7 @@ pub use self::each::Each;
 pub use self::mark::Mark;
 pub use self::replies::{Batched, FromReplies, Replies};
 pub use self::sent::{Run, Sent};
-use crate::command::{Block, Command, Queue};
+use crate::command::{Block, Cmd, Command, Queue};
 use crate::error::{Error, ErrorKind, Result};
 use crate::script::Learnt;
 use crate::send::SendBuffer;
@@ -70,7 +70,7 @@ impl Pipeline {
 
     /// Adds a command.
     pub fn push<C: Command>(&mut self, command: C) {
-        let mut cmd = command.into_cmd();
+        let cmd = command.into_cmd();
         if let Err(error) = cmd.check() {
             return self.refuse(error);
         }
@@ -87,11 +87,16 @@ impl Pipeline {
             && (self.marks.is_some() || !self.scripts.knows(script))
             && let Some(whole) = cmd.with_source()
         {
-            cmd = whole;
+            return self.append(&whole);
         }
+        self.append(&cmd);
+    }
+
+    #[inline(always)] // Twice, of which one is rare.
+    fn append<R>(&mut self, cmd: &Cmd<R>) {
         cmd.encode(&mut self.out);
         if let Some(marks) = &mut self.marks {
-            marks.push(Mark::new(&cmd, self.out.len()));
+            marks.push(Mark::new(cmd, self.out.len()));
         }
     }
 
@@ -124,8 +129,9 @@ impl Pipeline {
     pub fn take(&mut self) -> Result<Option<Sent>> {
         let queued = std::mem::take(self);
         self.plain = queued.plain;
-        self.marks = queued.marks.as_ref().map(|_| Vec::new());
         // It is likely to be filled again as it was; what is large is better not held twice.
+        let reserved = |marks: &Vec<Mark>| marks.len().min(RESERVED / size_of::<Mark>());
+        self.marks = queued.marks.as_ref().map(|marks| Vec::with_capacity(reserved(marks)));
         self.out.reserve(queued.out.len().min(RESERVED));
         match queued.refused {
             Some(error) => Err(error),

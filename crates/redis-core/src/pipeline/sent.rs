@@ -87,7 +87,10 @@ impl Sent {
     /// Looks at replies that were gathered one by one, in the order of the commands, which were not sent as a
     /// transaction: an error in place of a run is that of the next command.
     pub fn gather<'a>(&'a self, runs: impl IntoIterator<Item = Result<Run<'a>>>) -> Replies<'a> {
-        Replies::new(self, Frames::gathered(runs.into_iter().collect()))
+        // Commands next to each other are seldom answered by the same node.
+        let mut gathered = Vec::with_capacity(self.commands());
+        gathered.extend(runs);
+        Replies::new(self, Frames::gathered(gathered))
     }
 
     /// Whether MULTI and EXEC are around it.
