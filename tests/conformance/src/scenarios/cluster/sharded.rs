@@ -6,7 +6,7 @@ use std::sync::mpsc;
 
 use clusterkit::{Cluster, ClusterOptions, Node};
 use redis_core::pubsub::MessageKind;
-use redis_core::{Commands, Endpoint, ErrorKind, slot_of};
+use redis_core::{Commands, Endpoint, ErrorKind, QueueCommands, slot_of};
 
 use crate::client::PubSub;
 use crate::scenario::{Context, Failure, LONG, Outcome, Scenario, failed};
@@ -15,6 +15,7 @@ use crate::subject::Subject;
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
     vec![
         Scenario::new(shard_channels_of_all_nodes_are_heard).needs_command("SSUBSCRIBE"),
+        Scenario::new(nodes_with_a_backlog_are_read_in_turn).needs_command("SSUBSCRIBE"),
         Scenario::new(listening_ends_with_the_last_shard_channel).needs_command("SSUBSCRIBE"),
         Scenario::new(shard_channels_follow_their_slot).needs_command("SSUBSCRIBE"),
         Scenario::new(shard_channels_end_while_their_slot_moves).needs_command("SSUBSCRIBE"),
@@ -164,6 +165,45 @@ async fn shard_channels_of_all_nodes_are_heard<S: Subject>(cx: Context<S>) -> Ou
         let pong = pubsub.get_message(LONG).await?.ok_or("a pong should come")?;
         assert_eq!((pong.kind, pong.text()), (MessageKind::Pong, Some("all well")));
     }
+    Ok(())
+}
+
+async fn nodes_with_a_backlog_are_read_in_turn<S: Subject>(cx: Context<S>) -> Outcome {
+    let cluster = cx.cluster();
+    let client = cx.client_of(&cluster, |_| ())?;
+    let mut pubsub = client.pubsub();
+    let mut channels = Vec::new();
+    for node in cluster.primaries()? {
+        let mut names = (0..1000).map(|n| format!("turns{n}"));
+        let is_there = |name: &String| match cluster.primary_of(slot_of(name.as_bytes())) {
+            Ok(primary) => primary == node,
+            Err(_) => false,
+        };
+        channels.push((names.find(is_there).ok_or("each has some")?, node));
+    }
+    let names: Vec<_> = channels.iter().map(|(channel, _)| channel).collect();
+    pubsub.ssubscribe(&names).await?;
+    confirmed(&mut pubsub, names.len()).await?;
+    for (channel, _) in &channels {
+        // As one transaction: the node sends all of them at once.
+        let mut pipeline = client.pipeline();
+        pipeline.transaction(true);
+        for n in 0..50 {
+            pipeline.spublish(channel, n);
+        }
+        assert_eq!(pipeline.execute::<Vec<i64>>().await?, [1; 50]);
+    }
+    // Where the first has come all of them have.
+    for (channel, node) in &channels {
+        let message = pubsub.get_sharded_message(Some(&endpoint(node)), LONG).await?;
+        assert_eq!(message.ok_or("a message should come")?.channel, channel.as_bytes());
+    }
+    let mut taken = BTreeMap::new();
+    for _ in 0..20 * channels.len() {
+        let message = pubsub.get_message(LONG).await?.ok_or("a message should come")?;
+        *taken.entry(message.channel).or_insert(0) += 1;
+    }
+    assert!(taken.len() == channels.len() && taken.values().all(|n| *n == 20), "{taken:?}");
     Ok(())
 }
 
