@@ -443,6 +443,7 @@ impl Cluster {
         let mut config = (*self.config).clone();
         config.cluster = None;
         config.endpoint = self.registry.endpoint(node)?.clone();
+        config.fails_fast = true;
         if link == Link::Replica {
             config.on_connect.push(Cmd::raw("READONLY"));
         }

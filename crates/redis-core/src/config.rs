@@ -231,6 +231,10 @@ pub struct Config {
     /// takes the place of `endpoint`. For adapters.
     #[doc(hidden)]
     pub whereabouts: Option<Whereabouts>,
+    /// Requests that come after an attempt to connect has failed, and before the next one, fail as it did instead of
+    /// waiting for that: in a cluster another node may have what they want by then. For adapters.
+    #[doc(hidden)]
+    pub fails_fast: bool,
     /// Seed of all random choices. Default: none, which lets the adapter pick one.
     pub seed: Option<u64>,
     pub(crate) counters: Arc<Counters>,
@@ -266,6 +270,7 @@ impl Default for Config {
             slow_command: None,
             observer: None,
             whereabouts: None,
+            fails_fast: false,
             seed: None,
             counters: Arc::default(),
         }

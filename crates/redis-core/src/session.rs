@@ -93,6 +93,10 @@ pub struct Session {
     /// No deadline in the backlog is before this time.
     earliest: Option<Instant>,
     failed: u32,
+    /// The connection was ready for requests.
+    ready: bool,
+    /// Why the last attempt to connect failed, until one does not.
+    down: Option<Error>,
     rng: SmallRng,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
@@ -122,6 +126,8 @@ impl Session {
             not_before: None,
             earliest: None,
             failed: 0,
+            ready: false,
+            down: None,
             rng: SmallRng::seed_from_u64(seed),
             actions: VecDeque::new(),
             events: VecDeque::new(),
@@ -156,6 +162,10 @@ impl Session {
         self.backlog.append(batch);
         self.expire_backlog(now);
         self.connect_if_due(now);
+        if let (Link::Down, true, Some(error)) = (&self.link, self.config.fails_fast, &self.down) {
+            let error = error.clone();
+            self.fail_backlog(&error);
+        }
         Ok(())
     }
 
@@ -256,6 +266,7 @@ impl Session {
             self.earliest = None;
         }
         self.link = Link::Opening(conn);
+        self.ready = false;
         self.actions.push_back(Action::Open(self.config.endpoint.clone()));
     }
 
@@ -269,11 +280,17 @@ impl Session {
             match &event {
                 Event::Ready => {
                     self.failed = 0;
+                    (self.ready, self.down) = (true, None);
                     // A connection that is not replaced needs no timer for it.
                     let renews = !self.once && !self.closing;
                     self.old_at = self.config.max_age.filter(|_| renews).map(|age| now + age);
                 }
-                Event::Closed(_) => over = true,
+                Event::Closed(error) => {
+                    over = true;
+                    if !self.ready {
+                        self.down = Some(error.clone());
+                    }
+                }
                 _ => {}
             }
             self.events.push_back(event);
@@ -622,6 +639,31 @@ mod tests {
         session.handle_timeout(due);
         connect(&mut session, due);
         assert_eq!(failures(&mut session), []);
+    }
+
+    #[test]
+    fn requests_do_not_wait_for_a_server_that_is_down_where_another_may_take_over() {
+        let config = Config { fails_fast: true, ..Config::default() };
+        let (mut session, now) = (Session::new(config.into(), Role::Commands, 1), Instant::now());
+        submit(&mut session, now, 1);
+        connect(&mut session, now);
+        session.handle_disconnect(now, None);
+        failures(&mut session);
+        session.poll_action();
+        submit(&mut session, now, 2);
+        assert_eq!(failures(&mut session), [], "it was there just now");
+        let due = session.poll_timeout().unwrap();
+        session.handle_timeout(due);
+        assert!(matches!(session.poll_action(), Some(Action::Open(_))));
+        session.handle_open_failed(due, io::ErrorKind::ConnectionRefused.into());
+        assert_eq!(failures(&mut session), [(2, ErrorKind::Connect, Delivery::NotSent)]);
+        assert_eq!(session.poll_action(), Some(Action::Close));
+        submit(&mut session, due, 3);
+        assert_eq!(failures(&mut session), [(3, ErrorKind::Connect, Delivery::NotSent)]);
+        let later = due + Duration::from_secs(1);
+        submit(&mut session, later, 4);
+        connect(&mut session, later);
+        assert_eq!(failures(&mut session), [], "the next attempt is made all the same");
     }
 
     #[test]

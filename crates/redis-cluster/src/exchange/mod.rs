@@ -25,7 +25,7 @@ use redis_core::{Block, Cmd, Delivery, Error, ErrorKind, Result};
 use resp_proto::{FrameReader, Sink as _, request};
 
 use self::few::Few;
-use self::part::{Form, Goal, NONE, Part, Place, State};
+use self::part::{Form, Goal, NONE, Part, Place, State, Trouble};
 pub use self::source::Source;
 use self::transaction::Frames;
 use crate::cluster::{Cluster, Found, Link};
@@ -658,8 +658,11 @@ impl Exchange {
         let unit = self.units[self.parts[at as usize].unit as usize];
         let part = self.part(at);
         let retry = part.trouble_mut().retry.get_or_insert_with(|| Retry::new(unit, seed));
-        match retry.after(cluster.config(), error, now, deadline) {
-            Ok(wait) => self.wait(at, now + wait),
+        match retry.after(cluster.config(), error.clone(), now, deadline) {
+            Ok(wait) => {
+                self.part(at).trouble_mut().last = Some(error);
+                self.wait(at, now + wait);
+            }
             Err(error) => self.fail(at, error),
         }
     }
@@ -708,14 +711,7 @@ impl Exchange {
             match self.part(at).state {
                 State::Waiting(_) | State::Stranded(_) if late => {
                     self.waiting -= 1;
-                    let text =
-                        "the deadline passed before a node of the cluster could run the command";
-                    let error = Error::new(ErrorKind::Timeout, text);
-                    let retry = self.part(at).trouble().and_then(|trouble| trouble.retry.as_ref());
-                    let error = match retry {
-                        Some(retry) => retry.last(error),
-                        None => error,
-                    };
+                    let error = too_late(self.part(at).trouble());
                     self.fail(at, error);
                 }
                 State::Waiting(until) if until <= now => {
@@ -894,6 +890,24 @@ impl Exchange {
 
 fn is_unsent(part: &Result<&[u8], &Error>) -> bool {
     part.is_err_and(|error| error.delivery() == Delivery::NotSent)
+}
+
+/// The error of a command that waited to be sent again for too long.
+fn too_late(trouble: Option<&Trouble>) -> Error {
+    let text = "the deadline passed before a node of the cluster could run the command";
+    let Some(Trouble { last, retry, .. }) = trouble else {
+        return Error::new(ErrorKind::Timeout, text);
+    };
+    let error = match last {
+        Some(last) => {
+            Error::new(ErrorKind::Timeout, format!("{text}: {last}")).with_source(last.clone())
+        }
+        None => Error::new(ErrorKind::Timeout, text),
+    };
+    match retry {
+        Some(retry) => retry.last(error),
+        None => error,
+    }
 }
 
 fn out_of_step() -> Error {

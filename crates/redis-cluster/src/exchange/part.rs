@@ -114,6 +114,8 @@ pub(super) struct Trouble {
     pub(super) avoid: Option<NodeId>,
     /// What nodes said instead of running it, so many times.
     pub(super) refusals: u32,
+    /// Why it was not run the last time.
+    pub(super) last: Option<Error>,
     pub(super) retry: Option<Retry>,
 }
 

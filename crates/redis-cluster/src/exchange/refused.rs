@@ -91,7 +91,8 @@ impl Exchange {
         let deadline = self.options.deadline;
         let seed = self.options.seed ^ (u64::from(at) << 32 | u64::from(had));
         let part = self.part(at);
-        part.trouble_mut().refusals = had + 1;
+        let trouble = part.trouble_mut();
+        (trouble.refusals, trouble.last) = (had + 1, Some(error.clone()));
         // A few redirects are followed at once: where nodes do not agree it takes them time.
         if part.redirect().is_some() && had < AT_ONCE {
             self.restart();

@@ -765,7 +765,7 @@ fn requests_wait_for_the_first_map_and_fail_when_there_is_none() {
 }
 
 #[test]
-fn what_waits_ends_at_the_deadline() {
+fn what_waits_ends_at_the_deadline_and_says_what_for() {
     let mut rig = rig(|_| {});
     let end = rig.now + std::time::Duration::from_secs(1);
     let deadline = Some(end);
@@ -777,6 +777,7 @@ fn what_waits_ends_at_the_deadline() {
     exchange.handle_timeout(end);
     let error = exchange.take_reply().unwrap_err();
     assert_eq!((error.kind(), error.delivery()), (ErrorKind::Timeout, Delivery::NotSent));
+    assert!(error.to_string().ends_with("could run the command: TRYAGAIN x"), "{error}");
     assert_eq!(exchange.poll_timeout(), None);
 }
 

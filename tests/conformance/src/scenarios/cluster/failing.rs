@@ -277,7 +277,10 @@ async fn a_cluster_that_is_down_says_so_and_is_waited_for<S: Subject>(cx: Contex
     }
     let is_down = |error: Error| match error.is_timeout() {
         // On a busy machine the deadline may pass while it waits before it would ask again.
-        true => assert_eq!(error.delivery(), Delivery::NotSent, "{error}"),
+        true => {
+            assert_eq!(error.delivery(), Delivery::NotSent, "{error}");
+            assert!(error.to_string().contains("CLUSTERDOWN"), "{error}");
+        }
         false => {
             let told = (error.code(), error.delivery());
             assert_eq!(told, (Some("CLUSTERDOWN"), Delivery::Replied), "{error}");
