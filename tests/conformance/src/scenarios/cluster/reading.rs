@@ -1,11 +1,13 @@
 //! Reads from replicas: which nodes serve them, and what becomes of them when a replica is lost.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use clusterkit::{Cluster, Node};
 use redis_core::config::ReadFrom;
 use redis_core::types::ClusterSlotsNode;
-use redis_core::{Cmd, Commands, Execute, QueueCommands, cmd};
+use redis_core::{Cmd, Commands, Execute, QueueCommands, cmd, slot_of};
+use testkit::faulty::{Direction, FaultProxy, Flow};
 
 use super::commands::keys_of;
 use super::load::{calls, errors};
@@ -19,9 +21,51 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
         Scenario::new(reads_stay_in_their_zone).needs("zones in CLUSTER SLOTS", |server| {
             server.name == "valkey" && since(server, 9, 1)
         }),
+        Scenario::new(reads_go_to_the_node_that_answers_first),
         Scenario::new(links_to_replicas_come_back_as_such),
         Scenario::new(reads_of_a_lost_replica_go_to_its_primary),
     ]
+}
+
+async fn reads_go_to_the_node_that_answers_first<S: Subject>(cx: Context<S>) -> Outcome {
+    let (keys, cluster) = (write(&cx).await?, cx.cluster());
+    let mut proxies = Vec::new();
+    for node in cluster.nodes() {
+        let proxy = FaultProxy::start(node.addr())?;
+        proxies.push((node, proxy));
+    }
+    let client = cx.client_of(&cluster, |config| {
+        let settings = config.cluster.as_mut().expect("it is a cluster");
+        settings.read_from = ReadFrom::LowestLatency;
+        let addr = |addr: SocketAddr| (addr.ip().to_string(), addr.port());
+        let pairs = proxies.iter().map(|(node, proxy)| (addr(node.addr()), addr(proxy.addr())));
+        settings.address_map = pairs.collect();
+    })?;
+    let key = &keys[0];
+    let primary = cluster.primary_of(slot_of(key.as_bytes()))?;
+    let replica = cluster.replicas_of(&primary)?.remove(0);
+    for (slow, delay, fast) in [(&primary, 50, &replica), (&replica, 200, &primary)] {
+        cx.step(format!("{slow} is slow"));
+        for (node, proxy) in &proxies {
+            proxy.heal();
+            if node == slow {
+                proxy.flow(Direction::ToClient, Flow::Delay(Duration::from_millis(delay)));
+            }
+        }
+        let served = async || calls(&cx, &cluster, std::slice::from_ref(fast), "get").await;
+        // What both were before is forgotten by and by.
+        for turn in 0.. {
+            let before = served().await?;
+            for _ in 0..20 {
+                assert_eq!(client.get::<i64>(key).await?, Some(1));
+            }
+            if served().await? == before + 20 {
+                break;
+            }
+            assert!(turn < 20, "some reads are still slow");
+        }
+    }
+    Ok(())
 }
 
 /// The primaries, and the replicas, one of each.
