@@ -49,18 +49,18 @@ impl Shards {
         deadline: Option<Instant>,
     ) -> Poll<Result<Option<Heard>>> {
         loop {
-            if let Whom::All(main) = whom
-                && ends
-                && self.is_over(main)
-            {
+            let is_over = || ends && matches!(whom, Whom::All(main) if self.is_over(main));
+            if is_over() {
                 return Poll::Ready(Ok(None));
             }
             if let Some(next) = self.take(cx, reader, whom, ends)? {
                 return Poll::Ready(next.map(Some));
             }
             match deadline {
+                // The last of it may have come after it was looked for.
                 None if self.is_idle(whom) => {
-                    return Poll::Ready(Err(nothing_to_wait_for()));
+                    let end = if is_over() { Ok(None) } else { Err(nothing_to_wait_for()) };
+                    return Poll::Ready(end);
                 }
                 // The deadline is looked at after what is there: that counts.
                 Some(deadline) if deadline <= Instant::now() => {
@@ -167,7 +167,7 @@ impl Shards {
     fn is_idle(&self, whom: Whom<'_>) -> bool {
         let idle = |subscriber: &Subscriber| {
             let mut state = subscriber.lock();
-            state.machine().is_idle() && !state.queued
+            state.machine().is_exhausted() && !state.queued
         };
         let main = match whom {
             Whom::All(main) => idle(main),

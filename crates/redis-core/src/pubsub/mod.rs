@@ -186,6 +186,11 @@ impl<H> PubSub<H> {
         self.session.is_idle()
     }
 
+    /// As [`is_idle`](Self::is_idle), and nothing waits for the reader either.
+    pub fn is_exhausted(&self) -> bool {
+        self.is_idle() && self.backlog.is_empty()
+    }
+
     /// Whether what is asked for is sent at once.
     pub fn is_ready(&self) -> bool {
         self.session.is_ready()

@@ -49,10 +49,8 @@ impl Shards {
         let mut start = None;
         loop {
             let seen = self.news.count();
-            if let Whom::All(main) = whom
-                && ends
-                && self.is_over(main)
-            {
+            let is_over = || ends && matches!(whom, Whom::All(main) if self.is_over(main));
+            if is_over() {
                 return Ok(None);
             }
             if let Some(next) = self.take(reader, whom, ends)? {
@@ -62,7 +60,10 @@ impl Shards {
             let start = *start.get_or_insert(now);
             let deadline = timeout.and_then(|timeout| start.checked_add(timeout));
             match deadline {
-                None if self.is_idle(whom) => return Err(nothing_to_wait_for()),
+                // The last of it may have come after it was looked for.
+                None if self.is_idle(whom) => {
+                    return if is_over() { Ok(None) } else { Err(nothing_to_wait_for()) };
+                }
                 Some(deadline) if deadline <= now => return Ok(None),
                 _ => self.news.wait(seen, deadline),
             }
@@ -147,7 +148,7 @@ impl Shards {
         let idle = |feed: &Of| {
             let state = feed.lock();
             // One that is wanted waits for its place.
-            state.machine.is_idle() && !state.machine.is_wanted()
+            state.machine.is_exhausted() && !state.machine.is_wanted()
         };
         let main = match whom {
             Whom::All(main) => idle(main),

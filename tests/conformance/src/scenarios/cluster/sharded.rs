@@ -16,6 +16,8 @@ pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
     vec![
         Scenario::new(shard_channels_of_all_nodes_are_heard).needs_command("SSUBSCRIBE"),
         Scenario::new(nodes_with_a_backlog_are_read_in_turn).needs_command("SSUBSCRIBE"),
+        Scenario::new(listening_ends_however_close_the_last_confirmations_are)
+            .needs_command("SSUBSCRIBE"),
         Scenario::new(listening_ends_with_the_last_shard_channel).needs_command("SSUBSCRIBE"),
         Scenario::new(shard_channels_follow_their_slot).needs_command("SSUBSCRIBE"),
         Scenario::new(shard_channels_end_while_their_slot_moves).needs_command("SSUBSCRIBE"),
@@ -204,6 +206,25 @@ async fn nodes_with_a_backlog_are_read_in_turn<S: Subject>(cx: Context<S>) -> Ou
         *taken.entry(message.channel).or_insert(0) += 1;
     }
     assert!(taken.len() == channels.len() && taken.values().all(|n| *n == 20), "{taken:?}");
+    Ok(())
+}
+
+async fn listening_ends_however_close_the_last_confirmations_are<S: Subject>(
+    cx: Context<S>,
+) -> Outcome {
+    let cluster = cx.cluster();
+    let (client, names) = (cx.client_of(&cluster, |_| ())?, names());
+    let mut pubsub = client.pubsub();
+    for turn in 0..100 {
+        let some = &names[..1 + turn % names.len()];
+        pubsub.ssubscribe(some).await?;
+        confirmed(&mut pubsub, some.len()).await?;
+        pubsub.sunsubscribe_all().await?;
+        let heard = pubsub.heard(1000).await;
+        let heard = heard.into_iter().collect::<redis_core::Result<Vec<_>>>()?;
+        let others = heard.iter().filter(|message| message.kind != MessageKind::SUnsubscribe);
+        assert_eq!((heard.len(), others.count()), (some.len(), 0), "turn {turn}: {heard:?}");
+    }
     Ok(())
 }
 
