@@ -12,7 +12,7 @@ pub(super) static MUTANTS: &[Mutant] = &[
         &[(
             "exchange/refused.rs",
             "            self.restart();\n            self.get_ready(at);\n            return true;",
-            "            self.restart();\n            self.get_ready(at);\n            if at > 0 && at < self.commands && matches!(self.part(at - 1).state, State::Done(_)) {\n                self.open += 1;\n                self.get_ready(at - 1);\n            }\n            return true;",
+            "            self.restart();\n            self.get_ready(at);\n            if at > 0 && at < self.commands && matches!(self.part(at - 1).state, State::Done { .. }) {\n                self.open += 1;\n                self.get_ready(at - 1);\n            }\n            return true;",
         )],
     ),
     mutant(
