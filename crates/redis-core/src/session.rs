@@ -12,7 +12,7 @@ use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
 use crate::batch::{Batch, Ticket};
-use crate::config::{Config, Endpoint};
+use crate::config::{Config, Endpoint, TlsRefusal};
 use crate::connection::{Connection, Event, Role, ServerInfo, SubmitError};
 use crate::error::{Delivery, Error, ErrorKind};
 use crate::send::{SendBuffer, Transmit};
@@ -35,7 +35,7 @@ pub trait Machine {
     /// The socket that was asked for is open.
     fn handle_opened(&mut self);
 
-    /// The socket that was asked for can't be had.
+    /// The socket that was asked for can't be had, which TLS may tell only after it was opened.
     fn handle_open_failed(&mut self, now: Instant, error: io::Error);
 
     /// As [`Connection::handle_input`]: replies go to `events` as ranges of `input`.
@@ -46,6 +46,14 @@ pub trait Machine {
 
     /// As [`Connection::handle_disconnect`].
     fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>);
+
+    /// Reading from the socket or writing to it failed.
+    fn handle_broken(&mut self, now: Instant, error: io::Error) {
+        match TlsRefusal::is_in(&error) {
+            true => self.handle_open_failed(now, error),
+            false => self.handle_disconnect(now, Some(error.kind())),
+        }
+    }
 
     /// Looks for deadlines that have passed, and connects when it is time.
     fn handle_timeout(&mut self, now: Instant);
@@ -460,7 +468,7 @@ impl Machine for Session {
     }
 
     fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
-        if let Link::Opening(conn) = &mut self.link {
+        if let Link::Opening(conn) | Link::Open(conn) = &mut self.link {
             conn.handle_open_failed(error);
             self.take_events(now);
         }

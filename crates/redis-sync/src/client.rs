@@ -23,6 +23,7 @@ use crate::pipeline::Pipeline;
 use crate::pool::{Pool, Pooled};
 use crate::pubsub::PubSub;
 use crate::scan::ScanIter;
+use crate::tls::Connector;
 use crate::watch::{Transaction, Watched};
 
 /// A client. Cloning it is cheap, and all clones share one pool; threads can share one by reference.
@@ -57,17 +58,29 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `Config` when the settings do not fit together.
-    pub fn new(mut config: Config) -> Result<Self> {
+    /// `Config` when the settings do not fit together, and when a certificate or key that they name can't be used.
+    pub fn new(config: Config) -> Result<Self> {
+        let connector = Connector::new(&config)?;
+        Self::with(config, connector)
+    }
+
+    fn with(mut config: Config, connector: Connector) -> Result<Self> {
         config.begin()?;
         let seeds = Arc::new(Seeds::new(*config.seed.get_or_insert_with(random)));
         let servers = match config.cluster.clone() {
             Some(settings) => {
-                Servers::Cluster(Arc::new(Nodes::new(config, settings, seeds.clone())))
+                Servers::Cluster(Arc::new(Nodes::new(config, connector, settings, seeds.clone())))
             }
-            None => Servers::One(Arc::new(Pool::new(Arc::new(config)))),
+            None => Servers::One(Arc::new(Pool::new(Arc::new(config), connector))),
         };
         Ok(Self { servers, seeds })
+    }
+
+    fn connector(&self) -> &Connector {
+        match &self.servers {
+            Servers::One(pool) => pool.connector(),
+            Servers::Cluster(nodes) => nodes.subscribers().connector(),
+        }
     }
 
     /// The settings.
@@ -110,7 +123,8 @@ impl Client {
         let mut config = self.config().clone();
         (config.cluster, config.endpoint) = (None, endpoint.clone());
         config.seed = Some(self.seeds.next_seed());
-        Self::new(config).expect("settings that were good for all nodes are good for one")
+        Self::with(config, self.connector().clone())
+            .expect("settings that were good for all nodes are good for one")
     }
 
     /// What is known of the cluster's nodes; nothing before the first command. None where the server is no cluster.

@@ -55,6 +55,8 @@ mod scan;
 mod shards;
 mod signal;
 mod stream;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls;
 mod watch;
 mod writing;
 
