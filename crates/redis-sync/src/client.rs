@@ -23,7 +23,7 @@ use crate::pipeline::Pipeline;
 use crate::pool::{Pool, Pooled};
 use crate::pubsub::PubSub;
 use crate::scan::ScanIter;
-use crate::tls::Connector;
+use crate::tls_stream::Connector;
 use crate::watch::{Transaction, Watched};
 
 /// A client. Cloning it is cheap, and all clones share one pool; threads can share one by reference.

@@ -17,7 +17,7 @@ use redis_core::{
 };
 
 use crate::stream::Stream;
-use crate::tls::Connector;
+use crate::tls_stream::Connector;
 use crate::writing::Writing;
 
 /// Up to this many bytes fit any socket's empty send buffer, so that writing them can't block on a peer

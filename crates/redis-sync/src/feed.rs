@@ -15,7 +15,7 @@ use redis_core::{Config, Endpoint, Error, ErrorKind, Result};
 
 use crate::pool::{Pool, Reserved};
 use crate::stream::Stream;
-use crate::tls::Connector;
+use crate::tls_stream::Connector;
 
 pub(crate) struct Feed<M> {
     config: Arc<Config>,

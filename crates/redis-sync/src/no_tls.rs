@@ -46,3 +46,19 @@ impl TlsStream {
         match *self {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use redis_core::ErrorKind;
+
+    use crate::Client;
+
+    #[test]
+    fn urls_of_tls_are_refused_by_a_build_without_it() {
+        for url in ["rediss://localhost", "valkeys+cluster://localhost"] {
+            let error = Client::open(url).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+            assert!(error.to_string().contains("feature `tls`"), "{error}");
+        }
+    }
+}

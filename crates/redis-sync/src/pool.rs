@@ -11,7 +11,7 @@ use redis_core::telemetry::{Notice, Stats};
 use redis_core::{Config, Result};
 
 use crate::connection::Connection;
-use crate::tls::Connector;
+use crate::tls_stream::Connector;
 
 #[derive(Debug)]
 pub(crate) struct Pool {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use redis_core::Endpoint;
 use redis_core::config::TlsRefusal;
 
-use crate::tls::{Connector, TlsStream};
+use crate::tls_stream::{Connector, TlsStream};
 
 /// The shortest time a socket is told to wait: zero would mean forever.
 pub(crate) const MOMENT: Duration = Duration::from_millis(1);

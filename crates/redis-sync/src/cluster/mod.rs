@@ -23,7 +23,7 @@ use redis_core::{Cmd, Config, Endpoint, Error, ErrorKind, Result};
 pub use self::routed::Routed;
 use crate::pool::Pool;
 use crate::signal::Signal;
-use crate::tls::Connector;
+use crate::tls_stream::Connector;
 
 /// The nodes of a cluster, for the clients that share them. The last one takes the background thread with it.
 #[derive(Debug)]

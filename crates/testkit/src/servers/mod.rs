@@ -14,6 +14,7 @@
 //! process, also when that is killed (where `setpriv` is on the PATH); and on Ctrl-C, once
 //! [`stop_on_ctrl_c`] was called.
 
+mod certificates;
 mod fetched;
 mod life;
 mod options;
@@ -30,6 +31,7 @@ use std::{
 pub(crate) use self::server::free_port;
 use self::wanted::{WANTED, Wanted};
 pub use self::{
+    certificates::Certificates,
     life::stop_on_ctrl_c,
     options::{ServerOptions, TlsFiles},
     probe::Version,
@@ -193,6 +195,20 @@ pub fn any() -> io::Result<Installed> {
         Some(installed) => Ok(installed),
         None => Ok(ensure()?.swap_remove(0)),
     }
+}
+
+/// A server that listens for TLS, with the certificates for it and for its clients.
+///
+/// # Errors
+/// When no server was found that was built with TLS, there is no `openssl` command, or the server does not start.
+pub fn secure(client_must_authenticate: bool) -> io::Result<(Server, Certificates)> {
+    let found = discover(&folder(), false).found;
+    let Some(installed) = found.into_iter().find(|installed| installed.tls) else {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "no server was built with TLS"));
+    };
+    let certificates = Certificates::new()?;
+    let files = TlsFiles { client_must_authenticate, ..certificates.server() };
+    Ok((Server::start(&installed, ServerOptions::new().tls(files))?, certificates))
 }
 
 /// Adds what the machine's owner provides.
