@@ -54,3 +54,19 @@ impl<'a> Execute for &'a Client {
         self.0.execute(command)
     }
 }
+
+#[cfg(all(test, not(feature = "tls")))]
+mod tests {
+    use redis_async::ErrorKind;
+
+    use super::Client;
+
+    #[test]
+    fn urls_of_tls_are_refused_by_a_build_without_it() {
+        for url in ["rediss://localhost", "valkeys+cluster://localhost"] {
+            let error = Client::open(url).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config, "{error}");
+            assert!(error.to_string().contains("feature `tls`"), "{error}");
+        }
+    }
+}
