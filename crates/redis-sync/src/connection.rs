@@ -85,8 +85,16 @@ impl Connection {
         let until = start + config.connect_timeout;
         let deadline = deadline.map_or(until, |deadline| deadline.min(until));
         let mut machine = Machine::within(config.clone(), Role::Commands, start, deadline);
-        let stream = Stream::connect(connector, &config.endpoint, deadline)
-            .map_err(|error| machine.handle_open_failed(error))?;
+        let stream = match Stream::connect(connector, &config.endpoint, deadline) {
+            Ok(stream) => stream,
+            Err(error) => {
+                if error.kind() == io::ErrorKind::WouldBlock {
+                    machine.handle_timeout(Instant::now());
+                    failure(&mut machine)?;
+                }
+                return Err(machine.handle_open_failed(error));
+            }
+        };
         let mut connection = Self {
             machine,
             stream,

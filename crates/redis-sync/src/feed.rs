@@ -155,7 +155,11 @@ impl<M: Machine> Feed<M> {
                     }
                     // What that means is to be looked at before anything is waited for.
                     Err(error) => {
-                        state.machine.handle_open_failed(Instant::now(), error);
+                        let now = Instant::now();
+                        if error.kind() == io::ErrorKind::WouldBlock {
+                            state.machine.handle_timeout(now);
+                        }
+                        state.machine.handle_open_failed(now, error);
                         return (state, Ok(()));
                     }
                 }

@@ -32,7 +32,7 @@ impl Connector {
         self.0.is_none()
     }
 
-    /// Does the handshake on an open socket, before the deadline.
+    /// Does the handshake on an open socket. `WouldBlock` means that the deadline has passed.
     pub(crate) fn connect(
         &self,
         socket: TcpStream,
@@ -165,10 +165,7 @@ impl TlsStream {
         while session.is_handshaking() || session.wants_write() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "the TLS handshake took too long: a server that speaks no TLS there may not answer at all",
-                ));
+                return Err(io::ErrorKind::WouldBlock.into());
             }
             let left = left.max(MOMENT);
             socket.set_read_timeout(Some(left))?;
