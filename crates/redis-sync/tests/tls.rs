@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use clusterkit::{Cluster, ClusterOptions};
+use redis_sync::cluster::Route;
 use redis_sync::tls::{Identity, Pem, Roots, Tls};
 use redis_sync::{
     Client, Cmd, Commands, Config, Delivery, Error, ErrorKind, Execute, MessageKind, Queue, cmd,
@@ -213,4 +215,42 @@ fn subscriptions_outlive_a_killed_connection() {
     next(MessageKind::Resubscribed);
     client.publish("news", "two").unwrap();
     assert_eq!(next(MessageKind::Message).text(), Some("two"));
+}
+
+#[test]
+fn all_nodes_of_a_cluster_are_reached_over_tls() {
+    let (installed, certificates) = match servers::any_secure() {
+        Ok(secure) => secure,
+        Err(error) => return skipped(error),
+    };
+    let options = ClusterOptions::new().replicas(0).tls(certificates.server());
+    let cluster = Cluster::start(&installed, options).unwrap();
+    let url = cluster.tls_url().unwrap();
+    let client =
+        Client::open(&format!("{url}?tls_roots={}", certificates.authority().display())).unwrap();
+    let mut pipeline = client.pipeline();
+    for n in 0..300 {
+        pipeline.queue(cmd::set(format!("key:{n}"), n));
+    }
+    pipeline.execute::<Vec<()>>().unwrap();
+    assert_eq!(client.get::<u32>("key:299").unwrap(), Some(299));
+    assert_eq!(client.route(Route::Primaries).dbsize().unwrap(), 300);
+    let topology = client.topology().unwrap();
+    let plain: Vec<_> = cluster.nodes().iter().map(ToString::to_string).collect();
+    assert_eq!(topology.nodes().len(), 3);
+    for node in topology.nodes() {
+        let endpoint = node.endpoint();
+        assert!(!plain.contains(&endpoint.to_string()), "{endpoint} is a port without TLS");
+        client.node(endpoint).ping().unwrap();
+    }
+    let mut pubsub = client.pubsub();
+    pubsub.subscribe(["news"]).unwrap();
+    pubsub.ssubscribe(["shard"]).unwrap();
+    client.spublish("shard", "hello").unwrap();
+    loop {
+        let message = pubsub.get_message(PATIENCE).unwrap().expect("it comes in time");
+        if message.kind == MessageKind::SMessage {
+            return assert_eq!(message.text(), Some("hello"));
+        }
+    }
 }

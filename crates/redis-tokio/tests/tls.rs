@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use clusterkit::{Cluster, ClusterOptions};
+use redis_tokio::cluster::Route;
 use redis_tokio::tls::{Identity, Pem, Roots, Tls};
 use redis_tokio::{
     Client, Cmd, Commands, Config, Delivery, ErrorKind, Execute, MessageKind, PubSub, Queue, cmd,
@@ -176,4 +178,34 @@ async fn subscriptions_outlive_a_killed_connection() {
     next(&mut pubsub, MessageKind::Resubscribed).await;
     client.publish("news", "two").await.unwrap();
     assert_eq!(next(&mut pubsub, MessageKind::Message).await, "two");
+}
+
+#[tokio::test]
+async fn all_nodes_of_a_cluster_are_reached_over_tls() {
+    let (installed, certificates) = match servers::any_secure() {
+        Ok(secure) => secure,
+        Err(error) => return skipped(error),
+    };
+    let options = ClusterOptions::new().replicas(0).tls(certificates.server());
+    let cluster = Cluster::start(&installed, options).unwrap();
+    let url = cluster.tls_url().unwrap();
+    let client =
+        Client::open(&format!("{url}?tls_roots={}", certificates.authority().display())).unwrap();
+    let mut pipeline = client.pipeline();
+    for n in 0..300 {
+        pipeline.queue(cmd::set(format!("key:{n}"), n));
+    }
+    pipeline.execute::<Vec<()>>().await.unwrap();
+    assert_eq!(client.route(Route::Primaries).dbsize().await.unwrap(), 300);
+    let plain: Vec<_> = cluster.nodes().iter().map(ToString::to_string).collect();
+    for node in client.topology().unwrap().nodes() {
+        let endpoint = node.endpoint();
+        assert!(!plain.contains(&endpoint.to_string()), "{endpoint} is a port without TLS");
+        client.node(endpoint).ping().await.unwrap();
+    }
+    let mut pubsub = client.pubsub();
+    pubsub.ssubscribe(["shard"]).await.unwrap();
+    next(&mut pubsub, MessageKind::SSubscribe).await;
+    client.spublish("shard", "hello").await.unwrap();
+    assert_eq!(next(&mut pubsub, MessageKind::SMessage).await, "hello");
 }

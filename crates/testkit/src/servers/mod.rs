@@ -197,16 +197,24 @@ pub fn any() -> io::Result<Installed> {
     }
 }
 
-/// A server that listens for TLS, with the certificates for it and for its clients.
+/// One server, whichever, that was built with TLS, and certificates for it and for its clients. Nothing is fetched.
 ///
 /// # Errors
-/// When no server was found that was built with TLS, there is no `openssl` command, or the server does not start.
-pub fn secure(client_must_authenticate: bool) -> io::Result<(Server, Certificates)> {
+/// When no such server was found, or there is no `openssl` command.
+pub fn any_secure() -> io::Result<(Installed, Certificates)> {
     let found = discover(&folder(), false).found;
     let Some(installed) = found.into_iter().find(|installed| installed.tls) else {
         return Err(io::Error::new(io::ErrorKind::NotFound, "no server was built with TLS"));
     };
-    let certificates = Certificates::new()?;
+    Ok((installed, Certificates::new()?))
+}
+
+/// Such a server, started and listening for TLS.
+///
+/// # Errors
+/// As [`any_secure`], and when the server does not start.
+pub fn secure(client_must_authenticate: bool) -> io::Result<(Server, Certificates)> {
+    let (installed, certificates) = any_secure()?;
     let files = TlsFiles { client_must_authenticate, ..certificates.server() };
     Ok((Server::start(&installed, ServerOptions::new().tls(files))?, certificates))
 }

@@ -69,6 +69,7 @@ async fn cut_before_the_connection_is_ready_is_not_noticed<S: Subject>(cx: Conte
     let cuts = [(ToServer, 0), (ToServer, 5), (ToClient, 0), (ToClient, 5)];
     for (n, (direction, bytes)) in (1..).zip(cuts) {
         for ending in [Ending::Close, Ending::ResetClient, Ending::ResetServer] {
+            cx.until("the link before is gone", async || Ok(proxy.open_links() == 0)).await?;
             cx.step(format!("{ending:?} after {bytes} bytes {direction:?}"));
             let client = proxy.client::<S>()?;
             proxy.cut_after(direction, bytes, ending);
