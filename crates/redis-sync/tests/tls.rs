@@ -2,7 +2,7 @@
 #![cfg(feature = "tls")]
 
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -14,6 +14,9 @@ use redis_sync::tls::{Identity, Pem, Roots, Tls};
 use redis_sync::{
     Client, Cmd, Commands, Config, Delivery, Error, ErrorKind, Execute, MessageKind, Queue, cmd,
 };
+use redis_tls::rustls::pki_types::pem::PemObject;
+use redis_tls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use redis_tls::rustls::{ServerConfig, ServerConnection, StreamOwned, crypto::ring};
 use testkit::servers::{self, Certificates, Server};
 use testkit::skipped;
 
@@ -253,4 +256,83 @@ fn all_nodes_of_a_cluster_are_reached_over_tls() {
             return assert_eq!(message.text(), Some("hello"));
         }
     }
+}
+
+type Session = StreamOwned<ServerConnection, TcpStream>;
+
+/// Settings for a server of the test's own, which treats each connection so.
+fn serve(
+    certificates: &Certificates,
+    each: impl Fn(Session) -> std::io::Result<()> + Send + 'static,
+) -> Config {
+    let files = certificates.server();
+    let chain = CertificateDer::pem_file_iter(&files.certificate).expect("it was made");
+    let chain = chain.map(|certificate| certificate.expect("it is PEM")).collect();
+    let key = PrivateKeyDer::from_pem_file(&files.key).expect("it was made");
+    let server = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|server| server.with_no_client_auth().with_single_cert(chain, key))
+        .expect("they fit");
+    let server = Arc::new(server);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    thread::spawn(move || {
+        for socket in listener.incoming().flatten() {
+            let session = ServerConnection::new(server.clone()).expect("the settings fit");
+            // How a connection ends is the client's to say.
+            let _ = each(StreamOwned::new(session, socket));
+        }
+    });
+    let url = format!("rediss://127.0.0.1:{port}?protocol=2");
+    let config: Config = url.parse().expect("it is a URL");
+    with_tls(config, |tls| tls.roots = Roots::Only(vec![Pem::file(certificates.authority())]))
+}
+
+/// Answers what comes at once, as what the client sends here begins each command with the only `*`; none at its end.
+fn answer(session: &mut Session) -> std::io::Result<Option<usize>> {
+    let mut buf = [0; 4096];
+    let n = session.read(&mut buf)?;
+    let commands = buf[..n].iter().filter(|&&byte| byte == b'*').count();
+    session.write_all(&b"+OK\r\n".repeat(commands))?;
+    Ok((n > 0).then_some(commands))
+}
+
+#[test]
+fn keys_that_the_server_changes_are_followed() {
+    let Ok(certificates) = Certificates::new() else {
+        return skipped("`openssl` makes no certificate");
+    };
+    let config = serve(&certificates, |mut session| {
+        while answer(&mut session)?.is_some() {
+            // It asks for new ones of the client, too, and comes with no data.
+            session.conn.refresh_traffic_keys().map_err(std::io::Error::other)?;
+            session.flush()?;
+        }
+        Ok(())
+    });
+    let client = Client::new(config).unwrap();
+    for _ in 0..100 {
+        client.ping().unwrap();
+    }
+    assert_eq!(client.stats().connected, 1);
+}
+
+#[test]
+fn connection_that_ends_without_a_farewell_is_lost_as_any_other() {
+    let Ok(certificates) = Certificates::new() else {
+        return skipped("`openssl` makes no certificate");
+    };
+    let config = serve(&certificates, |mut session| {
+        // The handshake, and one command.
+        answer(&mut session)?;
+        answer(&mut session)?;
+        let mut buf = [0; 4096];
+        session.read(&mut buf).map(drop)
+    });
+    let client = Client::new(config).unwrap();
+    client.set("key", 1).unwrap();
+    let error = client.incr("key").unwrap_err();
+    assert_eq!((error.kind(), error.delivery()), (ErrorKind::Io, Delivery::MaybeExecuted));
+    assert!(error.to_string().contains("closed the connection"), "{error}");
+    client.set("key", 1).unwrap();
 }
