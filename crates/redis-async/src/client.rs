@@ -104,7 +104,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `Config` when the settings do not fit together, and when a certificate or key that they name can't be used.
+    /// `Config` when the settings do not fit together, when a certificate or key that they name can't be used, and when they
+    /// want TLS without the feature `tls`.
     pub fn new(config: Config, runtime: Arc<dyn Runtime>) -> Result<Self> {
         let runtime = secured(&config, runtime)?;
         Self::on(config, runtime)

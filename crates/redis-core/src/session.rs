@@ -633,6 +633,18 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_of_tls_fails_what_waits_also_once_the_socket_is_open() {
+        let (mut session, now) = session();
+        submit(&mut session, now, 1);
+        assert!(matches!(session.poll_action(), Some(Action::Open(_))));
+        session.handle_opened();
+        write_all(&mut session);
+        session.handle_broken(now, TlsRefusal::new("nobody trusts it").into());
+        assert_eq!(failures(&mut session), [(1, ErrorKind::Tls, Delivery::NotSent)]);
+        assert_eq!(session.poll_action(), Some(Action::Close));
+    }
+
+    #[test]
     fn deadlines_hold_while_there_is_no_connection() {
         let (mut session, now) = session();
         session.not_before = Some(now + Duration::from_secs(60));

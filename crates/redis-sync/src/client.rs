@@ -44,12 +44,12 @@ pub(crate) enum Servers {
 }
 
 impl Client {
-    /// A client for a URL such as `redis://user:password@host:6379/0` or `redis+unix:///path?db=1`.
-    /// Nothing is connected before the first command.
+    /// A client for a URL such as `redis://user:password@host:6379/0` or `redis+unix:///path?db=1`; with the feature `tls`
+    /// also `rediss://host:6380` and the like. Nothing is connected before the first command.
     ///
     /// # Errors
     ///
-    /// `Config` when the URL is not one.
+    /// `Config` when the URL is not one, and as [`new`](Self::new).
     pub fn open(url: &str) -> Result<Self> {
         Self::new(url.parse()?)
     }
@@ -58,7 +58,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `Config` when the settings do not fit together, and when a certificate or key that they name can't be used.
+    /// `Config` when the settings do not fit together, when a certificate or key that they name can't be used, and when they
+    /// want TLS without the feature `tls`.
     pub fn new(config: Config) -> Result<Self> {
         let connector = Connector::new(&config)?;
         Self::with(config, connector)

@@ -19,44 +19,45 @@ pub fn refused(error: &Error) -> io::Error {
         Error::InvalidMessage(_) => {
             format!("the server does not speak TLS there, or breaks it: {error}")
         }
-        Error::InvalidCertificate(reason) => format!("{error}: {}", setting_for(reason)),
-        Error::AlertReceived(alert) if is_about_client(*alert) => {
-            format!(
-                "{error}: the server takes no client without a certificate that it trusts, see `identity` of `Tls`"
-            )
-        }
+        Error::InvalidCertificate(reason) => of_certificate(reason, error),
+        Error::AlertReceived(alert) => of_alert(*alert, error),
         _ => format!("TLS failed: {error}"),
     };
     TlsRefusal::new(text).into()
 }
 
-/// What helps against a refused certificate.
-fn setting_for(reason: &CertificateError) -> &'static str {
+fn of_certificate(reason: &CertificateError, error: &Error) -> String {
     match reason {
         CertificateError::UnknownIssuer => {
-            "name the authority that signed it with `roots` of `Tls`"
+            "the server's certificate is signed by nobody who is trusted: see `roots` of `Tls`"
+                .to_owned()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "connect by a name that it has, or see `server_name` of `Tls`"
+            format!("{error}: connect by a name that it has, or see `server_name` of `Tls`")
         }
-        _ => "the server needs another one",
+        _ => format!("{error}: the server needs another one"),
     }
 }
 
-/// Whether an alert says that the server wants to know who the client is.
-fn is_about_client(alert: AlertDescription) -> bool {
-    matches!(
-        alert,
+fn of_alert(alert: AlertDescription, error: &Error) -> String {
+    match alert {
         AlertDescription::CertificateRequired
-            | AlertDescription::BadCertificate
-            | AlertDescription::UnsupportedCertificate
-            | AlertDescription::CertificateRevoked
-            | AlertDescription::CertificateExpired
-            | AlertDescription::CertificateUnknown
-            | AlertDescription::UnknownCA
-            | AlertDescription::AccessDenied
-            | AlertDescription::HandshakeFailure
-    )
+        | AlertDescription::BadCertificate
+        | AlertDescription::UnsupportedCertificate
+        | AlertDescription::CertificateRevoked
+        | AlertDescription::CertificateExpired
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnknownCA
+        | AlertDescription::AccessDenied => {
+            format!(
+                "the server wants a client with a certificate that it trusts, see `identity` of `Tls`: {error}"
+            )
+        }
+        AlertDescription::HandshakeFailure => {
+            format!("the server may want a client's certificate, see `identity` of `Tls`: {error}")
+        }
+        _ => format!("the server ended TLS: {error}"),
+    }
 }
 
 #[cfg(test)]
