@@ -246,6 +246,11 @@ fn all_nodes_of_a_cluster_are_reached_over_tls() {
         assert!(!plain.contains(&endpoint.to_string()), "{endpoint} is a port without TLS");
         client.node(endpoint).ping().unwrap();
     }
+    let stranger = certificates.stranger();
+    assert_refused(
+        format!("{url}?tls_roots={}", stranger.display()).parse().unwrap(),
+        "`roots` of `Tls`",
+    );
     let mut pubsub = client.pubsub();
     pubsub.subscribe(["news"]).unwrap();
     pubsub.ssubscribe(["shard"]).unwrap();

@@ -203,6 +203,9 @@ async fn all_nodes_of_a_cluster_are_reached_over_tls() {
         assert!(!plain.contains(&endpoint.to_string()), "{endpoint} is a port without TLS");
         client.node(endpoint).ping().await.unwrap();
     }
+    let stranger = certificates.stranger();
+    let stranger = format!("{url}?tls_roots={}", stranger.display());
+    assert_refused(stranger.parse().unwrap(), "`roots` of `Tls`").await;
     let mut pubsub = client.pubsub();
     pubsub.ssubscribe(["shard"]).await.unwrap();
     next(&mut pubsub, MessageKind::SSubscribe).await;
