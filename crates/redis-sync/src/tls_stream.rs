@@ -146,13 +146,12 @@ impl TlsStream {
         drop(session);
         match outgoing.flush(socket) {
             Ok(()) => Ok(n),
-            // The peer can't read the last record, and so nobody has the last byte: with that one outstanding
-            // somebody comes again to write what is left.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            // The peer may have read all records but the last, which is not whole: nobody has its last byte. With
+            // that one outstanding somebody comes again, to write what is left or to hear of the error.
+            Err(error) => {
                 outgoing.owed = true;
                 if n > 1 { Ok(n - 1) } else { Err(error) }
             }
-            Err(error) => Err(error),
         }
     }
 

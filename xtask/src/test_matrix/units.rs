@@ -19,6 +19,8 @@ const RUNS: [&[&str]; 3] = [
     &["--package", "redis-core", "--features", "json"],
     &[
         "--package",
+        "redis-async",
+        "--package",
         "redis-sync",
         "--package",
         "redis-tokio",
@@ -26,6 +28,7 @@ const RUNS: [&[&str]; 3] = [
         "redis-smol",
         "--features",
         "redis-sync/tls,redis-tokio/tls,redis-smol/tls",
+        "--lib",
         "--test",
         "tls",
     ],
