@@ -34,7 +34,7 @@ enum Socket {
 impl Stream {
     /// Opens a socket to the first address that answers, before the deadline. Looking a host name up, and
     /// connecting to a Unix socket, can't be interrupted: std has no deadline for them. An error of kind `WouldBlock`
-    /// means that the deadline has passed during the handshake of TLS.
+    /// means that the deadline may have passed during the handshake of TLS.
     pub(crate) fn connect(
         connector: &Connector,
         endpoint: &Endpoint,

@@ -16,7 +16,7 @@ pub(super) const STANDALONE: &str = "standalone";
 /// What the representative set is, for people.
 const DEFAULT: &str = "each server with sync, tokio (one thread) and smol over TCP in both \
                                   protocols; the first server also over a Unix socket and with tokio \
-                                  on several threads; the first one with TLS over that, in RESP3; each server as a cluster, runtimes \
+                                  on several threads; the last one with TLS over that, in RESP3; each server as a cluster, runtimes \
                                   and protocols in turn; --full runs everything, --deployment \
                                   cluster all clusters";
 
@@ -128,7 +128,7 @@ fn is_usual_of_cluster(at: usize, one: &Combination) -> bool {
 
 /// Whether TLS is usually tried like this: it is the client's part of it that matters.
 fn is_usual_of_tls(secure: &[String], one: &Combination) -> bool {
-    secure.first() == Some(&one.server) && one.protocol == "3" && one.runtime != "tokio-threads"
+    secure.last() == Some(&one.server) && one.protocol == "3" && one.runtime != "tokio-threads"
 }
 
 #[cfg(test)]
