@@ -28,7 +28,11 @@ const EXCLUDED: &[&str] = &[];
 
 /// Features that only add: with them all code is looked at.
 const FEATURES: &str = "redis-sync/json,redis-tokio/json,redis-smol/json,\
-                        redis-sync/tracing,redis-tokio/tracing,redis-smol/tracing";
+                        redis-sync/tracing,redis-tokio/tracing,redis-smol/tracing,\
+                        conformance/tls";
+
+/// What stands for a feature is looked at without it.
+const PLAIN: [&str; 4] = ["--package", "redis-sync", "--package", "redis-async"];
 
 type Step = (&'static str, fn() -> Result<()>);
 
@@ -72,7 +76,10 @@ fn format() -> Result<()> {
 
 fn clippy() -> Result<()> {
     let mut command = on_workspace("clippy");
-    process::run("clippy", command.args(["--all-targets", "--", "-D", "warnings"]), LIMIT)
+    process::run("clippy", command.args(["--all-targets", "--", "-D", "warnings"]), LIMIT)?;
+    let mut command = cargo();
+    command.arg("clippy").args(PLAIN).args(["--", "-D", "warnings"]);
+    process::run("clippy", command.current_dir(workspace()), LIMIT)
 }
 
 fn doc() -> Result<()> {

@@ -50,8 +50,11 @@ pub(crate) fn cargo() -> Command {
 ///
 /// # Errors
 /// When it does not build, or has no program.
-pub(crate) fn build_program(package: &str) -> Result<PathBuf> {
-    build(&["--package", package])?.pop().ok_or_else(|| format!("{package} has no program").into())
+pub(crate) fn build_program(package: &str, features: &[&str]) -> Result<PathBuf> {
+    let features = features.join(",");
+    build(&["--package", package, "--features", &features])?
+        .pop()
+        .ok_or_else(|| format!("{package} has no program").into())
 }
 
 /// Builds what `args` pick and returns the programs.

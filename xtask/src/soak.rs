@@ -53,7 +53,7 @@ fn run(mut args: Args) -> Result<()> {
     let found = servers::find(true).at_least_one()?;
     let server = found.iter().map(ToString::to_string).find(|name| name.contains(&wanted));
     let server = server.ok_or_else(|| format!("no server `{wanted}` here"))?;
-    let program = process::build_program("conformance")?;
+    let program = process::build_program("conformance", &[])?;
     println!("== {seconds} s on {server}, seed {seed}: {}", runtimes.join(", "));
 
     let reports: Vec<_> = thread::scope(|scope| {

@@ -78,6 +78,13 @@ impl Cluster {
         nodes.iter().skip(1).fold(first, |url, node| format!("{url},{node}"))
     }
 
+    /// `rediss+cluster://HOST:PORT` with the first node, when nodes listen for TLS.
+    pub fn tls_url(&self) -> Option<String> {
+        let first = self.nodes().into_iter().next()?;
+        let url = self.members.at(&first, Server::tls_url).ok()??;
+        Some(url.replacen("rediss://", "rediss+cluster://", 1))
+    }
+
     /// How to reach a single node.
     ///
     /// # Errors

@@ -49,7 +49,9 @@ pub(crate) fn launch(cluster: &Cluster) -> io::Result<Node> {
 /// Makes the node know the others.
 pub(crate) fn meet(cluster: &Cluster, node: &Node, others: &[Node]) -> io::Result<()> {
     for other in others {
-        let meet = cmd::cluster_meet(other.addr.ip().to_string(), other.port());
+        // Where nodes speak TLS with each other, that is the port they are known by.
+        let port = cluster.members().at(other, Server::tls_port)?.unwrap_or(other.port());
+        let meet = cmd::cluster_meet(other.addr.ip().to_string(), port);
         cluster.members().run(node, meet)?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, io, time::Duration};
 
-use testkit::servers::{Installed, ServerOptions, Version};
+use testkit::servers::{Installed, ServerOptions, TlsFiles, Version};
 
 /// How to start a [`Cluster`](crate::Cluster). The default is three primaries with a replica each, none of
 /// which takes over by itself.
@@ -87,6 +87,14 @@ impl ClusterOptions {
     pub fn server(mut self, options: ServerOptions) -> Self {
         self.server = options;
         self
+    }
+
+    /// Nodes also listen for TLS, and speak nothing else with each other; clients of this cluster's own stay with plain
+    /// text.
+    #[must_use]
+    pub fn tls(mut self, files: TlsFiles) -> Self {
+        self.server = self.server.tls(files);
+        self.arg("--tls-cluster").arg("yes").arg("--tls-replication").arg("yes")
     }
 
     /// One more word on each node's command line; later ones win, and all of them over these options.

@@ -29,6 +29,7 @@ use crate::request::ReplyFuture;
 use crate::routed::Routed;
 use crate::runtime::Runtime;
 use crate::scan::ScanStream;
+use crate::secured::secured;
 use crate::shards::Shards;
 use crate::watch::{Transaction, Watched};
 
@@ -103,8 +104,15 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `Config` when the settings do not fit together.
-    pub fn new(mut config: Config, runtime: Arc<dyn Runtime>) -> Result<Self> {
+    /// `Config` when the settings do not fit together, when a certificate or key that they name can't be used, and when they
+    /// want TLS without the feature `tls`.
+    pub fn new(config: Config, runtime: Arc<dyn Runtime>) -> Result<Self> {
+        let runtime = secured(&config, runtime)?;
+        Self::on(config, runtime)
+    }
+
+    /// A client whose runtime connects as the settings want.
+    fn on(mut config: Config, runtime: Arc<dyn Runtime>) -> Result<Self> {
         config.begin()?;
         let seeds = Arc::new(Seeds::new(*config.seed.get_or_insert_with(random)));
         let config = Arc::new(config);
@@ -388,7 +396,7 @@ impl Client {
         let mut config = self.config().clone();
         (config.cluster, config.endpoint) = (None, endpoint.clone());
         config.seed = Some(self.shared.seeds.next_seed());
-        let client = Self::new(config, self.shared.runtime.clone());
+        let client = Self::on(config, self.shared.runtime.clone());
         client.expect("settings that were good for all nodes are good for one")
     }
 

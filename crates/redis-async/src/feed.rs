@@ -33,6 +33,7 @@ impl<M: Machine> Feed<M> {
         self.pump.write(&mut self.machine, cx);
         match self.machine.poll_transmit() {
             Some(_) if self.pump.can_write() => Poll::Pending,
+            None if !self.pump.is_flushed() => Poll::Pending,
             _ => Poll::Ready(()),
         }
     }

@@ -34,6 +34,8 @@ mod request;
 mod routed;
 mod runtime;
 mod scan;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod secured;
 mod shards;
 mod shared;
 mod stop;
@@ -44,6 +46,12 @@ mod watch;
 pub mod cluster {
     pub use redis_cluster::{Health, Node, Role, Route, Topology};
     pub use redis_core::config::{AddressMap, ClusterConfig, ReadFrom};
+}
+
+/// The settings of TLS. With the feature `tls`, URLs of `rediss` and `rediss+cluster` and clients with [`Config::tls`] speak
+/// it; without, they are refused.
+pub mod tls {
+    pub use redis_core::config::{Identity, Pem, Roots, Tls};
 }
 
 #[cfg(feature = "json")]

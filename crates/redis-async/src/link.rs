@@ -434,7 +434,10 @@ impl Driver {
             (Some(due), Some(armed)) => armed <= due,
             (Some(_), None) => false,
         };
-        self.session.unsent() == 0 && self.session.is_ready() && timer_will_do
+        self.session.unsent() == 0
+            && self.pump.is_flushed()
+            && self.session.is_ready()
+            && timer_will_do
     }
 
     fn poll(&mut self, link: &Arc<Link>, cx: &mut Context<'_>) -> Poll<()> {

@@ -27,6 +27,8 @@ pub(crate) struct Pump {
     timer: Option<Box<dyn Timer>>,
     /// Writing failed; what the peer said before is still to be read.
     broken: Option<(io::ErrorKind, Instant)>,
+    /// The socket may hold what it took.
+    unflushed: bool,
     pub(crate) recv: RecvBuffer,
 }
 
@@ -42,8 +44,7 @@ impl Pump {
         let mut progress = false;
         while let Some(action) = machine.poll_action() {
             progress = true;
-            self.socket = None;
-            self.broken = None;
+            self.close();
             self.recv = RecvBuffer::default();
             self.connecting = match action {
                 Action::Open(endpoint) => Some(runtime.connect(endpoint)),
@@ -79,14 +80,33 @@ impl Pump {
             };
             match written {
                 Poll::Ready(Ok(0)) => self.break_off(io::ErrorKind::WriteZero),
-                Poll::Ready(Ok(n)) => machine.handle_transmitted(n),
+                Poll::Ready(Ok(n)) => {
+                    machine.handle_transmitted(n);
+                    self.unflushed = true;
+                }
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 Poll::Ready(Err(error)) => self.break_off(error.kind()),
-                Poll::Pending => break,
+                Poll::Pending => return progress,
             }
             progress = true;
         }
+        self.flush(cx);
         progress
+    }
+
+    /// Has the socket send what it took: TLS may hold some of it.
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        while self.unflushed
+            && self.broken.is_none()
+            && let Some(socket) = &mut self.socket
+        {
+            match Pin::new(socket).poll_flush(cx) {
+                Poll::Ready(Ok(())) => self.unflushed = false,
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => self.break_off(error.kind()),
+                Poll::Pending => return,
+            }
+        }
     }
 
     /// Reads once. Returns how many bytes of `recv` the machine has used up: take or consume them.
@@ -112,7 +132,10 @@ impl Pump {
                 return Some(machine.handle_input(now, self.recv.data(), events));
             }
             Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-            Poll::Ready(Err(error)) => self.lost(machine, Some(error.kind())),
+            Poll::Ready(Err(error)) => {
+                machine.handle_broken(Instant::now(), error);
+                self.close();
+            }
         }
         Some(0)
     }
@@ -129,8 +152,13 @@ impl Pump {
 
     fn lost(&mut self, machine: &mut impl Machine, why: Option<io::ErrorKind>) {
         machine.handle_disconnect(Instant::now(), why);
+        self.close();
+    }
+
+    fn close(&mut self) {
         self.socket = None;
         self.broken = None;
+        self.unflushed = false;
     }
 
     /// Ready when the time has come.
@@ -151,5 +179,10 @@ impl Pump {
     /// Whether there is a socket that takes bytes, now or later.
     pub(crate) fn can_write(&self) -> bool {
         self.socket.is_some() && self.broken.is_none()
+    }
+
+    /// Whether everything that the socket took is on its way.
+    pub(crate) fn is_flushed(&self) -> bool {
+        !self.unflushed || !self.can_write()
     }
 }

@@ -75,6 +75,23 @@ fn on_an_idle_link_the_first_poll_writes() {
 }
 
 #[test]
+fn what_a_socket_holds_back_is_flushed() {
+    let (lab, client) = lab();
+    // At first the driver is called in any case, to set its timer.
+    for round in 1..4 {
+        lab.cork_sockets(true);
+        let mut future = client.execute(echo("held"));
+        assert!(poll_once(&mut future).is_pending());
+        lab.run();
+        assert_eq!(lab.ran().len(), round, "the socket has it");
+        lab.cork_sockets(false);
+        lab.run();
+        assert_eq!(lab.ran().len(), round + 1, "nobody wrote anything more");
+        assert_eq!(lab.block_on(future).unwrap(), "held");
+    }
+}
+
+#[test]
 fn futures_that_wait_together_share_a_write() {
     let (lab, client) = lab();
     let before = lab.writes();

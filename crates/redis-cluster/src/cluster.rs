@@ -131,7 +131,7 @@ impl Cluster {
     pub fn handle_view(&mut self, now: Instant, node: NodeId, view: Result<View>) {
         let Some(answered) = self.registry.endpoint(node).cloned() else { return };
         let map = &self.settings.address_map;
-        let origin = Origin { answered: &answered, tls: false, map };
+        let origin = Origin { answered: &answered, tls: self.config.tls.is_some(), map };
         let first = match self.refresh.handle_answer(node, &origin, view) {
             None => return,
             Some(Ok(topology)) => {
@@ -249,7 +249,7 @@ impl Cluster {
     fn reach(&self, from: NodeId, to: &Address) -> Option<Endpoint> {
         let answered = self.registry.endpoint(from)?;
         let map = &self.settings.address_map;
-        to.endpoint(&Origin { answered, tls: false, map })
+        to.endpoint(&Origin { answered, tls: self.config.tls.is_some(), map })
     }
 
     /// The node at an address that another one tells of.

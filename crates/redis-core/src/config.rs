@@ -3,6 +3,7 @@
 //! Owns the settings with their defaults. Secrets never show in `Debug`.
 
 mod cluster;
+mod tls;
 mod url;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 pub use self::cluster::{AddressMap, ClusterConfig, ReadFrom};
+pub use self::tls::{Identity, Pem, Roots, Tls, TlsRefusal};
 use crate::command::{Block, Cmd};
 use crate::error::{Error, ErrorKind, Result};
 use crate::pubsub::Overflow;
@@ -166,6 +168,8 @@ pub struct Config {
     pub endpoint: Endpoint,
     /// That the servers are a cluster, and how to deal with it. Default: none, there is one server.
     pub cluster: Option<ClusterConfig>,
+    /// How to speak TLS, which needs the feature `tls` of the client's crate. Default: none, which is plain text.
+    pub tls: Option<Tls>,
     /// The ACL user. Default: none, which is the server's `default` user.
     pub username: Option<String>,
     /// The password. Default: none.
@@ -245,6 +249,7 @@ impl Default for Config {
         Self {
             endpoint: Endpoint::Tcp { host: "127.0.0.1".into(), port: 6379 },
             cluster: None,
+            tls: None,
             username: None,
             password: None,
             database: 0,
@@ -298,6 +303,12 @@ impl Config {
         Self { cluster: Some(cluster), ..config }
     }
 
+    /// The same settings, over TLS.
+    #[must_use]
+    pub fn tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
     /// These settings for another connection: where it goes may have changed.
     pub(crate) fn again(self: &Arc<Self>) -> Arc<Self> {
         match &self.whereabouts {
@@ -349,8 +360,19 @@ impl Config {
         let Self { endpoint, .. } = self;
         Error::new(
             ErrorKind::Timeout,
-            format!("{text} {endpoint}: see `connect_timeout` and `command_timeout`"),
+            format!(
+                "{text} {endpoint}: see `connect_timeout` and `command_timeout`{}",
+                self.silence()
+            ),
         )
+    }
+
+    /// What else the silence of a server may mean.
+    pub(crate) fn silence(&self) -> &'static str {
+        match self.tls {
+            Some(_) => "; one that speaks no TLS there may not answer at all",
+            None => "",
+        }
     }
 
     /// Makes the settings those of one client: they are checked, and what is counted begins at zero.
@@ -362,6 +384,22 @@ impl Config {
         self.check()?;
         self.counters = Arc::default();
         Ok(())
+    }
+
+    /// For adapters that were built without TLS.
+    ///
+    /// # Errors
+    ///
+    /// `Config` when the settings want it.
+    #[doc(hidden)]
+    pub fn refuse_tls(&self) -> Result<()> {
+        match self.tls {
+            Some(_) => Err(Error::new(
+                ErrorKind::Config,
+                "there is no TLS in this build: enable the feature `tls` of the client's crate",
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Counts what happened, and tells the observer.
@@ -414,6 +452,16 @@ impl Config {
             }
             if cluster.views == 0 {
                 return wrong("`views` of a cluster must be at least 1");
+            }
+        }
+        if let Some(tls) = &self.tls {
+            if matches!(self.endpoint, Endpoint::Unix(_)) {
+                return wrong("a Unix socket has no TLS: leave `tls` out");
+            }
+            if let Roots::Only(roots) = &tls.roots
+                && roots.is_empty()
+            {
+                return wrong("`roots` of TLS must name an authority: nobody could be trusted");
             }
         }
         for cmd in &self.on_connect {

@@ -24,6 +24,8 @@ pub enum ErrorKind {
     Connect,
     /// The server refused the credentials, or wants some.
     Auth,
+    /// There can be no TLS with the server: its certificate or the client's was refused, or it does not speak TLS.
+    Tls,
     /// An open connection failed while reading or writing.
     Io,
     /// The deadline passed.
@@ -169,6 +171,11 @@ impl Error {
     /// How far the command got.
     pub fn delivery(&self) -> Delivery {
         self.0.delivery
+    }
+
+    /// The server or the client refused the other for who it is: another attempt would end alike.
+    pub(crate) fn refuses_peer(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Auth | ErrorKind::Tls)
     }
 
     /// The deadline passed.

@@ -152,10 +152,10 @@ impl Retry {
     }
 }
 
-/// Whether a server refused those who connect for what they are or want: it would do so again.
+/// Whether a server refused those who connect for what they are or want, or is refused: that would be so again.
 pub fn is_refusal(error: &Error) -> bool {
     match (error.kind(), error.delivery()) {
-        (ErrorKind::Auth, _) => true,
+        (ErrorKind::Auth | ErrorKind::Tls, _) => true,
         (ErrorKind::Server, Delivery::NotSent) => !error.message().starts_with(FULL),
         _ => false,
     }
@@ -199,7 +199,13 @@ mod tests {
         {
             assert!(after(&Error::server(text.as_bytes()), true).is_err(), "{text}");
         }
-        for kind in [ErrorKind::Auth, ErrorKind::Closed, ErrorKind::Limit, ErrorKind::Protocol] {
+        for kind in [
+            ErrorKind::Auth,
+            ErrorKind::Tls,
+            ErrorKind::Closed,
+            ErrorKind::Limit,
+            ErrorKind::Protocol,
+        ] {
             assert!(after(&Error::new(kind, "no"), true).is_err(), "{kind:?}");
         }
     }

@@ -3,6 +3,8 @@
 //! Owns when to connect, how long to wait after a failure, and where requests wait meanwhile. Knows
 //! nothing of sockets: it asks for them by [`Action`]s.
 
+mod machine;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -11,66 +13,12 @@ use std::time::Instant;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 
+pub use self::machine::{Action, Machine};
 use crate::batch::{Batch, Ticket};
-use crate::config::{Config, Endpoint};
+use crate::config::Config;
 use crate::connection::{Connection, Event, Role, ServerInfo, SubmitError};
 use crate::error::{Delivery, Error, ErrorKind};
 use crate::send::{SendBuffer, Transmit};
-
-/// What a session wants done. Do it, then tell the session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Open a socket there; answer with [`Machine::handle_opened`] or [`Machine::handle_open_failed`].
-    Open(Endpoint),
-    /// Close the socket, or give up opening it. There is nothing to answer.
-    Close,
-}
-
-/// The verbs of a machine that wants a socket: what a driver calls, whatever the link is for.
-///
-/// Any call is legal at any time. A driver does what [`poll_action`](Self::poll_action) says, writes what
-/// [`poll_transmit`](Self::poll_transmit) gives, hands in what it reads, and calls
-/// [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) has come.
-pub trait Machine {
-    /// The socket that was asked for is open.
-    fn handle_opened(&mut self);
-
-    /// The socket that was asked for can't be had.
-    fn handle_open_failed(&mut self, now: Instant, error: io::Error);
-
-    /// As [`Connection::handle_input`]: replies go to `events` as ranges of `input`.
-    fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize;
-
-    /// As [`Connection::handle_transmitted`].
-    fn handle_transmitted(&mut self, n: usize);
-
-    /// As [`Connection::handle_disconnect`].
-    fn handle_disconnect(&mut self, now: Instant, why: Option<io::ErrorKind>);
-
-    /// Looks for deadlines that have passed, and connects when it is time.
-    fn handle_timeout(&mut self, now: Instant);
-
-    /// What to do next, if anything.
-    fn poll_action(&mut self) -> Option<Action>;
-
-    /// What came of the inputs, apart from replies: as [`Connection::poll_event`], except that `Closed`
-    /// ends one connection and not the machine.
-    fn poll_event(&mut self) -> Option<Event>;
-
-    /// As [`Connection::poll_transmit`].
-    fn poll_transmit(&mut self) -> Option<Transmit<'_>>;
-
-    /// When to call [`handle_timeout`](Self::handle_timeout), at the latest.
-    fn poll_timeout(&self) -> Option<Instant>;
-
-    /// As [`Connection::read_hint`].
-    fn read_hint(&self) -> usize;
-
-    /// Whether to read. If not, the peer's bytes wait until the machine was asked for what it has.
-    fn takes_input(&self) -> bool {
-        true
-    }
-}
 
 /// One logical link: connects on demand, and again after a loss.
 #[derive(Debug)]
@@ -477,7 +425,7 @@ impl Machine for Session {
     }
 
     fn handle_open_failed(&mut self, now: Instant, error: io::Error) {
-        if let Link::Opening(conn) = &mut self.link {
+        if let Link::Opening(conn) | Link::Open(conn) = &mut self.link {
             conn.handle_open_failed(error);
             self.take_events(now);
         }
@@ -569,6 +517,7 @@ mod tests {
     use super::*;
     use crate::batch::Deadline;
     use crate::command::Cmd;
+    use crate::config::Endpoint;
 
     const HELLO: &[u8] = b"%1\r\n+proto\r\n:3\r\n+OK\r\n+OK\r\n";
 

@@ -23,6 +23,7 @@ use crate::pipeline::Pipeline;
 use crate::pool::{Pool, Pooled};
 use crate::pubsub::PubSub;
 use crate::scan::ScanIter;
+use crate::tls_stream::Connector;
 use crate::watch::{Transaction, Watched};
 
 /// A client. Cloning it is cheap, and all clones share one pool; threads can share one by reference.
@@ -43,12 +44,12 @@ pub(crate) enum Servers {
 }
 
 impl Client {
-    /// A client for a URL such as `redis://user:password@host:6379/0` or `redis+unix:///path?db=1`.
-    /// Nothing is connected before the first command.
+    /// A client for a URL such as `redis://user:password@host:6379/0` or `redis+unix:///path?db=1`; with the feature `tls`
+    /// also `rediss://host:6380` and the like. Nothing is connected before the first command.
     ///
     /// # Errors
     ///
-    /// `Config` when the URL is not one.
+    /// `Config` when the URL is not one, and as [`new`](Self::new).
     pub fn open(url: &str) -> Result<Self> {
         Self::new(url.parse()?)
     }
@@ -57,17 +58,30 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// `Config` when the settings do not fit together.
-    pub fn new(mut config: Config) -> Result<Self> {
+    /// `Config` when the settings do not fit together, when a certificate or key that they name can't be used, and when they
+    /// want TLS without the feature `tls`.
+    pub fn new(config: Config) -> Result<Self> {
+        let connector = Connector::new(&config)?;
+        Self::with(config, connector)
+    }
+
+    fn with(mut config: Config, connector: Connector) -> Result<Self> {
         config.begin()?;
         let seeds = Arc::new(Seeds::new(*config.seed.get_or_insert_with(random)));
         let servers = match config.cluster.clone() {
             Some(settings) => {
-                Servers::Cluster(Arc::new(Nodes::new(config, settings, seeds.clone())))
+                Servers::Cluster(Arc::new(Nodes::new(config, connector, settings, seeds.clone())))
             }
-            None => Servers::One(Arc::new(Pool::new(Arc::new(config)))),
+            None => Servers::One(Arc::new(Pool::new(Arc::new(config), connector))),
         };
         Ok(Self { servers, seeds })
+    }
+
+    fn connector(&self) -> &Connector {
+        match &self.servers {
+            Servers::One(pool) => pool.connector(),
+            Servers::Cluster(nodes) => nodes.subscribers().connector(),
+        }
     }
 
     /// The settings.
@@ -110,7 +124,8 @@ impl Client {
         let mut config = self.config().clone();
         (config.cluster, config.endpoint) = (None, endpoint.clone());
         config.seed = Some(self.seeds.next_seed());
-        Self::new(config).expect("settings that were good for all nodes are good for one")
+        Self::with(config, self.connector().clone())
+            .expect("settings that were good for all nodes are good for one")
     }
 
     /// What is known of the cluster's nodes; nothing before the first command. None where the server is no cluster.

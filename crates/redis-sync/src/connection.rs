@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use redis_core::batch::{Batch, Ticket};
+use redis_core::config::TlsRefusal;
 use redis_core::connection::{Connection as Machine, Event, Role, SubmitError};
 use redis_core::pipeline::{Run, Sent};
 use redis_core::recv::RecvBuffer;
@@ -16,6 +17,7 @@ use redis_core::{
 };
 
 use crate::stream::Stream;
+use crate::tls_stream::Connector;
 use crate::writing::Writing;
 
 /// Up to this many bytes fit any socket's empty send buffer, so that writing them can't block on a peer
@@ -74,13 +76,25 @@ impl Received {
 impl Connection {
     /// Opens a connection and does the handshake. A command waits for it, so that it takes no longer than
     /// that may.
-    pub(crate) fn open(config: &Arc<Config>, deadline: Option<Instant>) -> Result<Self> {
+    pub(crate) fn open(
+        config: &Arc<Config>,
+        connector: &Connector,
+        deadline: Option<Instant>,
+    ) -> Result<Self> {
         let start = Instant::now();
         let until = start + config.connect_timeout;
         let deadline = deadline.map_or(until, |deadline| deadline.min(until));
         let mut machine = Machine::within(config.clone(), Role::Commands, start, deadline);
-        let stream = Stream::connect(&config.endpoint, deadline)
-            .map_err(|error| machine.handle_open_failed(error))?;
+        let stream = match Stream::connect(connector, &config.endpoint, deadline) {
+            Ok(stream) => stream,
+            Err(error) => {
+                if error.kind() == io::ErrorKind::WouldBlock {
+                    machine.handle_timeout(Instant::now());
+                    failure(&mut machine)?;
+                }
+                return Err(machine.handle_open_failed(error));
+            }
+        };
         let mut connection = Self {
             machine,
             stream,
@@ -349,8 +363,7 @@ impl Connection {
         if !self.write()? {
             let pieces = self.machine.share_transmit();
             let writing = Writing::start(&self.stream, pieces);
-            self.writing =
-                Some(writing.map_err(|error| lost(&mut self.machine, Some(error.kind())))?);
+            self.writing = Some(writing.map_err(|error| lost(&mut self.machine, error))?);
         }
         Ok(())
     }
@@ -372,7 +385,7 @@ impl Connection {
             self.machine.handle_transmitted(writing.progress());
             match end {
                 Some(Err(error)) if result.is_ok() => {
-                    result = Err(lost(&mut self.machine, Some(error.kind())));
+                    result = Err(lost(&mut self.machine, error));
                 }
                 None if result.is_ok() => return Ok(()),
                 // Unless it is done, its thread may wait for a peer that reads nothing.
@@ -394,7 +407,7 @@ impl Connection {
         self.machine.handle_transmitted(writing.progress());
         match end {
             Some(Ok(())) => Ok(()),
-            Some(Err(error)) => Err(lost(&mut self.machine, Some(error.kind()))),
+            Some(Err(error)) => Err(lost(&mut self.machine, error)),
             // The peer has answered everything without having read everything: that was the last.
             None => {
                 self.machine.handle_disconnect(None);
@@ -407,7 +420,7 @@ impl Connection {
     fn write(&mut self) -> Result<bool> {
         let large = self.machine.unsent() > FITS;
         if large && let Err(error) = self.stream.set_nonblocking(true) {
-            return Err(lost(&mut self.machine, Some(error.kind())));
+            return Err(lost(&mut self.machine, error));
         }
         let mut result = Ok(true);
         while let Some(transmit) = self.machine.poll_transmit() {
@@ -427,22 +440,25 @@ impl Connection {
             result = Err(error);
         }
         result.map_err(|error| {
-            self.read_what_is_left();
-            lost(&mut self.machine, Some(error.kind()))
+            let told = self.read_what_is_left();
+            lost(&mut self.machine, told.unwrap_or(error))
         })
     }
 
-    /// Writing failed: what a server says before it closes tells more of the reason.
-    fn read_what_is_left(&mut self) {
+    /// Writing failed: what a server says before it closes tells more of the reason, and so does TLS.
+    fn read_what_is_left(&mut self) -> Option<io::Error> {
         // Of an exchange that has begun to be answered the reason is not to come.
-        while self.recv.data().is_empty()
-            && let Ok(n @ 1..) = self.stream.read_now(self.recv.space(0))
-        {
-            self.recv.advance(n);
+        while self.recv.data().is_empty() {
+            match self.stream.read_now(self.recv.space(0)) {
+                Ok(n @ 1..) => self.recv.advance(n),
+                Ok(_) => break,
+                Err(error) => return Some(error).filter(TlsRefusal::is_in),
+            }
             let mut events = Vec::new();
             let used = self.machine.handle_input(Instant::now(), self.recv.data(), &mut events);
             self.recv.consume(used);
         }
+        None
     }
 
     fn receive_until(
@@ -510,7 +526,7 @@ fn receive(
         {
             machine.handle_timeout(Instant::now());
         }
-        Err(error) => machine.handle_disconnect(Some(error.kind())),
+        Err(error) => machine.handle_broken(error),
     }
     failure(machine)
 }
@@ -529,8 +545,8 @@ fn failure(machine: &mut Machine) -> Result<()> {
 }
 
 /// The socket failed: what that means for what is under way.
-fn lost(machine: &mut Machine, why: Option<io::ErrorKind>) -> Error {
-    machine.handle_disconnect(why);
+fn lost(machine: &mut Machine, why: io::Error) -> Error {
+    machine.handle_broken(why);
     match failure(machine) {
         Err(error) => error,
         Ok(()) => Error::new(ErrorKind::Closed, "the connection was closed"),

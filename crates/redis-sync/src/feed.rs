@@ -13,11 +13,13 @@ use redis_core::recv::RecvBuffer;
 use redis_core::session::{Action, Machine};
 use redis_core::{Config, Endpoint, Error, ErrorKind, Result};
 
-use crate::pool::Reserved;
+use crate::pool::{Pool, Reserved};
 use crate::stream::Stream;
+use crate::tls_stream::Connector;
 
 pub(crate) struct Feed<M> {
     config: Arc<Config>,
+    connector: Connector,
     state: Mutex<State<M>>,
     /// Somebody's turn is over, or there is something else to look at.
     moved: Condvar,
@@ -64,7 +66,7 @@ impl<M> State<M> {
 }
 
 impl<M: Machine> Feed<M> {
-    pub(crate) fn new(machine: M, config: Arc<Config>) -> Self {
+    pub(crate) fn new(machine: M, pool: &Pool) -> Self {
         let state = State {
             machine,
             reader: None,
@@ -81,7 +83,14 @@ impl<M: Machine> Feed<M> {
             ending: false,
         };
         let (moved, left) = (Condvar::new(), Condvar::new());
-        Self { config, state: Mutex::new(state), moved, left, writing: Mutex::new(()) }
+        Self {
+            config: pool.config().clone(),
+            connector: pool.connector().clone(),
+            state: Mutex::new(state),
+            moved,
+            left,
+            writing: Mutex::new(()),
+        }
     }
 
     pub(crate) fn config(&self) -> &Arc<Config> {
@@ -146,7 +155,11 @@ impl<M: Machine> Feed<M> {
                     }
                     // What that means is to be looked at before anything is waited for.
                     Err(error) => {
-                        state.machine.handle_open_failed(Instant::now(), error);
+                        let now = Instant::now();
+                        if error.kind() == io::ErrorKind::WouldBlock {
+                            state.machine.handle_timeout(now);
+                        }
+                        state.machine.handle_open_failed(now, error);
                         return (state, Ok(()));
                     }
                 }
@@ -170,7 +183,7 @@ impl<M: Machine> Feed<M> {
     fn open(&self, endpoint: &Endpoint, now: Instant) -> io::Result<(Reader, Arc<Stream>)> {
         // What a subscriber writes is small: a peer that takes none of it for so long is gone.
         let timeout = self.config.connect_timeout;
-        let stream = Stream::connect(endpoint, now + timeout)?;
+        let stream = Stream::connect(&self.connector, endpoint, now + timeout)?;
         stream.set_write_timeout(timeout)?;
         let writer = Arc::new(stream.try_clone()?);
         Ok((Reader { stream, recv: RecvBuffer::default() }, writer))
@@ -207,7 +220,7 @@ impl<M: Machine> Feed<M> {
             {
                 has_come = false;
             }
-            Err(error) => machine.handle_disconnect(Instant::now(), Some(error.kind())),
+            Err(error) => machine.handle_broken(Instant::now(), error),
         }
         state.reader = Some(reader);
         (state, has_come)
@@ -235,7 +248,7 @@ impl<M: Machine> Feed<M> {
                 // Who reads learns of it.
                 writer.shutdown();
                 if state.writer.as_ref().is_some_and(|current| Arc::ptr_eq(current, &writer)) {
-                    state.machine.handle_disconnect(Instant::now(), Some(error.kind()));
+                    state.machine.handle_broken(Instant::now(), error);
                 }
             }
         }

@@ -55,8 +55,16 @@ mod scan;
 mod shards;
 mod signal;
 mod stream;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+mod tls_stream;
 mod watch;
 mod writing;
+
+/// The settings of TLS. With the feature `tls`, URLs of `rediss` and `rediss+cluster` and clients with [`Config::tls`] speak
+/// it; without, they are refused.
+pub mod tls {
+    pub use redis_core::config::{Identity, Pem, Roots, Tls};
+}
 
 #[cfg(feature = "json")]
 pub use redis_core::Json;

@@ -39,9 +39,8 @@ impl fmt::Debug for Monitor {
 impl Monitor {
     pub(crate) fn open(pool: &Arc<Pool>, seed: u64) -> Result<Self> {
         let place = pool.reserve()?;
-        let config = pool.config();
-        let machine = Machine::new(config.clone(), Instant::now(), seed);
-        let feed = Feed::new(machine, config.clone());
+        let machine = Machine::new(pool.config().clone(), Instant::now(), seed);
+        let feed = Feed::new(machine, pool);
         let mut state = feed.lock();
         state.place = Some(place);
         while !state.machine.is_started() {

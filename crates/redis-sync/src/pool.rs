@@ -11,10 +11,12 @@ use redis_core::telemetry::{Notice, Stats};
 use redis_core::{Config, Result};
 
 use crate::connection::Connection;
+use crate::tls_stream::Connector;
 
 #[derive(Debug)]
 pub(crate) struct Pool {
     config: Arc<Config>,
+    connector: Connector,
     state: Mutex<State>,
 }
 
@@ -30,13 +32,17 @@ impl Wake for Unpark {
 }
 
 impl Pool {
-    pub(crate) fn new(config: Arc<Config>) -> Self {
+    pub(crate) fn new(config: Arc<Config>, connector: Connector) -> Self {
         let state = Mutex::new(Places::new(&config));
-        Self { config, state }
+        Self { config, connector, state }
     }
 
     pub(crate) fn config(&self) -> &Arc<Config> {
         &self.config
+    }
+
+    pub(crate) fn connector(&self) -> &Connector {
+        &self.connector
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -127,7 +133,7 @@ impl Pool {
         if self.change(State::take_place) {
             return self.open(deadline).map(Borrowed::Pooled);
         }
-        Connection::open(&self.config, deadline).map(Box::new).map(Borrowed::Extra)
+        Connection::open(&self.config, &self.connector, deadline).map(Box::new).map(Borrowed::Extra)
     }
 
     /// Takes the place for a connection that is not the pool's to lend; an idle one is closed for it.
@@ -143,7 +149,7 @@ impl Pool {
     /// Opens a connection in a place that was taken for it.
     fn open(self: &Arc<Self>, deadline: Option<Instant>) -> Result<Pooled> {
         let mut pooled = self.lend(None);
-        let connection = Connection::open(&self.config, deadline)?;
+        let connection = Connection::open(&self.config, &self.connector, deadline)?;
         pooled.connection = Some((Box::new(connection), Instant::now()));
         Ok(pooled)
     }

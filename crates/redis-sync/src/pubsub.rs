@@ -75,9 +75,8 @@ impl PubSub {
             Servers::One(pool) => (pool, None),
             Servers::Cluster(nodes) => (nodes.subscribers(), Some(Shards::new(nodes))),
         };
-        let config = pool.config();
-        let machine = Machine::new(config.clone(), seed);
-        let feed = Arc::new(Feed::new(machine, config.clone()));
+        let machine = Machine::new(pool.config().clone(), seed);
+        let feed = Arc::new(Feed::new(machine, pool));
         Self { handle: PubSubHandle { feed, servers, shards }, seed, reader: Reader::default() }
     }
 

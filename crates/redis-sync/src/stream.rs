@@ -1,4 +1,4 @@
-//! Sockets: TCP or Unix, with deadlines.
+//! Sockets: TCP, with TLS or without, or Unix; with deadlines.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
@@ -7,11 +7,15 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use redis_core::Endpoint;
+use redis_core::config::TlsRefusal;
+
+use crate::tls_stream::{Connector, TlsStream};
 
 /// The shortest time a socket is told to wait: zero would mean forever.
-const MOMENT: Duration = Duration::from_millis(1);
+pub(crate) const MOMENT: Duration = Duration::from_millis(1);
 
-/// An open socket. Reading and writing take `&self`, so that two threads can do both at once.
+/// An open socket. Writing takes `&self` and has a handle of its own where need be, so that two threads can read and
+/// write at once.
 #[derive(Debug)]
 pub(crate) struct Stream {
     socket: Socket,
@@ -24,14 +28,29 @@ enum Socket {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
+    Tls(TlsStream),
 }
 
 impl Stream {
     /// Opens a socket to the first address that answers, before the deadline. Looking a host name up, and
-    /// connecting to a Unix socket, can't be interrupted: std has no deadline for them.
-    pub(crate) fn connect(endpoint: &Endpoint, deadline: Instant) -> io::Result<Self> {
+    /// connecting to a Unix socket, can't be interrupted: std has no deadline for them. An error of kind `WouldBlock`
+    /// means that the deadline may have passed during the handshake of TLS.
+    pub(crate) fn connect(
+        connector: &Connector,
+        endpoint: &Endpoint,
+        deadline: Instant,
+    ) -> io::Result<Self> {
         let socket = match endpoint {
-            Endpoint::Tcp { host, port } => Socket::Tcp(connect_tcp(host, *port, deadline)?),
+            Endpoint::Tcp { host, port } => {
+                let socket = connect_tcp(host, *port, deadline)?;
+                match connector.is_plain() {
+                    true => Socket::Tcp(socket),
+                    false => Socket::Tls(connector.connect(socket, endpoint, deadline)?),
+                }
+            }
+            Endpoint::Unix(_) if !connector.is_plain() => {
+                return Err(TlsRefusal::new("a Unix socket has no TLS").into());
+            }
             #[cfg(unix)]
             Endpoint::Unix(path) => Socket::Unix(UnixStream::connect(path)?),
             #[cfg(not(unix))]
@@ -65,15 +84,16 @@ impl Stream {
                 Socket::Tcp(socket) => socket.set_read_timeout(self.timeout)?,
                 #[cfg(unix)]
                 Socket::Unix(socket) => socket.set_read_timeout(self.timeout)?,
+                Socket::Tls(stream) => stream.socket().set_read_timeout(self.timeout)?,
             }
         }
-        read(&self.socket, space)
+        read(&mut self.socket, space)
     }
 
     /// Reads what is there without waiting; `WouldBlock` when there is nothing.
-    pub(crate) fn read_now(&self, space: &mut [u8]) -> io::Result<usize> {
+    pub(crate) fn read_now(&mut self, space: &mut [u8]) -> io::Result<usize> {
         self.set_nonblocking(true)?;
-        let result = read(&self.socket, space);
+        let result = read(&mut self.socket, space);
         self.set_nonblocking(false)?;
         result
     }
@@ -83,6 +103,7 @@ impl Stream {
             Socket::Tcp(socket) => socket.set_nonblocking(nonblocking),
             #[cfg(unix)]
             Socket::Unix(socket) => socket.set_nonblocking(nonblocking),
+            Socket::Tls(stream) => stream.socket().set_nonblocking(nonblocking),
         }
     }
 
@@ -105,6 +126,7 @@ impl Stream {
             Socket::Tcp(socket) => socket.set_write_timeout(Some(timeout.max(MOMENT))),
             #[cfg(unix)]
             Socket::Unix(socket) => socket.set_write_timeout(Some(timeout.max(MOMENT))),
+            Socket::Tls(stream) => stream.socket().set_write_timeout(Some(timeout.max(MOMENT))),
         }
     }
 
@@ -114,6 +136,7 @@ impl Stream {
             Socket::Tcp(socket) => Socket::Tcp(socket.try_clone()?),
             #[cfg(unix)]
             Socket::Unix(socket) => Socket::Unix(socket.try_clone()?),
+            Socket::Tls(stream) => stream.try_clone().map(Socket::Tls)?,
         };
         Ok(Self { socket, timeout: self.timeout })
     }
@@ -125,6 +148,7 @@ impl Stream {
             Socket::Tcp(socket) => socket.shutdown(Shutdown::Both),
             #[cfg(unix)]
             Socket::Unix(socket) => socket.shutdown(Shutdown::Both),
+            Socket::Tls(stream) => stream.socket().shutdown(Shutdown::Both),
         };
     }
 }
@@ -144,12 +168,13 @@ fn connect_tcp(host: &str, port: u16, deadline: Instant) -> io::Result<TcpStream
     Err(last)
 }
 
-fn read(socket: &Socket, space: &mut [u8]) -> io::Result<usize> {
+fn read(socket: &mut Socket, space: &mut [u8]) -> io::Result<usize> {
     loop {
         let result = match socket {
-            Socket::Tcp(socket) => (&*socket).read(space),
+            Socket::Tcp(socket) => socket.read(space),
             #[cfg(unix)]
-            Socket::Unix(socket) => (&*socket).read(space),
+            Socket::Unix(socket) => socket.read(space),
+            Socket::Tls(stream) => stream.read(space),
         };
         match result {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -172,6 +197,7 @@ impl Writer<'_> {
                 (Socket::Unix(socket), [slice]) => (&*socket).write(slice),
                 #[cfg(unix)]
                 (Socket::Unix(socket), slices) => (&*socket).write_vectored(slices),
+                (Socket::Tls(stream), slices) => stream.write(slices),
             };
             match result {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),

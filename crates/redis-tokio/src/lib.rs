@@ -61,7 +61,7 @@ pub use redis_async::{
     MonitorClient, MonitorEntry, MonitorStream, One, Overflow, Pipeline, Protocol, PubSub,
     PubSubHandle, PubSubStream, PubSubTask, Queue, QueueCommands, ReplyFuture, ReplyReader, Result,
     Routed, ScanStream, Script, Secret, Subscription, SubscriptionStream, ToPairs, Transaction,
-    Value, Watched, WatchedReply, Written, cluster, cmd, keyspace, telemetry, types,
+    Value, Watched, WatchedReply, Written, cluster, cmd, keyspace, telemetry, tls, types,
 };
 pub use redis_derive::{TokioFromReply as FromReply, TokioToArg as ToArg, TokioToArgs as ToArgs};
 

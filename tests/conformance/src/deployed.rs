@@ -23,7 +23,7 @@ impl Deployed {
         let installed = &combination.installed;
         match combination.deployment {
             Deployment::Standalone => {
-                let server = Server::start(installed, ServerOptions::new())?;
+                let server = Server::start(installed, combination.options(ServerOptions::new()))?;
                 Ok(Self::Standalone(Box::new(server)))
             }
             Deployment::Cluster => {

@@ -35,7 +35,7 @@ use crate::subject::Subject;
 use crate::subject::asynchronous::On;
 
 const USAGE: &str = "usage: conformance --runtime RUNTIME --server 'NAME VERSION' --protocol 2|3 \
-                     --transport tcp|unix [--deployment standalone|cluster] [--scenario PART]..
+                     --transport tcp|unix|tls [--deployment standalone|cluster] [--scenario PART]..
        conformance --soak SECONDS --seed SEED --runtime RUNTIME --server 'NAME VERSION' --protocol 2|3
        conformance --list";
 
@@ -92,6 +92,7 @@ fn start(mut words: impl Iterator<Item = String>) -> io::Result<()> {
         transport: match transport.as_deref() {
             Some("tcp") => Transport::Tcp,
             Some("unix") => Transport::Unix,
+            Some("tls") => Transport::Tls,
             None if soak.is_some() => Transport::Tcp,
             _ => return Err(usage()),
         },

@@ -7,13 +7,14 @@ use std::marker::PhantomData;
 use std::net::Ipv4Addr;
 use std::ops::Deref;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use clusterkit::{Cluster, ClusterOptions, Node};
+use redis_core::config::{Pem, Roots, Tls};
 use redis_core::{Config, Endpoint, Error, Protocol, Result, Servers};
 use testkit::faulty::FaultProxy;
-use testkit::servers::{Installed, Server, ServerOptions, Version};
+use testkit::servers::{Certificates, Installed, Server, ServerOptions, Version};
 
 use crate::client::Client;
 use crate::deployed::Deployed;
@@ -45,6 +46,8 @@ pub(crate) struct Scenario<S> {
     gives_up: bool,
     does_not_wait: bool,
     over_tcp: bool,
+    /// Why it is not so over TLS.
+    unlike_tls: Option<&'static str>,
     /// Whether it subscribes where commands and messages can share a connection, or where they can't.
     shares: Option<bool>,
     pub(crate) body: Body<S>,
@@ -70,6 +73,7 @@ impl<S: Subject> Scenario<S> {
             gives_up: false,
             does_not_wait: false,
             over_tcp: false,
+            unlike_tls: None,
             shares: None,
             body: Box::new(move |cx| Box::pin(body(cx))),
         }
@@ -105,6 +109,12 @@ impl<S: Subject> Scenario<S> {
         self
     }
 
+    /// Over TLS it is different, for this reason.
+    pub(crate) fn not_over_tls(mut self, reason: &'static str) -> Self {
+        self.unlike_tls = Some(reason);
+        self
+    }
+
     /// It subscribes on the connection that commands share: see [`can_share`].
     pub(crate) fn shares_the_connection(mut self) -> Self {
         self.shares = Some(true);
@@ -120,8 +130,19 @@ impl<S: Subject> Scenario<S> {
     /// Why it can't run, on this server, over this transport or with this client.
     pub(crate) fn lacks(&self, combination: &Combination) -> Option<String> {
         let server = &combination.installed;
-        if self.over_tcp && combination.transport != Transport::Tcp {
+        if self.over_tcp && combination.transport == Transport::Unix {
             return Some("its faults are those of TCP links".to_owned());
+        }
+        if combination.transport == Transport::Tls {
+            if !server.tls {
+                return Some(format!("{server} was built without TLS"));
+            }
+            if let Err(error) = &*CERTIFICATES {
+                return Some(error.clone());
+            }
+            if let Some(reason) = self.unlike_tls {
+                return Some(reason.to_owned());
+            }
         }
         if self.gives_up && S::BLOCKS {
             return Some("a call that blocks its thread can't be dropped".to_owned());
@@ -203,7 +224,12 @@ pub(crate) struct Progress {
 pub(crate) enum Transport {
     Tcp,
     Unix,
+    Tls,
 }
+
+/// Those of all servers of this process, or why there are none.
+static CERTIFICATES: LazyLock<std::result::Result<Certificates, String>> =
+    LazyLock::new(|| Certificates::new().map_err(|error| error.to_string()));
 
 /// What clients reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,6 +247,16 @@ pub(crate) struct Combination {
     pub(crate) deployment: Deployment,
     pub(crate) protocol: Protocol,
     pub(crate) transport: Transport,
+}
+
+impl Combination {
+    /// What a server is started with, so that clients reach it.
+    pub(crate) fn options(&self, options: ServerOptions) -> ServerOptions {
+        match (self.transport, &*CERTIFICATES) {
+            (Transport::Tls, Ok(certificates)) => options.tls(certificates.server()),
+            _ => options,
+        }
+    }
 }
 
 /// A scenario's surroundings.
@@ -274,6 +310,9 @@ impl<S: Subject> Context<S> {
     fn hide(&self, server: &Server) {
         let mut progress = self.progress();
         progress.replaced.push((server.addr().to_string(), "SERVER".to_owned()));
+        if let Some(port) = server.tls_port() {
+            progress.replaced.push((format!("127.0.0.1:{port}"), "SERVER".to_owned()));
+        }
         progress.replaced.push((server.socket_path().display().to_string(), "SERVER".to_owned()));
     }
 
@@ -339,9 +378,10 @@ impl<S: Subject> Context<S> {
 
     /// Starts a server of the scenario's own.
     pub(crate) fn start_server(&self, options: ServerOptions) -> std::io::Result<OwnServer> {
-        let server = Server::start(self.installed(), options)?;
+        let combination = &self.shared.combination;
+        let server = Server::start(self.installed(), combination.options(options))?;
         self.hide(&server);
-        let config = config(&server, &self.shared.combination);
+        let config = config(&server, combination);
         Ok(OwnServer { server, config })
     }
 
@@ -534,14 +574,25 @@ pub(crate) fn open<S: Subject>(config: Config) -> Result<Client<S>> {
 }
 
 fn config(server: &Server, combination: &Combination) -> Config {
-    let mut config = Config::default();
-    config.endpoint = match combination.transport {
-        Transport::Tcp => Endpoint::Tcp { host: "127.0.0.1".into(), port: server.port() },
-        Transport::Unix => Endpoint::Unix(server.socket_path().to_owned()),
+    let mut config = match combination.transport {
+        Transport::Tcp => Config::tcp("127.0.0.1", server.port()),
+        Transport::Unix => Config::unix(server.socket_path()),
+        Transport::Tls => {
+            let port = server.tls_port().expect("it was started so");
+            Config::tcp("127.0.0.1", port).tls(trust())
+        }
     };
     config.protocol = combination.protocol;
     config.password = server.password().map(Into::into);
     config
+}
+
+/// Trusts the servers of this process, and nobody else.
+fn trust() -> Tls {
+    let certificates = CERTIFICATES.as_ref().expect("nothing runs over TLS without them");
+    let mut tls = Tls::new();
+    tls.roots = Roots::Only(vec![Pem::file(certificates.authority())]);
+    tls
 }
 
 fn node_config(
@@ -564,7 +615,16 @@ pub(crate) fn url(config: &Config, user_info: &str, database: u32) -> String {
         Endpoint::Unix(path) => {
             format!("redis+unix://{user_info}{}?db={database}&protocol={protocol}", path.display())
         }
-        endpoint => format!("redis://{user_info}{endpoint}/{database}?protocol={protocol}"),
+        endpoint => {
+            let (scheme, roots) = match config.tls.as_ref().map(|tls| &tls.roots) {
+                Some(Roots::Only(roots)) => match &roots[..] {
+                    [Pem::File(path)] => ("rediss", format!("&tls_roots={}", path.display())),
+                    other => panic!("{other:?}"),
+                },
+                _ => ("redis", String::new()),
+            };
+            format!("{scheme}://{user_info}{endpoint}/{database}?protocol={protocol}{roots}")
+        }
     }
 }
 

@@ -18,6 +18,8 @@ use std::{
     time::Instant,
 };
 
+use testkit::servers::Installed;
+
 pub(crate) use self::plan::RUNTIMES;
 use self::{
     plan::{Combination, Wanted},
@@ -31,7 +33,7 @@ const SHOWN: usize = 4;
 pub(crate) const VERB: Verb = Verb {
     name: "test-matrix",
     options: "[--full] [--skip-unit] [--runtime R] [--server S] [--protocol 2|3] \
-              [--transport tcp|unix] [--deployment standalone|cluster] [--scenario PART] [--json FILE]",
+              [--transport tcp|unix|tls] [--deployment standalone|cluster] [--scenario PART] [--json FILE]",
     purpose: "all tests, then the scenarios on every runtime, protocol, transport, server and deployment",
     run,
 };
@@ -53,8 +55,12 @@ fn run(mut args: Args) -> Result<()> {
     let began = Instant::now();
     let found = servers::find(true);
     let missing: Vec<_> = found.missing.iter().map(ToString::to_string).collect();
-    let installed: Vec<_> = found.at_least_one()?.iter().map(ToString::to_string).collect();
-    let combinations = wanted.combinations(&installed);
+    let found = found.at_least_one()?;
+    let names = |of: &dyn Fn(&Installed) -> bool| -> Vec<_> {
+        found.iter().filter(|one| of(one)).map(ToString::to_string).collect()
+    };
+    let installed = names(&|_| true);
+    let combinations = wanted.combinations(&installed, &names(&|one| one.tls));
     if combinations.is_empty() {
         let have = installed.join(", ");
         return Err(format!("no combination fits the filters; the servers here are {have}").into());
@@ -69,7 +75,7 @@ fn run(mut args: Args) -> Result<()> {
         }
     };
     println!("== conformance: {} combinations ({})", combinations.len(), wanted.set());
-    let program = process::build_program("conformance")?;
+    let program = process::build_program("conformance", &["tls"])?;
     let all = run_all(&program, &combinations, &parts);
 
     let differences = report::differences(&all);

@@ -6,7 +6,9 @@ use std::fmt;
 /// up differently.
 pub(crate) const RUNTIMES: [&str; 4] = ["sync", "tokio", "tokio-threads", "smol"];
 const PROTOCOLS: [&str; 2] = ["2", "3"];
-const TRANSPORTS: [&str; 2] = ["tcp", "unix"];
+const TRANSPORTS: [&str; 3] = ["tcp", "unix", TLS];
+/// Of servers that were built with it.
+const TLS: &str = "tls";
 /// A single server, and a cluster, which is reached over TCP alone.
 const DEPLOYMENTS: [&str; 2] = [STANDALONE, "cluster"];
 pub(super) const STANDALONE: &str = "standalone";
@@ -14,7 +16,7 @@ pub(super) const STANDALONE: &str = "standalone";
 /// What the representative set is, for people.
 const DEFAULT: &str = "each server with sync, tokio (one thread) and smol over TCP in both \
                                   protocols; the first server also over a Unix socket and with tokio \
-                                  on several threads; each server as a cluster, runtimes \
+                                  on several threads; the last one with TLS over that, in RESP3; each server as a cluster, runtimes \
                                   and protocols in turn; --full runs everything, --deployment \
                                   cluster all clusters";
 
@@ -53,7 +55,8 @@ pub(super) struct Wanted {
 
 impl Wanted {
     /// The combinations on these servers. A filter picks from all, not from the representative set.
-    pub(super) fn combinations(&self, servers: &[String]) -> Vec<Combination> {
+    /// Those that were built with TLS are `secure`.
+    pub(super) fn combinations(&self, servers: &[String], secure: &[String]) -> Vec<Combination> {
         let all = servers.iter().flat_map(|server| {
             DEPLOYMENTS.iter().flat_map(move |&deployment| {
                 RUNTIMES.iter().flat_map(move |&runtime| {
@@ -66,7 +69,10 @@ impl Wanted {
                 })
             })
         });
-        let exists = |one: &Combination| one.deployment == STANDALONE || one.transport == "tcp";
+        let exists = |one: &Combination| {
+            let reached = one.deployment == STANDALONE || one.transport == "tcp";
+            reached && (one.transport != TLS || secure.contains(&one.server))
+        };
         all.filter(exists)
             .filter(|one| match self.is_representative() {
                 false => self.picks(one),
@@ -74,6 +80,7 @@ impl Wanted {
                     let at = servers.iter().position(|server| *server == one.server);
                     match (at, one.deployment) {
                         (Some(at), "cluster") => is_usual_of_cluster(at, one),
+                        _ if one.transport == TLS => is_usual_of_tls(secure, one),
                         (at, _) => {
                             let usual = one.runtime != "tokio-threads" && one.transport == "tcp";
                             usual || at == Some(0)
@@ -119,6 +126,11 @@ fn is_usual_of_cluster(at: usize, one: &Combination) -> bool {
     one.runtime == ["sync", "tokio", "smol"][at % 3] && one.protocol == PROTOCOLS[at % 2]
 }
 
+/// Whether TLS is usually tried like this: it is the client's part of it that matters.
+fn is_usual_of_tls(secure: &[String], one: &Combination) -> bool {
+    secure.last() == Some(&one.server) && one.protocol == "3" && one.runtime != "tokio-threads"
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,16 +139,20 @@ mod tests {
         ["valkey 9.1.2".to_owned(), "redis 7.0.15".to_owned()]
     }
 
+    fn secure() -> [String; 1] {
+        ["redis 7.0.15".to_owned()]
+    }
+
     #[test]
     fn everything_is_every_choice_with_every_other() {
         let wanted = Wanted { full: true, ..Wanted::default() };
-        assert_eq!(wanted.combinations(&servers()).len(), 2 * 4 * 2 * (2 + 1));
+        assert_eq!(wanted.combinations(&servers(), &secure()).len(), 2 * 4 * 2 * (2 + 1) + 4 * 2);
     }
 
     #[test]
     fn usual_set_has_every_server_deployment_runtime_protocol_and_transport() {
-        let all = Wanted::default().combinations(&servers());
-        assert_eq!(all.len(), 4 * 2 * 2 + 3 * 2 + 2);
+        let all = Wanted::default().combinations(&servers(), &secure());
+        assert_eq!(all.len(), 4 * 2 * 2 + 3 * 2 + 2 + 3);
         for server in servers() {
             for runtime in ["sync", "tokio", "smol"] {
                 let mut of = all.iter().filter(|one| one.server == server);
@@ -144,12 +160,15 @@ mod tests {
             }
         }
         assert!(all.iter().any(|one| one.transport == "unix"));
+        let tls: Vec<_> = all.iter().filter(|one| one.transport == TLS).collect();
+        assert_eq!(tls.len(), 3);
+        assert!(tls.iter().all(|one| one.server == "redis 7.0.15" && one.protocol == "3"));
     }
 
     #[test]
     fn clusters_have_every_runtime_and_protocol_among_six_servers() {
         let servers = ["a", "b", "c", "d", "e", "f"].map(str::to_owned);
-        let all = Wanted::default().combinations(&servers);
+        let all = Wanted::default().combinations(&servers, &[]);
         for (runtime, protocol) in
             ["sync", "tokio", "smol"].iter().flat_map(|runtime| PROTOCOLS.map(|p| (runtime, p)))
         {
@@ -163,17 +182,19 @@ mod tests {
         let list = |text: &str| vec![text.to_owned()];
         let wanted =
             Wanted { servers: list("redis-7"), transports: list("unix"), ..Wanted::default() };
-        let picked = wanted.combinations(&servers());
+        let picked = wanted.combinations(&servers(), &secure());
         assert_eq!(picked.len(), 4 * 2);
         assert!(picked.iter().all(|one| one.server == "redis 7.0.15" && one.transport == "unix"));
         let wanted = Wanted { deployments: list("cluster"), ..Wanted::default() };
-        let picked = wanted.combinations(&servers());
+        let picked = wanted.combinations(&servers(), &secure());
         assert_eq!(picked.len(), 2 * 4 * 2);
         assert!(picked.iter().all(|one| one.deployment == "cluster" && one.transport == "tcp"));
         assert_eq!(picked[0].to_string(), "valkey 9.1.2 cluster, sync, RESP2, tcp");
         let wanted = Wanted { runtimes: list("tokio"), ..Wanted::default() };
-        assert!(wanted.combinations(&servers()).iter().all(|one| one.runtime == "tokio"));
+        assert!(
+            wanted.combinations(&servers(), &secure()).iter().all(|one| one.runtime == "tokio")
+        );
         let wanted = Wanted { servers: list("8.0"), ..Wanted::default() };
-        assert_eq!(wanted.combinations(&servers()), []);
+        assert_eq!(wanted.combinations(&servers(), &secure()), []);
     }
 }

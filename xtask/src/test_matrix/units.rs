@@ -13,9 +13,26 @@ use crate::{
     workspace,
 };
 
-/// The default members: nobody who tests has to build the peers of the benchmarks. Then the crate that has
-/// a feature, with it.
-const RUNS: [&[&str]; 2] = [&[], &["--package", "redis-core", "--features", "json"]];
+/// The default members: nobody who tests has to build the peers of the benchmarks. Then what has a feature, with it.
+const RUNS: [&[&str]; 3] = [
+    &[],
+    &["--package", "redis-core", "--features", "json"],
+    &[
+        "--package",
+        "redis-async",
+        "--package",
+        "redis-sync",
+        "--package",
+        "redis-tokio",
+        "--package",
+        "redis-smol",
+        "--features",
+        "redis-sync/tls,redis-tokio/tls,redis-smol/tls",
+        "--lib",
+        "--test",
+        "tls",
+    ],
+];
 
 /// What came of them.
 #[derive(Default)]

@@ -15,7 +15,7 @@ enum Rule {
     Only(&'static [&'static str]),
 }
 
-const RULES: [(&str, Rule); 7] = [
+const RULES: [(&str, Rule); 8] = [
     (BOTTOM[0], Rule::Only(&["bytes", "memchr"])),
     (BOTTOM[1], Rule::Without(&NOT_BELOW)),
     (BOTTOM[2], Rule::Without(&NOT_BELOW)),
@@ -23,6 +23,7 @@ const RULES: [(&str, Rule); 7] = [
     ("redis-async", Rule::Without(&["tokio"])),
     ("redis-smol", Rule::Without(&["tokio"])),
     ("redis-sync", Rule::Without(&["tokio"])),
+    ("redis-tls", Rule::Without(&["tokio", "smol", "async-io"])),
 ];
 
 /// The findings, and notes on what could not be looked at.

@@ -35,6 +35,8 @@ struct State {
     hold: bool,
     /// Sockets take no bytes while this is set.
     full: bool,
+    /// Sockets take bytes and send none on while this is set.
+    corked: bool,
     /// Writing fails while this is set, and reading does not tell why.
     unwritable: bool,
     /// Connections are refused while this is set.
@@ -47,6 +49,8 @@ struct State {
 #[derive(Default)]
 struct Wire {
     decoder: Option<RequestDecoder>,
+    /// Taken by the socket, and not flushed.
+    taken: Vec<u8>,
     arrived: BytesMut,
     held: Vec<u8>,
     to_client: VecDeque<u8>,
@@ -75,6 +79,7 @@ impl Lab {
             wires: Vec::new(),
             hold: false,
             full: false,
+            corked: false,
             unwritable: false,
             refuse: false,
             writes: 0,
@@ -176,6 +181,18 @@ impl Lab {
             state.wires.clone()
         };
         for wire in wires.iter().filter_map(Weak::upgrade).filter(|_| !full) {
+            wire.lock().unwrap().writer.take().into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// Sockets take bytes and send them on when they are flushed, once this ends.
+    pub fn cork_sockets(&self, corked: bool) {
+        let wires = {
+            let mut state = self.state();
+            state.corked = corked;
+            state.wires.clone()
+        };
+        for wire in wires.iter().filter_map(Weak::upgrade).filter(|_| !corked) {
             wire.lock().unwrap().writer.take().into_iter().for_each(Waker::wake);
         }
     }
@@ -331,29 +348,45 @@ impl AsyncWrite for End {
             return Poll::Pending;
         }
         state.writes += 1;
-        let wire = &mut *wire;
-        wire.arrived.extend_from_slice(buf);
-        let mut args = Vec::new();
-        let mut out = Vec::new();
-        let decoder = wire.decoder.as_mut().unwrap();
-        while decoder.decode(&mut wire.arrived, &mut args).unwrap() {
-            state.server.request(&args, &mut out);
-            args.clear();
-        }
-        if state.hold {
-            wire.held.extend(out);
-        } else if !out.is_empty() {
-            wire.to_client.extend(out);
-            wire.reader.take().into_iter().for_each(Waker::wake);
+        match state.corked {
+            true => wire.taken.extend_from_slice(buf),
+            false => arrive(&mut wire, &mut state, buf),
         }
         Poll::Ready(Ok(buf.len()))
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut wire = self.wire.lock().unwrap();
+        let mut state = self.lab.state();
+        let taken = std::mem::take(&mut wire.taken);
+        if state.corked && !taken.is_empty() {
+            wire.taken = taken;
+            wire.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        arrive(&mut wire, &mut state, &taken);
         Poll::Ready(Ok(()))
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+/// Bytes come to the server, which answers.
+fn arrive(wire: &mut Wire, state: &mut State, bytes: &[u8]) {
+    wire.arrived.extend_from_slice(bytes);
+    let mut args = Vec::new();
+    let mut out = Vec::new();
+    let decoder = wire.decoder.as_mut().unwrap();
+    while decoder.decode(&mut wire.arrived, &mut args).unwrap() {
+        state.server.request(&args, &mut out);
+        args.clear();
+    }
+    if state.hold {
+        wire.held.extend(out);
+    } else if !out.is_empty() {
+        wire.to_client.extend(out);
+        wire.reader.take().into_iter().for_each(Waker::wake);
     }
 }

@@ -2,7 +2,9 @@
 
 use std::str::FromStr;
 
-use super::{ClusterConfig, Config, Endpoint, Protocol, ReadFrom, Secret};
+use super::{
+    ClusterConfig, Config, Endpoint, Identity, Pem, Protocol, ReadFrom, Roots, Secret, Tls,
+};
 use crate::error::{Error, ErrorKind, Result};
 
 /// What kind of URL it is.
@@ -16,10 +18,12 @@ enum Form {
 /// Reads `redis://[user[:password]@]host[:port][/database][?option=value&..]`,
 /// `redis+unix://[user[:password]@]/path[?db=1&..]` and, with any number of seeds,
 /// `redis+cluster://[user[:password]@]host[:port][,host[:port]..][/database][?option=value&..]`, likewise with
-/// `valkey`; `unix://` as well.
+/// `valkey`; `unix://` as well. `rediss` and `valkeys` are the same over TLS, `rediss+cluster` and `valkeys+cluster` too.
 /// A lone `password@` is not a form; `:password@` is. Parts are percent-decoded. Options: `db`, `name`
 /// (client name), `protocol` (2 or 3, or `resp2`, `resp3`); of clusters `read_from` (`primary`, `prefer_replica`,
-/// `round_robin`, `random`, `lowest_latency`), `zone` (reads from this availability zone), `split_mset` (`yes`, `no`).
+/// `round_robin`, `random`, `lowest_latency`), `zone` (reads from this availability zone), `split_mset` (`yes`, `no`); of TLS the paths of PEM files
+/// `tls_roots` (trusted instead of the system's), `tls_extra_roots` (trusted as well), `tls_certificate` and `tls_key` (the
+/// client's), and `tls_server_name`, `tls_danger_accept_any_certificate` (`yes`, `no`).
 impl FromStr for Config {
     type Err = Error;
 
@@ -31,19 +35,17 @@ impl FromStr for Config {
 fn parse(url: &str) -> Result<Config, String> {
     let (scheme, rest) = url.split_once("://").ok_or("it has no `scheme://`")?;
     let form = match scheme {
-        "redis" | "valkey" => Form::Tcp,
+        "redis" | "valkey" | "rediss" | "valkeys" => Form::Tcp,
         "redis+unix" | "valkey+unix" | "unix" => Form::Unix,
-        "redis+cluster" | "valkey+cluster" => Form::Cluster,
-        "rediss" | "valkeys" => {
-            return Err(format!("`{scheme}` needs TLS, which this version does not have"));
-        }
+        "redis+cluster" | "valkey+cluster" | "rediss+cluster" | "valkeys+cluster" => Form::Cluster,
         "redis+sentinel" | "valkey+sentinel" => {
             return Err(format!("`{scheme}` is a deployment that this version does not have"));
         }
         // The scheme alone is shown: anything else may hold a password.
         _ => {
             return Err(format!(
-                "unknown scheme `{scheme}`: use redis, redis+unix, redis+cluster, or the same with valkey"
+                "unknown scheme `{scheme}`: use redis, redis+unix, redis+cluster, over TLS rediss or \
+                 rediss+cluster, or the same with valkey"
             ));
         }
     };
@@ -66,6 +68,11 @@ fn parse(url: &str) -> Result<Config, String> {
         }
         _ => Config::default(),
     };
+    if scheme.starts_with("rediss") || scheme.starts_with("valkeys") {
+        config.tls = Some(Tls::new());
+    }
+    // A certificate and its key are two options.
+    let mut identity = (None, None);
     if let Some(user) = user {
         let (name, password) =
             user.split_once(':').ok_or("credentials are `user:password@` or `:password@`")?;
@@ -112,13 +119,34 @@ fn parse(url: &str) -> Result<Config, String> {
                 };
                 set(cluster, name, value)?;
             }
+            "tls_roots"
+            | "tls_extra_roots"
+            | "tls_certificate"
+            | "tls_key"
+            | "tls_server_name"
+            | "tls_danger_accept_any_certificate" => {
+                let Some(tls) = &mut config.tls else {
+                    return Err(format!(
+                        "the option `{name}` is for TLS: rediss or rediss+cluster"
+                    ));
+                };
+                set_tls(tls, &mut identity, name, value)?;
+            }
             _ => {
                 return Err(format!(
-                    "unknown option `{name}`: there are db, name and protocol, and of clusters \
-                     read_from, zone and split_mset"
+                    "unknown option `{name}`: there are db, name and protocol, of clusters \
+                     read_from, zone and split_mset, and of TLS tls_roots, tls_extra_roots, \
+                     tls_certificate, tls_key, tls_server_name and tls_danger_accept_any_certificate"
                 ));
             }
         }
+    }
+    if let Some(tls) = &mut config.tls {
+        tls.identity = match identity {
+            (Some(certificate), Some(key)) => Some(Identity { certificate, key }),
+            (None, None) => None,
+            _ => return Err("`tls_certificate` and `tls_key` need each other".into()),
+        };
     }
     config.check().map_err(|error| error.to_string())?;
     Ok(config)
@@ -140,6 +168,28 @@ fn set(cluster: &mut ClusterConfig, name: &str, value: String) -> Result<(), Str
                         lowest_latency; of an availability zone it is `zone=name`"
                 .into());
         }
+    }
+    Ok(())
+}
+
+fn set_tls(
+    tls: &mut Tls,
+    (certificate, key): &mut (Option<Pem>, Option<Pem>),
+    name: &str,
+    value: String,
+) -> Result<(), String> {
+    match (name, value.as_str()) {
+        ("tls_roots" | "tls_extra_roots", _) if tls.roots != Roots::System => {
+            return Err("`tls_roots` and `tls_extra_roots` exclude each other".into());
+        }
+        ("tls_roots", _) => tls.roots = Roots::Only(vec![Pem::file(value)]),
+        ("tls_extra_roots", _) => tls.roots = Roots::SystemAnd(vec![Pem::file(value)]),
+        ("tls_certificate", _) => *certificate = Some(Pem::file(value)),
+        ("tls_key", _) => *key = Some(Pem::file(value)),
+        ("tls_server_name", _) => tls.server_name = Some(value),
+        (_, "yes") => tls.danger_accept_any_certificate = true,
+        (_, "no") => tls.danger_accept_any_certificate = false,
+        _ => return Err("`tls_danger_accept_any_certificate` is yes or no".into()),
     }
     Ok(())
 }
@@ -234,7 +284,12 @@ mod tests {
         for (url, says) in [
             ("localhost:6379", "has no `scheme://`"),
             ("http://h", "unknown scheme `http`"),
-            ("rediss://:hunter2@h", "needs TLS"),
+            ("rediss+unix://:hunter2@/path", "unknown scheme `rediss+unix`"),
+            ("redis://:hunter2@h?tls_roots=/ca.pem", "is for TLS"),
+            ("rediss://:hunter2@h?tls_root=/ca.pem", "unknown option `tls_root`"),
+            ("rediss://:hunter2@h?tls_key=/key.pem", "need each other"),
+            ("rediss://:hunter2@h?tls_roots=/a&tls_extra_roots=/b", "exclude each other"),
+            ("rediss://:hunter2@h?tls_danger_accept_any_certificate=1", "yes or no"),
             ("redis://hunter2@h", "credentials are"),
             ("redis://:hunter2@h:port", "port is not"),
             ("redis://:hunter2@h:0", "port is not"),
@@ -255,6 +310,34 @@ mod tests {
             assert!(error.to_string().contains(says), "{url}: {error}");
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{url}: {error:?}");
         }
+    }
+
+    #[test]
+    fn urls_of_tls_name_its_files() {
+        for url in ["rediss://h:6380/1", "valkeys://h:6380/1"] {
+            let config: Config = url.parse().unwrap();
+            assert_eq!((config.endpoint, config.database), (tcp("h", 6380), 1));
+            assert_eq!(config.tls, Some(Tls::new()));
+        }
+        let config: Config = "rediss+cluster://h1:7000,h2?tls_roots=/my%20ca.pem&tls_key=/key.pem\
+                              &tls_certificate=/cert.pem&tls_server_name=redis.example\
+                              &tls_danger_accept_any_certificate=yes"
+            .parse()
+            .unwrap();
+        assert_eq!(config.cluster.unwrap().seeds, [tcp("h1", 7000), tcp("h2", 6379)]);
+        let (certificate, key) = (Pem::file("/cert.pem"), Pem::file("/key.pem"));
+        let tls = Tls {
+            roots: Roots::Only(vec![Pem::file("/my ca.pem")]),
+            identity: Some(Identity { certificate, key }),
+            server_name: Some("redis.example".into()),
+            danger_accept_any_certificate: true,
+        };
+        assert_eq!(config.tls, Some(tls));
+        let config: Config = "valkeys+cluster://h1?tls_extra_roots=/ca.pem".parse().unwrap();
+        let roots = Roots::SystemAnd(vec![Pem::file("/ca.pem")]);
+        assert_eq!(config.tls, Some(Tls { roots, ..Tls::new() }));
+        let config: Config = "redis://h".parse().unwrap();
+        assert_eq!(config.tls, None);
     }
 
     #[test]

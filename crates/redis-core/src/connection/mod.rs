@@ -23,7 +23,7 @@ pub(crate) use self::health::question;
 use self::health::{Due, Health};
 use crate::batch::{Batch, Ticket};
 use crate::command::Cmd;
-use crate::config::Config;
+use crate::config::{Config, TlsRefusal};
 use crate::error::{Delivery, Error, ErrorKind};
 use crate::send::{SendBuffer, Transmit};
 use crate::telemetry::Notice;
@@ -410,17 +410,26 @@ impl Connection {
         {
             return self.fail(refused);
         }
-        let error = match why {
-            Some(why) => Error::new(
-                ErrorKind::Io,
-                format!("the connection to {} was lost: {why}", self.config.endpoint),
-            )
-            .with_source(io::Error::from(why)),
-            None => {
-                Error::new(ErrorKind::Io, format!("{} closed the connection", self.config.endpoint))
+        self.fail(self.lost(why));
+    }
+
+    /// Reading from the socket or writing to it failed.
+    pub fn handle_broken(&mut self, error: io::Error) {
+        match TlsRefusal::is_in(&error) {
+            true => drop(self.handle_open_failed(error)),
+            false => self.handle_disconnect(Some(error.kind())),
+        }
+    }
+
+    fn lost(&self, why: Option<io::ErrorKind>) -> Error {
+        let endpoint = &self.config.endpoint;
+        match why {
+            Some(why) => {
+                let text = format!("the connection to {endpoint} was lost: {why}");
+                Error::new(ErrorKind::Io, text).with_source(io::Error::from(why))
             }
-        };
-        self.fail(error);
+            None => Error::new(ErrorKind::Io, format!("{endpoint} closed the connection")),
+        }
     }
 
     /// For a while nobody read: the peer's silence begins now.
@@ -436,8 +445,9 @@ impl Connection {
             return self.fail(Error::new(
                 ErrorKind::Timeout,
                 format!(
-                    "the handshake with {} took longer than `connect_timeout` or the command may wait",
-                    self.config.endpoint
+                    "the handshake with {} took longer than `connect_timeout` or the command may wait{}",
+                    self.config.endpoint,
+                    self.config.silence()
                 ),
             ));
         }
@@ -555,11 +565,18 @@ impl Connection {
         }
     }
 
-    /// There is no socket for it: ends the connection, and says why.
+    /// There is no socket for it: ends the connection, and says why. A server may tell that it refuses TLS only behind
+    /// what was said first; once the connection is ready this is the loss of any socket.
     pub fn handle_open_failed(&mut self, error: io::Error) -> Error {
-        let endpoint = &self.config.endpoint;
-        let text = format!("connecting to {endpoint} failed: {error}");
-        let error = Error::new(ErrorKind::Connect, text).with_source(error);
+        let error = match self.state {
+            State::Handshake(_) => {
+                let refused = TlsRefusal::is_in(&error);
+                let kind = if refused { ErrorKind::Tls } else { ErrorKind::Connect };
+                let text = format!("connecting to {} failed: {error}", self.config.endpoint);
+                Error::new(kind, text).with_source(error)
+            }
+            _ => self.lost(Some(error.kind())),
+        };
         self.fail(error.clone());
         error
     }

@@ -206,6 +206,28 @@ fn a_wrong_password_is_one_auth_and_ends_the_connection() {
 }
 
 #[test]
+fn a_refusal_of_tls_is_one_while_the_connection_is_not_ready() {
+    let refusal = || io::Error::from(TlsRefusal::new("nobody trusts it"));
+    let mut peer = Peer::new(Config::default());
+    peer.submit(7, "PING");
+    // The server tells of it behind what was said first.
+    peer.written();
+    peer.conn.handle_broken(refusal());
+    assert_eq!(
+        peer.told(),
+        [Told::Failed(7, ErrorKind::Tls, Delivery::NotSent), Told::Closed(ErrorKind::Tls)]
+    );
+    let mut peer = Peer::ready();
+    peer.submit(7, "PING");
+    peer.write_all();
+    peer.conn.handle_broken(refusal());
+    assert_eq!(
+        peer.told(),
+        [Told::Failed(7, ErrorKind::Io, Delivery::MaybeExecuted), Told::Closed(ErrorKind::Io)]
+    );
+}
+
+#[test]
 fn a_missing_password_is_an_auth_error_and_not_a_reason_for_resp2() {
     let mut peer = Peer::new(Config::default());
     peer.written();

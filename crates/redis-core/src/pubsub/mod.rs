@@ -279,7 +279,7 @@ impl<H> PubSub<H> {
 
     /// Whether another server may do, where any of several will.
     fn tries_another(&mut self, error: &Error) -> bool {
-        let another = error.kind() != ErrorKind::Auth && self.tried < self.others;
+        let another = !error.refuses_peer() && self.tried < self.others;
         self.tried = if another { self.tried + 1 } else { 0 };
         another
     }
@@ -347,9 +347,9 @@ impl<H> Reads for PubSub<H> {
                         let error = error.with_delivery(Delivery::NotSent);
                         self.failures += 1;
                         self.failure = Some(error.clone());
-                        match error.kind() {
-                            ErrorKind::Auth => self.refused = Some(error),
-                            _ => self.backlog.fail(error),
+                        match error.refuses_peer() {
+                            true => self.refused = Some(error),
+                            false => self.backlog.fail(error),
                         }
                     }
                 }

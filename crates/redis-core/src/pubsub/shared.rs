@@ -356,7 +356,7 @@ impl Subscriptions {
         // A link that was ready is opened again, and the readers are told when it is restored.
         if !established && self.registry.is_wanted() {
             let error = error.clone().with_delivery(Delivery::NotSent);
-            if error.kind() == ErrorKind::Auth {
+            if error.refuses_peer() {
                 self.refused = Some(error.clone());
             }
             let refused = self.refused.is_some();

@@ -23,6 +23,7 @@ use redis_core::{Cmd, Config, Endpoint, Error, ErrorKind, Result};
 pub use self::routed::Routed;
 use crate::pool::Pool;
 use crate::signal::Signal;
+use crate::tls_stream::Connector;
 
 /// The nodes of a cluster, for the clients that share them. The last one takes the background thread with it.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) cluster: Cluster,
+    connector: Connector,
     /// By the small numbers of the nodes.
     pools: Vec<Option<Pools>>,
     /// What `resize_pool` said.
@@ -85,7 +87,7 @@ impl State {
         };
         if pool.is_none() {
             let config = self.cluster.link_config(node, link)?;
-            let new = Arc::new(Pool::new(Arc::new(config)));
+            let new = Arc::new(Pool::new(Arc::new(config), self.connector.clone()));
             if let Some(size) = self.pool_size {
                 // The size was good for the others.
                 drop(new.resize(size));
@@ -189,11 +191,17 @@ impl Drop for Nodes {
 }
 
 impl Nodes {
-    pub(crate) fn new(config: Config, settings: ClusterConfig, seeds: Arc<Seeds>) -> Self {
+    pub(crate) fn new(
+        config: Config,
+        connector: Connector,
+        settings: ClusterConfig,
+        seeds: Arc<Seeds>,
+    ) -> Self {
         let mut own = config.clone();
         let config = Arc::new(config);
         let state = State {
             cluster: Cluster::new(config.clone(), settings, seeds.next_seed()),
+            connector: connector.clone(),
             pools: Vec::new(),
             pool_size: None,
             changes: 0,
@@ -211,7 +219,7 @@ impl Nodes {
             told.change(|state| state.cluster.handle_unreachable(Instant::now(), endpoint));
         };
         (own.cluster, own.whereabouts) = (None, Some(Whereabouts::new(next, lost)));
-        Self { shared, seeds, subscribers: Arc::new(Pool::new(Arc::new(own))) }
+        Self { shared, seeds, subscribers: Arc::new(Pool::new(Arc::new(own), connector)) }
     }
 
     pub(crate) fn config(&self) -> &Arc<Config> {

@@ -290,7 +290,7 @@ impl Shards {
         if state.unattended {
             machine.leave_unattended();
         }
-        let feed = Arc::new(Feed::new(machine, config.clone()));
+        let feed = Arc::new(Feed::new(machine, &pool));
         feed.lock().shared = true;
         let link = Arc::new(Link { node, endpoint: config.endpoint.clone(), feed });
         link::start(&link, pool, self).map_err(no_thread)?;

@@ -14,6 +14,7 @@
 //! process, also when that is killed (where `setpriv` is on the PATH); and on Ctrl-C, once
 //! [`stop_on_ctrl_c`] was called.
 
+mod certificates;
 mod fetched;
 mod life;
 mod options;
@@ -30,6 +31,7 @@ use std::{
 pub(crate) use self::server::free_port;
 use self::wanted::{WANTED, Wanted};
 pub use self::{
+    certificates::Certificates,
     life::stop_on_ctrl_c,
     options::{ServerOptions, TlsFiles},
     probe::Version,
@@ -193,6 +195,28 @@ pub fn any() -> io::Result<Installed> {
         Some(installed) => Ok(installed),
         None => Ok(ensure()?.swap_remove(0)),
     }
+}
+
+/// One server, whichever, that was built with TLS, and certificates for it and for its clients. Nothing is fetched.
+///
+/// # Errors
+/// When no such server was found, or there is no `openssl` command.
+pub fn any_secure() -> io::Result<(Installed, Certificates)> {
+    let found = discover(&folder(), false).found;
+    let Some(installed) = found.into_iter().find(|installed| installed.tls) else {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "no server was built with TLS"));
+    };
+    Ok((installed, Certificates::new()?))
+}
+
+/// Such a server, started and listening for TLS.
+///
+/// # Errors
+/// As [`any_secure`], and when the server does not start.
+pub fn secure(client_must_authenticate: bool) -> io::Result<(Server, Certificates)> {
+    let (installed, certificates) = any_secure()?;
+    let files = TlsFiles { client_must_authenticate, ..certificates.server() };
+    Ok((Server::start(&installed, ServerOptions::new().tls(files))?, certificates))
 }
 
 /// Adds what the machine's owner provides.

@@ -20,7 +20,8 @@ const SHORT: Duration = Duration::from_millis(100);
 
 pub(super) fn list<S: Subject>() -> Vec<Scenario<S>> {
     vec![
-        Scenario::new(full_server_is_a_clear_error_and_passes),
+        Scenario::new(full_server_is_a_clear_error_and_passes)
+            .not_over_tls("a full server closes before TLS has begun, without a word"),
         Scenario::new(loading_server_is_waited_for)
             .needs("setting for how often it answers while it loads", |server| since(server, 7, 0)),
         Scenario::new(replica_refuses_writes_once_and_serves_reads),
