@@ -1,4 +1,4 @@
-use redis_core::pipeline::Pipeline;
+use redis_core::pipeline::{Pipeline, Sent};
 use redis_core::{Cmd, Command as _, Script, Value, cmd};
 
 use super::*;

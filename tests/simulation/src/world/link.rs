@@ -25,7 +25,7 @@ pub(crate) enum Style {
 }
 
 pub(crate) enum Kind {
-    Session(Session),
+    Session(Box<Session>),
     Sync(Blocking),
     PubSub(Box<PubSub<u8>>),
 }
@@ -76,7 +76,7 @@ impl Link {
 
     pub(crate) fn machine(&mut self) -> &mut dyn Machine {
         match &mut self.kind {
-            Kind::Session(session) => session,
+            Kind::Session(session) => &mut **session,
             Kind::Sync(blocking) => blocking,
             Kind::PubSub(pubsub) => &mut **pubsub,
         }

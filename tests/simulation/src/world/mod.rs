@@ -222,7 +222,8 @@ impl World {
         let seed = rng.random();
         let now = self.now;
         let session = Session::new(config.clone(), Role::Commands, seed);
-        let shared = self.add_link(Link::new(at, Style::Shared, Kind::Session(session), now));
+        let shared =
+            self.add_link(Link::new(at, Style::Shared, Kind::Session(Box::new(session)), now));
         let machine = PubSub::new(config.clone(), seed ^ 1);
         let pubsub =
             self.add_link(Link::new(at, Style::Subscriber, Kind::PubSub(Box::new(machine)), now));

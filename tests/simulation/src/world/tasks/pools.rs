@@ -127,7 +127,7 @@ impl World {
         let config = self.clients[client].config.clone();
         let seed = self.net.random();
         let session = Session::once(config, Role::Commands, seed);
-        self.add_pooled(client, Style::Dedicated, Kind::Session(session))
+        self.add_pooled(client, Style::Dedicated, Kind::Session(Box::new(session)))
     }
 
     fn add_blocking(&mut self, client: usize, deadline: Option<Instant>) -> Result<u64, Violation> {
