@@ -26,7 +26,7 @@ pub(crate) enum Style {
 
 pub(crate) enum Kind {
     Session(Box<Session>),
-    Sync(Blocking),
+    Sync(Box<Blocking>),
     PubSub(Box<PubSub<u8>>),
 }
 
@@ -77,7 +77,7 @@ impl Link {
     pub(crate) fn machine(&mut self) -> &mut dyn Machine {
         match &mut self.kind {
             Kind::Session(session) => &mut **session,
-            Kind::Sync(blocking) => blocking,
+            Kind::Sync(blocking) => &mut **blocking,
             Kind::PubSub(pubsub) => &mut **pubsub,
         }
     }

@@ -132,7 +132,7 @@ impl World {
 
     fn add_blocking(&mut self, client: usize, deadline: Option<Instant>) -> Result<u64, Violation> {
         let blocking = Blocking::new(&self.clients[client].config, self.now, deadline);
-        self.add_pooled(client, Style::Sync, Kind::Sync(blocking))
+        self.add_pooled(client, Style::Sync, Kind::Sync(Box::new(blocking)))
     }
 
     pub(super) fn acquire_dedicated(&mut self, at: usize) -> Result<Option<u64>, Violation> {
