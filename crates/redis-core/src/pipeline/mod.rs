@@ -129,9 +129,8 @@ impl Pipeline {
     pub fn take(&mut self) -> Result<Option<Sent>> {
         let queued = std::mem::take(self);
         self.plain = queued.plain;
+        self.marks = queued.marks.as_ref().map(|_| Vec::new());
         // It is likely to be filled again as it was; what is large is better not held twice.
-        let reserved = |marks: &Vec<Mark>| marks.len().min(RESERVED / size_of::<Mark>());
-        self.marks = queued.marks.as_ref().map(|marks| Vec::with_capacity(reserved(marks)));
         self.out.reserve(queued.out.len().min(RESERVED));
         match queued.refused {
             Some(error) => Err(error),
