@@ -3,12 +3,20 @@
 //! Owns how they are handed out. Knows nothing of how they came about.
 
 use bytes::Bytes;
-use redis_core::pipeline::{Replies, Run, Sent};
+use redis_core::pipeline::{Gathered, Replies, Run, Sent};
 use redis_core::{Error, ErrorKind, Result};
 
 use super::Exchange;
 use super::part::{Part, Place, State};
 use crate::registry::NodeId;
+
+/// Of a pipeline that is no transaction: its commands are the first parts.
+impl Gathered for Exchange {
+    #[inline]
+    fn reply_to(&self, command: usize) -> Result<Run<'_>> {
+        self.run_of(&self.parts[command])
+    }
+}
 
 impl Exchange {
     pub(super) fn frame(&self, place: Place) -> &[u8] {
@@ -51,33 +59,14 @@ impl Exchange {
     /// fail one by one.
     pub fn replies<'a>(&'a self, sent: &'a Sent) -> Result<Replies<'a>> {
         match (&self.transaction, self.parts.get(0).map(|part| &part.state)) {
-            (None, _) => Ok(sent.gather(self.runs())),
+            (None, _) => Ok(sent.gather(self)),
             (Some(_), Some(State::Failed(error))) => Err(error.clone()),
             (Some(frames), _) => sent.open(frames.places.iter().map(|place| self.run(*place))),
         }
     }
 
-    /// What came of each command, frames that lie side by side as one run.
-    fn runs(&self) -> impl Iterator<Item = Result<Run<'_>>> {
-        let mut parts = self.parts.iter().take(self.commands as usize);
-        let mut ahead = parts.next();
-        std::iter::from_fn(move || {
-            let Some(Ok(mut place)) = ahead?.state.result() else {
-                return Some(self.run_of(std::mem::replace(&mut ahead, parts.next())?));
-            };
-            loop {
-                ahead = parts.next();
-                match ahead.and_then(|part| part.state.result()) {
-                    Some(Ok(next)) if next.chunk == place.chunk && next.start == place.end => {
-                        place.end = next.end;
-                    }
-                    _ => return Some(Ok(self.run(place))),
-                }
-            }
-        })
-    }
-
     /// The reply of a part.
+    #[inline]
     fn run_of(&self, part: &Part) -> Result<Run<'_>> {
         match part.state.result() {
             Some(result) => result.map(|place| self.run(place)).map_err(Error::clone),

@@ -16,7 +16,7 @@ use bytes::Bytes;
 pub use self::each::Each;
 pub use self::mark::Mark;
 pub use self::replies::{Batched, FromReplies, Replies};
-pub use self::sent::{Run, Sent};
+pub use self::sent::{Gathered, Run, Sent};
 use crate::command::{Block, Cmd, Command, Queue};
 use crate::error::{Error, ErrorKind, Result};
 use crate::script::Learnt;

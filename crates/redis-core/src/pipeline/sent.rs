@@ -1,5 +1,7 @@
 //! Commands on their way: how many replies they want, and what those of a transaction say as a whole.
 
+use std::fmt;
+use std::ops::Range;
 use std::vec;
 
 use bytes::Bytes;
@@ -84,13 +86,9 @@ impl Sent {
         Ok(Replies::new(self, frames))
     }
 
-    /// Looks at replies that were gathered one by one, in the order of the commands, which were not sent as a
-    /// transaction: an error in place of a run is that of the next command.
-    pub fn gather<'a>(&'a self, runs: impl IntoIterator<Item = Result<Run<'a>>>) -> Replies<'a> {
-        // Commands next to each other are seldom answered by the same node.
-        let mut gathered = Vec::with_capacity(self.commands());
-        gathered.extend(runs);
-        Replies::new(self, Frames::gathered(gathered))
+    /// Looks at replies that were gathered one by one. The commands were not sent as a transaction.
+    pub fn gather<'a>(&'a self, replies: &'a dyn Gathered) -> Replies<'a> {
+        Replies::new(self, Frames::gathered(replies, self.commands()))
     }
 
     /// Whether MULTI and EXEC are around it.
@@ -171,26 +169,43 @@ pub(super) fn out_of_step() -> Error {
     .with_delivery(Delivery::MaybeExecuted)
 }
 
+/// Replies that came one by one, by several ways.
+pub trait Gathered: fmt::Debug + Sync {
+    /// The reply frame of the command at this position, counted from 0.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    fn reply_to(&self, command: usize) -> Result<Run<'_>>;
+}
+
 /// Frames, run by run.
 #[derive(Debug)]
 pub(super) struct Frames<'a> {
     now: Run<'a>,
-    rest: vec::IntoIter<Result<Run<'a>>>,
+    rest: Rest<'a>,
+}
+
+#[derive(Debug)]
+enum Rest<'a> {
+    Runs(vec::IntoIter<Run<'a>>),
+    Gathered(&'a dyn Gathered, Range<usize>),
 }
 
 impl<'a> Frames<'a> {
     pub(super) fn new(runs: impl IntoIterator<Item = Run<'a>>) -> Self {
-        Self::gathered(runs.into_iter().map(Ok).collect())
+        let runs: Vec<_> = runs.into_iter().collect();
+        Self { now: Run { frames: &[], memory: None }, rest: Rest::Runs(runs.into_iter()) }
     }
 
-    /// Some of them may be missing.
-    pub(super) fn gathered(runs: Vec<Result<Run<'a>>>) -> Self {
-        Self { now: Run { frames: &[], memory: None }, rest: runs.into_iter() }
+    /// So many, of which some may be missing.
+    fn gathered(replies: &'a dyn Gathered, count: usize) -> Self {
+        Self { now: Run { frames: &[], memory: None }, rest: Rest::Gathered(replies, 0..count) }
     }
 
     /// Those of one run.
     pub(super) fn of(run: Run<'a>) -> Self {
-        Self { now: run, rest: Vec::new().into_iter() }
+        Self { now: run, rest: Rest::Runs(Vec::new().into_iter()) }
     }
 
     /// Whether no frame is left in the run that is looked at.
@@ -203,7 +218,11 @@ impl<'a> Frames<'a> {
     #[inline]
     pub(super) fn run(&mut self) -> Result<&mut Run<'a>> {
         while self.now.frames.is_empty() {
-            self.now = self.rest.next().ok_or_else(out_of_step)??;
+            let next = match &mut self.rest {
+                Rest::Runs(runs) => runs.next().map(Ok),
+                Rest::Gathered(replies, left) => left.next().map(|at| replies.reply_to(at)),
+            };
+            self.now = next.ok_or_else(out_of_step)??;
         }
         Ok(&mut self.now)
     }

@@ -403,16 +403,24 @@ proptest! {
     }
 }
 
+#[derive(Debug)]
+struct List(Vec<Result<&'static [u8]>>);
+
+impl Gathered for List {
+    fn reply_to(&self, command: usize) -> Result<Run<'_>> {
+        self.0[command].clone().map(|frames| Run { frames, memory: None })
+    }
+}
+
 #[test]
 fn replies_that_were_gathered_have_errors_in_their_places() {
     let sent = sent(false, &["A", "B k", "C"]);
     let lost = Error::new(ErrorKind::Io, "lost");
-    let run = |frames| Ok(Run { frames, memory: None });
-    let gathered = || [run(&b":1\r\n"[..]), Err(lost.clone()), run(b":3\r\n")];
-    let all = sent.gather(gathered()).all();
+    let replies = List(vec![Ok(b":1\r\n"), Err(lost), Ok(b":3\r\n")]);
+    let all = sent.gather(&replies).all();
     assert_eq!(all[0], Ok(Value::Integer(1)));
     assert_eq!(all[1].as_ref().unwrap_err().to_string(), "command 2 of 3 (`B k`): lost");
     assert_eq!(all[2], Ok(Value::Integer(3)));
-    let error = sent.gather(gathered()).decode::<Vec<i64>>().unwrap_err();
+    let error = sent.gather(&replies).decode::<Vec<i64>>().unwrap_err();
     assert_eq!((error.kind(), error.delivery()), (ErrorKind::Io, Delivery::NotSent));
 }
