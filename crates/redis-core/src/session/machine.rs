@@ -30,7 +30,8 @@ pub trait Machine {
     /// The socket that was asked for can't be had, which TLS may tell only after it was opened.
     fn handle_open_failed(&mut self, now: Instant, error: io::Error);
 
-    /// As [`Connection::handle_input`](crate::connection::Connection::handle_input): replies go to `events` as ranges of `input`.
+    /// As [`Connection::handle_input`](crate::connection::Connection::handle_input): replies go to `events` as ranges of
+    /// `input`.
     fn handle_input(&mut self, now: Instant, input: &[u8], events: &mut Vec<Event>) -> usize;
 
     /// As [`Connection::handle_transmitted`](crate::connection::Connection::handle_transmitted).
@@ -53,8 +54,9 @@ pub trait Machine {
     /// What to do next, if anything.
     fn poll_action(&mut self) -> Option<Action>;
 
-    /// What came of the inputs, apart from replies: as [`Connection::poll_event`](crate::connection::Connection::poll_event), except that `Closed`
-    /// ends one connection and not the machine.
+    /// What came of the inputs, apart from replies: as
+    /// [`Connection::poll_event`](crate::connection::Connection::poll_event), except that `Closed` ends one connection and
+    /// not the machine.
     fn poll_event(&mut self) -> Option<Event>;
 
     /// As [`Connection::poll_transmit`](crate::connection::Connection::poll_transmit).
