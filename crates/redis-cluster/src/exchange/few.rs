@@ -48,10 +48,6 @@ impl<T> Few<T> {
             Some(at) => self.rest.get_mut(at),
         }
     }
-
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.first.iter_mut().chain(&mut self.rest)
-    }
 }
 
 impl<T> std::ops::Index<usize> for Few<T> {

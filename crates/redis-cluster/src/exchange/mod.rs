@@ -342,7 +342,7 @@ impl Exchange {
         if self.groups.is_empty() && self.commands > 0 {
             // Each is one part, and those lie in their order.
             (self.head, self.tail) = (0, self.commands - 1);
-            (1..self.commands).zip(self.parts.iter_mut()).for_each(|(next, part)| part.next = next);
+            (1..self.commands).for_each(|next| self.part(next - 1).next = next);
             return;
         }
         (0..self.commands).for_each(|part| self.get_ready(part));
@@ -794,16 +794,11 @@ fn is_unsent(part: &Result<&[u8], &Error>) -> bool {
 /// The error of a command that waited to be sent again for too long.
 fn too_late(trouble: Option<&Trouble>) -> Error {
     let text = "the deadline passed before a node of the cluster could run the command";
-    let Some(Trouble { last, retry, .. }) = trouble else {
-        return Error::new(ErrorKind::Timeout, text);
-    };
-    let error = match last {
-        Some(last) => {
-            Error::new(ErrorKind::Timeout, format!("{text}: {last}")).with_source(last.clone())
-        }
+    let error = match trouble.and_then(|trouble| trouble.last.clone()) {
+        Some(last) => Error::new(ErrorKind::Timeout, format!("{text}: {last}")).with_source(last),
         None => Error::new(ErrorKind::Timeout, text),
     };
-    match retry {
+    match trouble.and_then(|trouble| trouble.retry.as_ref()) {
         Some(retry) => retry.last(error),
         None => error,
     }
