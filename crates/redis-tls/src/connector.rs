@@ -31,12 +31,9 @@ impl Connector {
     /// # Errors
     ///
     /// `Config` when a file can't be read or is not PEM, when a certificate and its key do not fit, when a server's
-    /// name is none, when the system trusts nobody although it is to say who is trusted, and for a Unix socket.
+    /// name is none, and when the system trusts nobody although it is to say who is trusted.
     pub fn new(config: &Config) -> Result<Option<Self>> {
         let Some(tls) = &config.tls else { return Ok(None) };
-        if matches!(config.endpoint, Endpoint::Unix(_)) {
-            return Err(wrong("a Unix socket has no TLS: leave `tls` out"));
-        }
         let name = match tls.server_name.clone().map(ServerName::try_from) {
             None => None,
             Some(Ok(name)) => Some(name),
