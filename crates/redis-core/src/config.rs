@@ -236,7 +236,8 @@ pub struct Config {
     #[doc(hidden)]
     pub whereabouts: Option<Whereabouts>,
     /// Requests that come after an attempt to connect has failed, and before the next one, fail as it did instead of
-    /// waiting for that: in a cluster another node may have what they want by then. For adapters.
+    /// waiting for that: in a cluster another node may have what they want by then. Set for the links to a
+    /// cluster's nodes.
     #[doc(hidden)]
     pub fails_fast: bool,
     /// Seed of all random choices. Default: none, which lets the adapter pick one.

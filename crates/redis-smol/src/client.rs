@@ -13,8 +13,8 @@ pub struct Client(redis_async::Client);
 
 impl Client {
     /// A client for a URL such as `redis://user:password@host:6379/0`, `redis+unix:///path?db=1` or, of a cluster,
-    /// `redis+cluster://host:7000,host:7001`; with the feature `tls` also `rediss://host:6380` and the like. Nothing is connected
-    /// before the first command.
+    /// `redis+cluster://host:7000,host:7001`; with the feature `tls` also `rediss://host:6380` and the like.
+    /// Nothing is connected before the first command.
     ///
     /// # Errors
     ///

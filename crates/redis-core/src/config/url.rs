@@ -21,9 +21,9 @@ enum Form {
 /// `valkey`; `unix://` as well. `rediss` and `valkeys` are the same over TLS, `rediss+cluster` and `valkeys+cluster` too.
 /// A lone `password@` is not a form; `:password@` is. Parts are percent-decoded. Options: `db`, `name`
 /// (client name), `protocol` (2 or 3, or `resp2`, `resp3`); of clusters `read_from` (`primary`, `prefer_replica`,
-/// `round_robin`, `random`, `lowest_latency`), `zone` (reads from this availability zone), `split_mset` (`yes`, `no`); of TLS the paths of PEM files
-/// `tls_roots` (trusted instead of the system's), `tls_extra_roots` (trusted as well), `tls_certificate` and `tls_key` (the
-/// client's), and `tls_server_name`, `tls_danger_accept_any_certificate` (`yes`, `no`).
+/// `round_robin`, `random`, `lowest_latency`), `zone` (reads from this availability zone), `split_mset` (`yes`, `no`);
+/// of TLS the paths of PEM files `tls_roots` (trusted instead of the system's), `tls_extra_roots` (trusted as well),
+/// `tls_certificate` and `tls_key` (the client's), and `tls_server_name`, `tls_danger_accept_any_certificate` (`yes`, `no`).
 impl FromStr for Config {
     type Err = Error;
 
